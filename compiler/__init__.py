@@ -1,0 +1,1 @@
+"""Modules and graphs, legal tilings, deployments, programs, simulation, C."""

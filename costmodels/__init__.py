@@ -1,0 +1,1 @@
+"""Platforms and the analytical time and energy of kernels, transfers and pipelines."""

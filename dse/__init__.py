@@ -1,0 +1,1 @@
+"""Design-space exploration: axes, solver, search, executors, reports, the command line."""
