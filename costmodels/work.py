@@ -1,0 +1,55 @@
+"""The vocabulary that crosses between the compiler and the cost models.
+
+The compiler describes work (what a kernel does, how often, how many bytes move); the cost models say
+what it costs. Counts are exact; every array has one row per candidate tiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """One kernel on one layer: what an engine must know to price it.
+
+    kernel: "conv2d" (dims y, x, g, o, i), "depthwise2d" (y, x, g), "linear" (y = rows, o, i), "add",
+    "mul" (dims n or y, c), "lut" (n), "maxpool"/"avgpool" (y, x, c), "softmax" (y = rows, c), "concat"
+    (y = rows), "transpose" (a0, a1, ...), "pad"/"resize" (y, x, c).
+    dims: extents of the whole layer by dimension, in index order.
+    window: (kh, kw) taps; stride, dilation likewise. `fan_in` inputs are read per output element where
+    that is not in the dims (add 2, concat n). Element sizes in bytes.
+    splits: the alternatives for dividing a tile over the cores, each a tuple of dimensions whose
+    flattened product is divided, chunk c of n being [c*ceil(P/n), (c+1)*ceil(P/n)).
+    """
+
+    kernel: str
+    dims: tuple[tuple[str, int], ...]
+    window: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    fan_in: int = 1
+    input_bytes: int = 1
+    output_bytes: int = 1
+    splits: tuple[tuple[str, ...], ...] = ((),)
+
+    def macs(self, extents: Mapping[str, IntArray]) -> IntArray:
+        """Multiply-accumulates of a tile with these extents; taps in the padding count.
+
+        Only kernels with weights count MACs (conv2d, depthwise2d, linear).
+        """
+        shape = np.broadcast_shapes(*(np.shape(extents[name]) for name, _ in self.dims))
+        if self.kernel not in ("conv2d", "depthwise2d", "linear"):
+            return np.zeros(shape, np.int64)
+        total = np.full(shape, self.window[0] * self.window[1], np.int64)
+        for name, _ in self.dims:
+            total = total * extents[name]
+        return total
