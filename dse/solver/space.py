@@ -1,0 +1,165 @@
+"""The state space of one setting: after each step, the homes of the live tensors that have a choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dse.solver.columns import Columns, choose_columns
+from dse.solver.pareto import BoolArray, FloatArray, IntArray
+from dse.solver.problem import Network, Setting
+from dse.solver.tables import TableBuilder, Tables
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Transitions of one layer, sorted by target state: `source`, `target`, `table` [t]; a table's rows are its options."""
+
+    source: IntArray
+    target: IntArray
+    table: IntArray
+    sources: int
+    targets: int
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """All feasible transitions. `stuck_layer` is the first layer that no reachable state can run, None if all can."""
+
+    columns: Columns
+    tables: Tables
+    steps: tuple[Step, ...]
+    stuck_layer: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Frontier:
+    """Live tensors with a choice of homes (`tensors`) and the reachable states [s, len(tensors)] as home numbers."""
+
+    tensors: tuple[int, ...]
+    states: IntArray
+
+
+def build_space(network: Network, setting: Setting) -> Space:
+    """Enumerate reachable states layer by layer and attach a pruned option table to every transition."""
+    columns = choose_columns(network, setting)
+    builder = TableBuilder(columns, setting)
+    ranges = network.live_ranges()
+    frontier = _Frontier((), np.zeros((1, 0), dtype=np.int64))
+    steps: list[Step] = []
+    for index in range(len(network.layers)):
+        step, frontier = _advance(network, setting, builder, ranges, index, frontier)
+        if len(step.table) == 0:
+            return Space(columns, builder.finish(), (), index)
+        steps.append(step)
+    return Space(columns, builder.finish(), _trim(steps), None)
+
+
+def live_bytes(
+    network: Network, ranges: tuple[tuple[int, int], ...], index: int, frontier: _Frontier, home: str
+) -> FloatArray:
+    """[s] bytes at `home` of the tensors live in step `index`, per state, without the layer's own output."""
+    own = network.layers[index].output
+    fixed = sum(
+        tensor.size_bytes
+        for number, tensor in enumerate(network.tensors)
+        if ranges[number][0] <= index < ranges[number][1]
+        and number != own
+        and number not in frontier.tensors
+        and tensor.homes[0] == home
+    )
+    total = np.full(len(frontier.states), float(fixed))
+    for column, number in enumerate(frontier.tensors):
+        tensor = network.tensors[number]
+        if home in tensor.homes:
+            total += tensor.size_bytes * (frontier.states[:, column] == tensor.homes.index(home))
+    return total
+
+
+def _advance(
+    network: Network,
+    setting: Setting,
+    builder: TableBuilder,
+    ranges: tuple[tuple[int, int], ...],
+    index: int,
+    frontier: _Frontier,
+) -> tuple[Step, _Frontier]:
+    layer = network.layers[index]
+    output = network.tensors[layer.output]
+    l1_free = setting.l1_cap_bytes - setting.l1_resident_bytes - live_bytes(network, ranges, index, frontier, "L1")
+    l2_free = setting.arena_bytes - live_bytes(network, ranges, index, frontier, "L2")
+    groups = _input_homes(network, layer.inputs, frontier)
+    sources, homes_out, tables = [], [], []
+    for number, home_out in enumerate(output.homes):
+        l1_slack = l1_free - output.size_bytes * (home_out == "L1")
+        l2_slack = l2_free - output.size_bytes * (home_out == "L2")
+        for homes_in, members in groups:
+            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack[members])
+            # A tensor of no consumer and no bytes must fit too: slack below zero never reaches a level.
+            sources.append(members[table >= 0])
+            tables.append(table[table >= 0])
+            homes_out.append(np.full(len(tables[-1]), number, dtype=np.int64))
+    return _link(
+        network, ranges, index, frontier, np.concatenate(sources), np.concatenate(homes_out), np.concatenate(tables)
+    )
+
+
+def _input_homes(
+    network: Network, inputs: tuple[int, ...], frontier: _Frontier
+) -> list[tuple[tuple[str, ...], IntArray]]:
+    """States grouped by the homes of the layer's inputs: (homes, state numbers)."""
+    numbers = np.zeros((len(frontier.states), len(inputs)), dtype=np.int64)
+    for position, tensor in enumerate(inputs):
+        if tensor in frontier.tensors:
+            numbers[:, position] = frontier.states[:, frontier.tensors.index(tensor)]
+    distinct, inverse = np.unique(numbers, axis=0, return_inverse=True)
+    return [
+        (
+            tuple(network.tensors[t].homes[n] for t, n in zip(inputs, homes, strict=True)),
+            np.flatnonzero(inverse.reshape(-1) == group),
+        )
+        for group, homes in enumerate(distinct.tolist())
+    ]
+
+
+def _link(
+    network: Network,
+    ranges: tuple[tuple[int, int], ...],
+    index: int,
+    frontier: _Frontier,
+    source: IntArray,
+    home_out: IntArray,
+    table: IntArray,
+) -> tuple[Step, _Frontier]:
+    """Number the states that the transitions lead to."""
+    output = network.layers[index].output
+    kept = [c for c, tensor in enumerate(frontier.tensors) if ranges[tensor][1] > index + 1]
+    tensors = tuple(frontier.tensors[c] for c in kept)
+    after = frontier.states[source][:, kept]
+    if ranges[output][1] > index + 1 and len(network.tensors[output].homes) > 1:
+        tensors = (*tensors, output)
+        after = np.concatenate([after, home_out[:, None]], axis=1)
+    states, target = _unique_rows(after)
+    order = np.lexsort((source, target))
+    step = Step(source[order], target[order], table[order], len(frontier.states), len(states))
+    return step, _Frontier(tensors, states)
+
+
+def _unique_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
+    if rows.shape[1] == 0:  # numpy's unique refuses rows without columns
+        return rows[:1], np.zeros(len(rows), dtype=np.int64)
+    states, inverse = np.unique(rows, axis=0, return_inverse=True)
+    return states, inverse.reshape(-1)
+
+
+def _trim(steps: list[Step]) -> tuple[Step, ...]:
+    """Drop transitions into states from which the network cannot be finished."""
+    alive: BoolArray = np.ones(steps[-1].targets, dtype=bool)
+    result = []
+    for step in reversed(steps):
+        keep = alive[step.target]
+        alive = np.zeros(step.sources, dtype=bool)
+        alive[step.source[keep]] = True
+        result.append(Step(step.source[keep], step.target[keep], step.table[keep], step.sources, step.targets))
+    return tuple(reversed(result))
