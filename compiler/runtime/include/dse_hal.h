@@ -7,8 +7,8 @@
  * Roles. The *controller* is the code outside dse_fork: it alone issues copies and NPU jobs, waits for them,
  * and opens and closes layers. Forked code (kernels) computes, counts MACs and may call dse_barrier.
  *
- * A target implements this header in runtime/hal/<target>/; runtime/hal/?*.c is shared by the targets whose
- * transfers are made by a copy loop and whose NPU is the functional model.
+ * A target implements this header in runtime/hal/<target>/; the sources in runtime/hal/ itself are shared by
+ * the targets whose transfers are made by a copy loop and whose NPU is the functional model.
  */
 #ifndef DSE_HAL_H
 #define DSE_HAL_H

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Portable integer kernels. One struct of arguments and one entry for each; a call computes one *tile*.
+ * Entries are called by the controller (dse_hal.h); they count one call, fork over the cores themselves, and
+ * count the MACs that every core did. Arguments need to live until the entry returns (an NPU entry: no longer).
+ *
+ * Activations are 8-bit codes, signed or not by a flag; channels of a pixel are contiguous, pixels and rows lie
+ * at pitches (bytes), so that an operand is a dense tile or a part of a larger tensor. Constants are the parts
+ * of the tile's parameter block: `weights` and `tables`, the latter 4-byte aligned.
+ * Arithmetic is int32; the compiler proves that no sum or product leaves it. Requantisation, on all engines:
+ *
+ *     y = clamp((acc * mul + add) >> shift, low, high)         >> arithmetic, no rounding of its own
+ *
+ * The reference semantics of every kernel is compute() of the operator of the same name in compiler/ops.
+ */
+#ifndef DSE_KERNELS_H
+#define DSE_KERNELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dse_npu.h"
+
+/* Which loop is divided over the cores. Core c of n takes [c*ceil(P/n), (c+1)*ceil(P/n)) of its P iterations. */
+typedef enum {
+    DSE_SPLIT_NONE,     /* core 0 does everything */
+    DSE_SPLIT_PIXELS,   /* rows and columns of the output, flattened (row-major); rows, where there are only rows */
+    DSE_SPLIT_CHANNELS, /* dense convolution: outputs; grouped and depthwise: groups; others: channels */
+    DSE_SPLIT_ELEMENTS  /* all output elements, flattened (elementwise and transpose only) */
+} dse_split;
+
+/* A window sliding over a tile. Tap (ky, kx) of output pixel (y, x) is the stored input pixel
+ *   (y*stride_y + ky*dilation_y + shift_y, x*stride_x + kx*dilation_x + shift_x),
+ * and padding where that lies outside [0, in_rows) x [0, in_cols). Extents count pixels and are at least 1. */
+typedef struct {
+    int32_t in_row_pitch, in_pixel_pitch, out_row_pitch, out_pixel_pitch; /* bytes */
+    int32_t in_rows, in_cols, out_rows, out_cols;
+    int32_t taps_y, taps_x, stride_y, stride_x, dilation_y, dilation_x;
+    int32_t shift_y, shift_x;
+} dse_window;
+
+/* ---- Convolution (conv2d.c, depthwise2d.c; npu_jobs.c) ------------------------------------------------------
+ * y[p][g][o] = requant(sum over taps and i of x[p + tap][g][i] * w[g][o][ky][kx][i]); padding reads pad_value.
+ * dense: groups == 1. A reduction over several calls (dense only) passes `accumulator`, int32 [pixel][outputs],
+ * which the first call sets, the others add to, and the last requantises; with first && last it is not used.
+ * dse_conv2d:      weights int8 [groups][outputs][taps_y][taps_x][inputs], tables int32 mul[g*o], add[g*o] (read
+ *                  only if last), splits PIXELS, and CHANNELS (outputs if dense, else groups).
+ * dse_depthwise2d: outputs == inputs == 1; weights int8 [taps_y][taps_x][groups], tables mul[groups], add[groups].
+ * The NPU entries read packed weights, 4-byte aligned, and tables uint32 scale[], int32 bias[]; they ignore split,
+ * need first && last, stride and dilation 1, groups == 1 (dense) and bounds [-128, 127] or [0, 255]. They return
+ * when the job is queued. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const void *weights;
+    const int32_t *tables;
+    int32_t *accumulator;
+    dse_window window;
+    int32_t groups, outputs, inputs; /* of the tile; outputs and inputs are those of one group */
+    int32_t pad_value;               /* in the input type's range */
+    int32_t shift, low, high;
+    bool in_signed, first, last;
+    bool weights_in_wm, prefetch; /* NPU only, see dse_npu_job */
+    dse_split split;
+} dse_conv2d_args;
+
+void dse_conv2d(const dse_conv2d_args *args);
+void dse_depthwise2d(const dse_conv2d_args *args);
+dse_npu_ticket dse_conv2d_npu(const dse_conv2d_args *args);
+dse_npu_ticket dse_depthwise2d_npu(const dse_conv2d_args *args);
+
+/* ---- Elementwise (elementwise.c) ---------------------------------------------------------------------------
+ * On `rows` x `channels` elements; a tile of one dimension is one row. Splits PIXELS (rows), CHANNELS, ELEMENTS.
+ * The second operand has elements like the first ("none"), one row for all rows ("channel": b_row_pitch == 0), or
+ * one element (b_row_pitch == 0 and b_step == 0). */
+typedef struct {
+    const uint8_t *a, *b;
+    uint8_t *output;
+    int32_t rows, channels;
+    int32_t a_row_pitch, b_row_pitch, out_row_pitch; /* bytes */
+    int32_t b_step;                                  /* 1, or 0 for one element */
+    int32_t mul_a, mul_b;                            /* dse_mul: mul_a is its factor, mul_b is not read */
+    int32_t zero_a, zero_b;                          /* dse_mul only */
+    int32_t add, shift, low, high;
+    bool a_signed, b_signed;
+    dse_split split;
+} dse_binary_args;
+
+void dse_add(const dse_binary_args *args); /* (a*mul_a + b*mul_b + add) >> shift */
+void dse_mul(const dse_binary_args *args); /* ((a - zero_a)*(b - zero_b)*mul_a + add) >> shift */
+
+/* y = table[x - lowest code of x's type] */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const uint8_t *table; /* 256 bytes */
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    bool in_signed;
+    dse_split split;
+} dse_lut_args;
+
+void dse_lut(const dse_lut_args *args);
+
+/* ---- Pooling (pool.c): splits PIXELS, CHANNELS ------------------------------------------------------------ */
+
+/* Maximum over the taps inside the stored input; the type's lowest code where there is none. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    dse_window window;
+    int32_t channels;
+    bool in_signed;
+    dse_split split;
+} dse_maxpool_args;
+
+void dse_maxpool(const dse_maxpool_args *args);
+
+/* y = requant(sum of the n valid taps, tables[n], tables[taps + 1 + n]); tables int32 mul[taps+1], add[taps+1].
+ * With count_pad a tap in the padding contributes pad_value, and n is the number of all taps. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const int32_t *tables;
+    dse_window window;
+    int32_t channels;
+    int32_t pad_value, shift, low, high;
+    bool in_signed, count_pad;
+    dse_split split;
+} dse_avgpool_args;
+
+void dse_avgpool(const dse_avgpool_args *args);
+
+/* ---- Softmax (softmax.c): split PIXELS (rows) --------------------------------------------------------------- */
+
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const uint32_t *table; /* 256 fixed-point values of exp, indexed by row maximum - code */
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    int32_t sum_shift, zero_point, high;
+    uint32_t multiplier;
+    bool in_signed;
+    dse_split split;
+} dse_softmax_args;
+
+void dse_softmax(const dse_softmax_args *args);
+
+/* ---- Data movement (layout.c) ------------------------------------------------------------------------------- */
+
+/* One input of a concatenation, requantised by its own scalars; mul 1, add 0, shift 0 is a copy. */
+typedef struct {
+    const uint8_t *input;
+    int32_t width, row_pitch;
+    int32_t mul, add, shift;
+    bool in_signed;
+} dse_concat_part;
+
+/* The parts side by side on every row. Split PIXELS (rows). */
+typedef struct {
+    const dse_concat_part *parts;
+    int32_t count;
+    uint8_t *output;
+    int32_t rows, out_row_pitch;
+    int32_t low, high;
+    dse_split split;
+} dse_concat_args;
+
+void dse_concat(const dse_concat_args *args);
+
+/* output[a0][a1][a2][a3] at offset sum a_k*out_pitch[k] = input at sum a_k*in_pitch[k]: the axes are the output's,
+ * in_pitch those of the input axes they come from. Leading axes of extent 1 fill up to rank 4.
+ * Splits PIXELS (a0, a1, a2 flattened), ELEMENTS (all four). */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    int32_t extent[4], in_pitch[4], out_pitch[4];
+    dse_split split;
+} dse_transpose_args;
+
+void dse_transpose(const dse_transpose_args *args);
+
+/* output[y][x][c] = input[y + shift_y][x + shift_x][c + shift_c], `value` outside the stored input.
+ * Splits PIXELS, CHANNELS. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    int32_t in_rows, in_cols, in_channels, out_rows, out_cols, out_channels;
+    int32_t in_row_pitch, in_pixel_pitch, out_row_pitch, out_pixel_pitch;
+    int32_t shift_y, shift_x, shift_c;
+    int32_t value;
+    dse_split split;
+} dse_pad_args;
+
+void dse_pad(const dse_pad_args *args);
+
+/* output[y][x] = input[((y + out_y)*down_y)/up_y + offset_y - in_y][same in x]: out_y, out_x and in_y, in_x are
+ * where the tile and its stored input begin in their tensors. Splits PIXELS, CHANNELS. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    int32_t out_rows, out_cols, channels;
+    int32_t in_row_pitch, in_pixel_pitch, out_row_pitch, out_pixel_pitch;
+    int32_t up_y, up_x, down_y, down_x, offset_y, offset_x;
+    int32_t out_y, out_x, in_y, in_x;
+    dse_split split;
+} dse_resize_args;
+
+void dse_resize(const dse_resize_args *args);
+
+#endif

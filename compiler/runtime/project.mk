@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds and runs this network; needs make and a C compiler, nothing else.
+#   make [run]                                       host; CC=clang, THREADS=1, CORES=8, SANITIZE=1 as you like
+#   make TARGET=rv32 CROSS=riscv64-unknown-elf-      bare RV32IMC; HARTS=8 for eight harts
+#   make run TARGET=rv32 SIM=...                     on the simulator spike
+# LAZY=1 makes every transfer happen as late as it may; COUNTERS=0 compiles the counters out.
+
+TARGET   ?= host
+COUNTERS ?= 1
+LAZY     ?= 0
+THREADS  ?= 0
+SANITIZE ?= 0
+HARTS    ?= 1
+CORES    ?= $(if $(filter 1,$(THREADS)),8,1)
+
+CFLAGS  ?= -O2
+ALLFLAGS = -std=c11 $(CFLAGS) -Wall -Wextra -Werror -ffunction-sections -fdata-sections -Iruntime/include \
+           -DDSE_COUNTERS=$(COUNTERS)
+LDFLAGS += -Wl,--gc-sections
+
+ifeq ($(TARGET),host)
+  NAME      = host-$(CORES)-$(THREADS)-$(SANITIZE)-$(LAZY)-$(COUNTERS)
+  COMPILER  = $(CC)
+  RUN       = $(BINARY)
+  ifeq ($(THREADS),1)
+    ALLFLAGS += -pthread
+  endif
+  ifeq ($(SANITIZE),1)
+    ALLFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -g1
+  endif
+else ifeq ($(TARGET),rv32)
+  NAME      = rv32-$(HARTS)-$(LAZY)-$(COUNTERS)
+  CROSS    ?= riscv64-unknown-elf-
+  COMPILER  = $(CROSS)gcc
+  # The 2.2 spec has the CSR instructions in the base ISA: no multilib matches rv32imc_zicsr, and none is needed.
+  ALLFLAGS += -march=rv32imc -misa-spec=2.2 -mabi=ilp32 -ffreestanding -fno-pic
+  LDFLAGS  += -nostdlib -T runtime/hal/rv32/link.ld
+  # spike asks dtc for a device tree; without dtc give it one: DTB=file.dtb
+  SIM      ?= spike --isa=rv32imc_zicsr_zicntr -p$(HARTS) -m0x80000000:0x10000000 $(if $(DTB),--dtb=$(DTB))
+  RUN       = $(SIM) $(BINARY)
+else
+  $(error TARGET is host or rv32, not '$(TARGET)')
+endif
+
+BUILD   = build/make-$(NAME)
+BINARY  = $(BUILD)/network
+SOURCES = $(wildcard *.c *.S runtime/kernels/*.c runtime/hal/*.c runtime/hal/$(TARGET)/*.c runtime/hal/$(TARGET)/*.S)
+HEADERS = $(wildcard *.h runtime/include/*.h runtime/kernels/*.h runtime/hal/*.h)
+OBJECTS = $(patsubst %,$(BUILD)/%.o,$(SOURCES))
+
+all: $(BINARY)
+
+run: $(BINARY)
+	$(RUN)
+
+$(BINARY): $(OBJECTS) Makefile
+	$(COMPILER) $(ALLFLAGS) $(OBJECTS) $(LDFLAGS) -o $@
+
+$(BUILD)/%.o: % $(HEADERS) Makefile
+	@mkdir -p $(@D)
+	$(COMPILER) $(ALLFLAGS) $(FILEFLAGS) -c $< -o $@
+
+$(BUILD)/weights.S.o: $(wildcard *.bin)
+$(BUILD)/runtime/hal/transfer.c.o: FILEFLAGS = -DDSE_LAZY=$(LAZY)
+$(BUILD)/runtime/hal/host/host.c.o: FILEFLAGS = -DDSE_CORES=$(CORES) -DDSE_THREADS=$(THREADS)
+$(BUILD)/runtime/hal/rv32/harts.S.o: FILEFLAGS = -DDSE_HARTS=$(HARTS)
+
+clean:
+	rm -rf build
+
+.PHONY: all run clean

@@ -1,0 +1,47 @@
+"""The C runtime that ships as package data, and how it gets into a project."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from functools import cache
+from pathlib import Path
+
+RUNTIME_DIR = Path(__file__).resolve().parent.parent / "runtime"
+
+_SOURCES = {".c", ".h", ".S", ".ld"}
+
+
+def copy_runtime(project_dir: Path) -> None:
+    """Puts the runtime's sources under `project_dir/runtime` and its makefile at `project_dir/Makefile`."""
+    for source in runtime_files(RUNTIME_DIR):
+        target = project_dir / "runtime" / source.relative_to(RUNTIME_DIR)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    shutil.copyfile(RUNTIME_DIR / "project.mk", project_dir / "Makefile")
+
+
+def runtime_files(root: Path) -> tuple[Path, ...]:
+    """All C, assembler, header and linker files below `root`, sorted."""
+    return tuple(sorted(path for path in root.rglob("*") if path.suffix in _SOURCES))
+
+
+def translation_units(root: Path, target: str) -> tuple[Path, ...]:
+    """The sources of the runtime at `root` that are compiled for `target`, as project.mk lists them."""
+    folders = (root / "hal", root / "hal" / target, root / "kernels")
+    return tuple(sorted(path for f in folders for path in f.glob("*.[cS]")))
+
+
+def headers_digest(root: Path) -> str:
+    """One hash over every header at `root`: an object depends on it without its includes being traced."""
+    digest = hashlib.sha256()
+    for path in runtime_files(root):
+        if path.suffix == ".h":
+            digest.update(file_digest(path, path.stat().st_mtime_ns).encode())
+    return digest.hexdigest()
+
+
+@cache
+def file_digest(path: Path, mtime_ns: int) -> str:
+    """SHA-256 of a file's bytes, remembered while its modification time stays `mtime_ns`."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
