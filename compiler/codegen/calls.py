@@ -1,0 +1,346 @@
+"""The kernel call of one tile in C: designated initialisers of the runtime's argument structs.
+
+Each function answers with the lines of a block in which these names are in scope: `in0`, `in1`, ...
+and `out` (dse_operand), their ranges `r_in0`, ..., `r_out` (dse_range arrays), `weights` and `tables`
+(parameter block), `accumulator`, `first` and `last`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import singledispatch
+
+from compiler.ir import IntType, Operator
+from compiler.ops.add import Add
+from compiler.ops.avgpool import AvgPool
+from compiler.ops.concat import Concat
+from compiler.ops.conv2d import Conv2d
+from compiler.ops.lut import Lut
+from compiler.ops.maxpool import MaxPool
+from compiler.ops.mul import Mul
+from compiler.ops.pad import Pad
+from compiler.ops.resize import Resize
+from compiler.ops.softmax import Softmax
+from compiler.ops.transpose import Transpose
+from compiler.program import LayerProgram
+
+Fields = Mapping[str, str | int | bool]
+
+_SPLITS = {
+    "y": "DSE_SPLIT_PIXELS",
+    "x": "DSE_SPLIT_PIXELS",
+    "o": "DSE_SPLIT_CHANNELS",
+    "g": "DSE_SPLIT_CHANNELS",
+    "c": "DSE_SPLIT_CHANNELS",
+    "n": "DSE_SPLIT_ELEMENTS",
+}
+
+
+def split_of(layer: LayerProgram) -> str:
+    """The runtime's name of a layer's split over the cores."""
+    if not layer.split:
+        return "DSE_SPLIT_NONE"
+    if layer.operator.kind == "transpose":
+        return "DSE_SPLIT_ELEMENTS" if "a3" in layer.split else "DSE_SPLIT_PIXELS"
+    if "y" in layer.split and "c" in layer.split:
+        return "DSE_SPLIT_ELEMENTS"
+    return _SPLITS[layer.split[0]]
+
+
+def _c(value: str | int | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str) or value != -(2**31) else "INT32_MIN"
+
+
+def _initialiser(struct: str, fields: Fields, name: str = "args") -> list[str]:
+    body = [f"    .{key} = {_c(value)}," for key, value in fields.items()]
+    return [f"const {struct} {name} = {{", *body, "};"]
+
+
+def _extent(stream: str, axis: int) -> str:
+    return f"(int32_t)dse_extent(r_{stream}[{axis}])"
+
+
+def _pitch(stream: str, axis: int) -> str:
+    return f"(int32_t){stream}.pitch[{axis}]"
+
+
+def _signed(kind: IntType) -> bool:
+    return kind.signed
+
+
+def _window(
+    window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Fields:
+    return {
+        "window.in_row_pitch": _pitch("in0", 0),
+        "window.in_pixel_pitch": _pitch("in0", 1),
+        "window.out_row_pitch": _pitch("out", 0),
+        "window.out_pixel_pitch": _pitch("out", 1),
+        "window.in_rows": _extent("in0", 0),
+        "window.in_cols": _extent("in0", 1),
+        "window.out_rows": _extent("out", 0),
+        "window.out_cols": _extent("out", 1),
+        "window.taps_y": window[0],
+        "window.taps_x": window[1],
+        "window.stride_y": stride[0],
+        "window.stride_x": stride[1],
+        "window.dilation_y": dilation[0],
+        "window.dilation_x": dilation[1],
+        "window.shift_y": "r_in0[0].shift",
+        "window.shift_x": "r_in0[1].shift",
+    }
+
+
+def _conv2d(op: Conv2d, layer: LayerProgram) -> list[str]:
+    _, kh, kw, per_group = op.weights.array.shape
+    depthwise = per_group == 1 and op.groups == op.weights.array.shape[0]
+    npu = layer.engine == "npu"
+    if depthwise:
+        channels = {"groups": _extent("out", 2), "outputs": 1, "inputs": 1}
+    elif op.groups == 1:
+        channels = {"groups": 1, "outputs": _extent("out", 2), "inputs": _extent("in0", 2)}
+    else:
+        outputs = op.weights.array.shape[0] // op.groups
+        channels = {"groups": f"{_extent('out', 2)} / {outputs}", "outputs": outputs, "inputs": per_group}
+    fields: dict[str, str | int | bool] = {
+        "input": "in0.data",
+        "output": "out.data",
+        "weights": "weights",
+        "tables": "(const int32_t *)(const void *)tables",
+        "accumulator": "accumulator",
+        **_window((kh, kw), op.stride, op.dilation),
+        **channels,
+        "pad_value": op.pad_value,
+        "shift": op.requant.shift,
+        "low": op.requant.low,
+        "high": op.requant.high,
+        "in_signed": _signed(op.input_type),
+        "first": "first",
+        "last": "last",
+        "weights_in_wm": layer.params is not None and layer.params.weights is not None,
+        "prefetch": npu,
+        "split": split_of(layer),
+    }
+    name = "dse_depthwise2d" if depthwise else "dse_conv2d"
+    call = f"dse_npu_wait({name}_npu(&args));" if npu else f"{name}(&args);"
+    return [*_initialiser("dse_conv2d_args", fields), call]
+
+
+def _rows(stream: str, layer: LayerProgram) -> tuple[str | int, str, str | int]:
+    """(rows, channels, row pitch) of an elementwise operand of rank 1 or 2."""
+    if len(layer.output.access.axes) == 1:
+        return 1, _extent("out", 0), 0
+    return _extent("out", 0), _extent("out", 1), _pitch(stream, 0)
+
+
+def _binary(op: Add | Mul, layer: LayerProgram, extra: Fields) -> list[str]:
+    rows, channels, out_pitch = _rows("out", layer)
+    whole = op.broadcast == "none"
+    fields: dict[str, str | int | bool] = {
+        "a": "in0.data",
+        "b": "in1.data",
+        "output": "out.data",
+        "rows": rows,
+        "channels": channels,
+        "a_row_pitch": _rows("in0", layer)[2],
+        "b_row_pitch": _rows("in1", layer)[2] if whole else 0,
+        "out_row_pitch": out_pitch,
+        "b_step": int(op.broadcast != "scalar"),
+        **extra,
+        "add": op.add,
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "a_signed": _signed(op.type_a),
+        "b_signed": _signed(op.type_b),
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_binary_args", fields), f"dse_{op.kind}(&args);"]
+
+
+def _lut(op: Lut, layer: LayerProgram) -> list[str]:
+    rows, channels, pitch = _rows("out", layer)
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "table": "tables",
+        "rows": rows,
+        "channels": channels,
+        "in_row_pitch": _rows("in0", layer)[2],
+        "out_row_pitch": pitch,
+        "in_signed": _signed(op.input_type),
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_lut_args", fields), "dse_lut(&args);"]
+
+
+def _maxpool(op: MaxPool, layer: LayerProgram) -> list[str]:
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        **_window(op.window, op.stride, op.dilation),
+        "channels": _extent("out", 2),
+        "in_signed": _signed(op.data_type),
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_maxpool_args", fields), "dse_maxpool(&args);"]
+
+
+def _avgpool(op: AvgPool, layer: LayerProgram) -> list[str]:
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "tables": "(const int32_t *)(const void *)tables",
+        **_window(op.window, op.stride, (1, 1)),
+        "channels": _extent("out", 2),
+        "pad_value": op.pad_value,
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "in_signed": _signed(op.input_type),
+        "count_pad": op.count_include_pad,
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_avgpool_args", fields), "dse_avgpool(&args);"]
+
+
+def _softmax(op: Softmax, layer: LayerProgram) -> list[str]:
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "table": "(const uint32_t *)(const void *)tables",
+        "rows": _extent("out", 0),
+        "channels": _extent("out", 1),
+        "in_row_pitch": _pitch("in0", 0),
+        "out_row_pitch": _pitch("out", 0),
+        "sum_shift": op.sum_shift,
+        "zero_point": op.zero_point,
+        "high": op.high,
+        "multiplier": f"{op.multiplier}u",
+        "in_signed": _signed(op.input_type),
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
+
+
+def _concat(op: Concat, layer: LayerProgram) -> list[str]:
+    parts = [
+        f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
+        f"{_c(_signed(op.input_types[k]))}}},"
+        for k, width in enumerate(op.widths)
+    ]
+    fields: Fields = {
+        "parts": "parts",
+        "count": len(op.widths),
+        "output": "out.data",
+        "rows": _extent("out", 0),
+        "out_row_pitch": _pitch("out", 0),
+        "low": op.low,
+        "high": op.high,
+        "split": split_of(layer),
+    }
+    return [
+        f"const dse_concat_part parts[{len(op.widths)}] = {{",
+        *parts,
+        "};",
+        *_initialiser("dse_concat_args", fields),
+        "dse_concat(&args);",
+    ]
+
+
+def _transpose(op: Transpose, layer: LayerProgram) -> list[str]:
+    missing = 4 - len(op.perm)
+    ones = ["1"] * missing
+    zeros = ["0"] * missing
+    rank = range(len(op.perm))
+    extent = ", ".join([*ones, *(_extent("out", k) for k in rank)])
+    source = ", ".join([*zeros, *(_pitch("in0", op.perm[k]) for k in rank)])
+    target = ", ".join([*zeros, *(_pitch("out", k) for k in rank)])
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "extent": f"{{{extent}}}",
+        "in_pitch": f"{{{source}}}",
+        "out_pitch": f"{{{target}}}",
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_transpose_args", fields), "dse_transpose(&args);"]
+
+
+def _pad(op: Pad, layer: LayerProgram) -> list[str]:
+    fields: dict[str, str | int | bool] = {"input": "in0.data", "output": "out.data"}
+    for stream, prefix in (("in0", "in"), ("out", "out")):
+        for axis, name in enumerate(("rows", "cols", "channels")):
+            fields[f"{prefix}_{name}"] = _extent(stream, axis)
+        fields[f"{prefix}_row_pitch"] = _pitch(stream, 0)
+        fields[f"{prefix}_pixel_pitch"] = _pitch(stream, 1)
+    for axis, name in enumerate("yxc"):
+        fields[f"shift_{name}"] = f"r_in0[{axis}].shift"
+    fields |= {"value": op.value, "split": split_of(layer)}
+    return [*_initialiser("dse_pad_args", fields), "dse_pad(&args);"]
+
+
+def _resize(op: Resize, layer: LayerProgram) -> list[str]:
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "out_rows": _extent("out", 0),
+        "out_cols": _extent("out", 1),
+        "channels": _extent("out", 2),
+        "in_row_pitch": _pitch("in0", 0),
+        "in_pixel_pitch": _pitch("in0", 1),
+        "out_row_pitch": _pitch("out", 0),
+        "out_pixel_pitch": _pitch("out", 1),
+        "up_y": op.up[0],
+        "up_x": op.up[1],
+        "down_y": op.down[0],
+        "down_x": op.down[1],
+        "offset_y": op.offset[0],
+        "offset_x": op.offset[1],
+        "out_y": "r_out[0].low",
+        "out_x": "r_out[1].low",
+        "in_y": "r_in0[0].low",
+        "in_x": "r_in0[1].low",
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_resize_args", fields), "dse_resize(&args);"]
+
+
+@singledispatch
+def kernel_call(op: Operator, layer: LayerProgram) -> list[str]:
+    """C lines that run a layer's kernel on the current tile."""
+    raise TypeError(f"no C kernel for operator {op.kind} of layer {op.name}")
+
+
+kernel_call.register(Conv2d)(_conv2d)
+kernel_call.register(Lut)(_lut)
+kernel_call.register(MaxPool)(_maxpool)
+kernel_call.register(AvgPool)(_avgpool)
+kernel_call.register(Softmax)(_softmax)
+kernel_call.register(Concat)(_concat)
+kernel_call.register(Transpose)(_transpose)
+kernel_call.register(Pad)(_pad)
+kernel_call.register(Resize)(_resize)
+
+
+@kernel_call.register
+def _(op: Add, layer: LayerProgram) -> list[str]:
+    return _binary(op, layer, {"mul_a": op.mul_a, "mul_b": op.mul_b})
+
+
+@kernel_call.register
+def _(op: Mul, layer: LayerProgram) -> list[str]:
+    return _binary(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
+
+
+
+
+def tables_bytes(op: Operator) -> str:
+    """C expression of the bytes of the tables part at the end of a tile's parameter block."""
+    if isinstance(op, Conv2d):
+        return "(last ? 8u * dse_extent(r_out[2]) : 0u)"
+    if isinstance(op, AvgPool):
+        return f"{8 * (op.window[0] * op.window[1] + 1)}u"
+    return "1024u" if isinstance(op, Softmax) else "256u"

@@ -1,0 +1,140 @@
+"""The deployment: one frozen value that says everything that the emitted C does.
+
+A deployment names, for one graph on one platform: for every layer the engine, tile, loop order, split
+over cores, buffering and staging; for every tensor and every layer's parameters the home level; for
+every buffer its address. What is not in here does not influence the C.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+L1, L2, L3 = "l1", "l2", "l3"
+WEIGHT_MEMORIES = ("wmem_sram", "wmem_mram")
+LEVELS = (L1, L2, L3, *WEIGHT_MEMORIES)
+DIRECT, WHOLE, TILE = "direct", "whole", "tile"
+
+
+class DeploymentError(ValueError):
+    """A deployment that cannot be read or does not belong to its graph; one clear line."""
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """How one layer runs.
+
+    layout: how the engine wants its parameter blocks ("plain" or an NPU's packing).
+    tile: size by dimension (every dimension of the operator's space). order: loop order, outermost
+    first. split: dimensions divided over the cores. buffering: 1 or 2 L1 slots a stream.
+    staging, one entry each for every input, then parameters, then output: "direct" where the home is
+    on the L1 side of L3, else how L3 reaches L1 through L2: "whole" tensor before (after) the layer,
+    or "tile" by tile.
+    """
+
+    operator: str
+    engine: str
+    layout: str
+    tile: tuple[tuple[str, int], ...]
+    order: tuple[str, ...]
+    split: tuple[str, ...]
+    buffering: int
+    staging: tuple[str, ...]
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        return MappingProxyType(dict(self.tile))
+
+    def __reduce__(self) -> tuple[type[LayerPlan], tuple[Any, ...]]:
+        return (LayerPlan, tuple(getattr(self, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class PlacedBuffer:
+    """`bytes` at `offset` of a level, alive in the half-open interval [first, last) of layer steps."""
+
+    level: str
+    name: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Decisions and addresses of a whole graph. `homes` and `param_homes` name levels."""
+
+    model: str
+    model_sha256: str
+    platform: str
+    operating_point: str
+    plans: tuple[LayerPlan, ...]
+    homes: tuple[tuple[str, str], ...]
+    param_homes: tuple[tuple[str, str], ...]
+    buffers: tuple[PlacedBuffer, ...]
+
+    @cached_property
+    def home_of(self) -> Mapping[str, str]:
+        """Home level of each tensor."""
+        return MappingProxyType(dict(self.homes))
+
+    @cached_property
+    def param_home_of(self) -> Mapping[str, str]:
+        """Home level of each layer's parameters."""
+        return MappingProxyType(dict(self.param_homes))
+
+    @cached_property
+    def placed(self) -> Mapping[tuple[str, str], PlacedBuffer]:
+        """Buffers by (level, name)."""
+        return MappingProxyType({(b.level, b.name): b for b in self.buffers})
+
+    def peak_bytes(self, level: str) -> int:
+        """Highest byte that a level's arena uses."""
+        return max((b.offset + b.bytes for b in self.buffers if b.level == level), default=0)
+
+    def to_json(self) -> str:
+        """Canonical JSON text."""
+        return json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n"
+
+    def __reduce__(self) -> tuple[type[Deployment], tuple[Any, ...]]:
+        return (Deployment, tuple(getattr(self, name) for name in self.__dataclass_fields__))
+
+
+def _plan(data: Mapping[str, Any]) -> LayerPlan:
+    return LayerPlan(
+        operator=str(data["operator"]),
+        engine=str(data["engine"]),
+        layout=str(data["layout"]),
+        tile=tuple((str(name), int(size)) for name, size in data["tile"]),
+        order=tuple(map(str, data["order"])),
+        split=tuple(map(str, data["split"])),
+        buffering=int(data["buffering"]),
+        staging=tuple(map(str, data["staging"])),
+    )
+
+
+def deployment_from_json(text: str) -> Deployment:
+    """Read what `Deployment.to_json` wrote; raises DeploymentError with the reason."""
+    try:
+        data = json.loads(text)
+        if data.get("schema") != 1:
+            raise DeploymentError(f"deployment has schema {data.get('schema')}, this version reads 1")
+        return Deployment(
+            model=str(data["model"]),
+            model_sha256=str(data["model_sha256"]),
+            platform=str(data["platform"]),
+            operating_point=str(data["operating_point"]),
+            plans=tuple(_plan(plan) for plan in data["plans"]),
+            homes=tuple((str(name), str(level)) for name, level in data["homes"]),
+            param_homes=tuple((str(name), str(level)) for name, level in data["param_homes"]),
+            buffers=tuple(PlacedBuffer(**buffer) for buffer in data["buffers"]),
+        )
+    except DeploymentError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DeploymentError(f"not a deployment file: {type(error).__name__} {error}") from error

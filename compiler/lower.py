@@ -1,0 +1,241 @@
+"""Lowering: a graph and its deployment become a program with addresses.
+
+The blob of constants is written here, in the order and packing in which each layer's engine reads its
+parameter blocks, so that every block is one contiguous transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from compiler.deployment import DIRECT, L1, L2, L3, LEVELS, TILE, WEIGHT_MEMORIES, WHOLE
+from compiler.deployment import Deployment, DeploymentError, LayerPlan
+from compiler.ir import Access, Graph, Operator, Space
+from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
+from compiler.program import Copy, LayerProgram, Loop, ParamStream, Place, Program, Stream, Transfer
+from compiler.schedule.footprint import plan_grid
+from compiler.tiling import operand_traffic, param_traffic
+from compiler.tiling.traffic import line_structure
+
+BLOB = "blob"
+
+
+@dataclass(frozen=True)
+class _Region:
+    """A layer's parameter blocks of some parts: bytes and the starts of the blocks."""
+
+    data: bytes
+    starts: tuple[int, ...]
+
+
+def lower(graph: Graph, deployment: Deployment) -> Program:
+    """The program that a deployment stands for; raises DeploymentError where the two do not match."""
+    if len(deployment.plans) != len(graph.operators):
+        raise DeploymentError(
+            f"deployment has {len(deployment.plans)} layers, graph {graph.name} has {len(graph.operators)}"
+        )
+    blob = bytearray()
+    layers: list[LayerProgram] = []
+    boot: list[Copy] = []
+    for op, plan in zip(graph.operators, deployment.plans, strict=True):
+        if op.name != plan.operator:
+            raise DeploymentError(f"layer {op.name} of the graph meets the plan of {plan.operator}")
+        layers.append(_Lowering(graph, deployment, op, plan).layer(blob, boot))
+    return Program(
+        layers=tuple(layers),
+        inputs=tuple((name, _tensor(deployment, name)) for name in graph.inputs),
+        outputs=tuple((name, _tensor(deployment, name)) for name in graph.outputs),
+        boot=tuple(boot),
+        blob=bytes(blob),
+        arena_bytes=tuple((level, deployment.peak_bytes(level)) for level in LEVELS),
+    )
+
+
+def _tensor(deployment: Deployment, name: str) -> Place:
+    level = deployment.home_of[name]
+    return Place(level, deployment.placed[level, f"t/{name}"].offset)
+
+
+def param_region(
+    op: Operator, layout: str, parts: Parts, loops: Sequence[Loop], space: Space
+) -> _Region:
+    """All parameter blocks of a layer, in row-major order over the tiles of its parameter dimensions."""
+    reductions = {dim.name for dim in space.dims if dim.reduction}
+    axes = [loop for name in space.param_dims for loop in loops if loop.dim == name]
+    data, starts = bytearray(), [0]
+    for index in product(*(range(loop.trips) for loop in axes)):
+        box = dict(space.whole)
+        last = True
+        for loop, i in zip(axes, index, strict=True):
+            box[loop.dim] = loop.interval(i)
+            last &= loop.dim not in reductions or i == loop.trips - 1
+        data += op.param_block(layout, parts, box, last)
+        starts.append(len(data))
+    return _Region(bytes(data), tuple(starts))
+
+
+@dataclass(frozen=True)
+class _Lowering:
+    """Lowers one layer."""
+
+    graph: Graph
+    deployment: Deployment
+    op: Operator
+    plan: LayerPlan
+
+    def layer(self, blob: bytearray, boot: list[Copy]) -> LayerProgram:
+        space = self.op.space(self.graph.by_name)
+        grid = plan_grid(space, self.plan)
+        rest = tuple(dim.name for dim in space.dims if dim.name not in self.plan.order)
+        extents = {dim.name: dim.extent for dim in space.dims}
+        loops = tuple(
+            Loop(name, extents[name], self.plan.sizes[name]) for name in (*self.plan.order, *rest)
+        )
+        inputs = tuple(
+            self._stream(access, int(operand_traffic(grid, access, self.plan.order).depth[0]), grid, k)
+            for k, access in enumerate(space.inputs)
+        )
+        depth = int(operand_traffic(grid, space.output, self.plan.order).depth[0])
+        output = self._stream(space.output, depth, grid, -1)
+        depth = int(param_traffic(grid, self.op, self.plan.order, self.plan.layout, BOTH).depth[0])
+        params = self._params(space, loops, depth, blob, boot)
+        return LayerProgram(
+            operator=self.op,
+            engine=self.plan.engine,
+            layout=self.plan.layout,
+            loops=loops,
+            split=self.plan.split,
+            buffering=self.plan.buffering,
+            inputs=inputs,
+            params=params,
+            output=output,
+            accumulator=self._buffer(L1, f"s/{self.op.name}/acc"),
+            reduction=frozenset(dim.name for dim in space.dims if dim.reduction),
+            before=(*_fills(inputs), *_param_fill(params)),
+            after=_drain(output),
+        )
+
+    def _buffer(self, level: str, name: str) -> Place | None:
+        placed = self.deployment.placed.get((level, name))
+        return None if placed is None else Place(level, placed.offset)
+
+    def _many(self, level: str, prefix: str) -> tuple[Place, ...]:
+        found = (self._buffer(level, f"{prefix}/{slot}") for slot in range(2))
+        return tuple(place for place in found if place is not None)
+
+    def _stream(self, access: Access, depth: int, grid: object, index: int) -> Stream:
+        from compiler.tiling import Grid
+
+        assert isinstance(grid, Grid)
+        name = "out" if index < 0 else f"in{index}"
+        home = _tensor(self.deployment, access.tensor)
+        staging = self.plan.staging[index]
+        _check_staging(self.op.name, name, home.level, staging)
+        full = [bool(grid.axis_sums(axis).full[0]) for axis in access.axes]
+        line, block = line_structure(full)
+        return Stream(
+            access=access,
+            home=home,
+            slots=() if home.level == L1 else self._many(L1, f"s/{self.op.name}/{name}"),
+            staging=staging,
+            stage=self._many(L2, f"g/{self.op.name}/{name}"),
+            depth=depth,
+            line=line,
+            block=block,
+        )
+
+    def _params(
+        self, space: Space, loops: tuple[Loop, ...], depth: int, blob: bytearray, boot: list[Copy]
+    ) -> ParamStream | None:
+        home = self.deployment.param_home_of[self.op.name]
+        in_memory = home in WEIGHT_MEMORIES
+        parts: Parts = frozenset((TABLES,)) if in_memory else BOTH
+        region = param_region(self.op, self.plan.layout, parts, loops, space)
+        if not region.data and not in_memory:
+            return None
+        _check_staging(self.op.name, "params", home, self.plan.staging[-2])
+        weights = None
+        packed = _Region(b"", ())
+        if in_memory:
+            packed = param_region(self.op, self.plan.layout, frozenset((WEIGHTS,)), loops, space)
+            weights = self._resident(home, f"w/{self.op.name}", packed, blob, boot)
+        if in_memory:
+            place = self._resident(L2, f"q/{self.op.name}", region, blob, boot)
+        elif home == L3:
+            place = Place(BLOB, _append(blob, region.data))
+        else:
+            place = self._resident(home, f"p/{self.op.name}", region, blob, boot)
+        return ParamStream(
+            dims=space.param_dims,
+            home=place,
+            slots=() if home == L1 else self._many(L1, f"s/{self.op.name}/params"),
+            staging=self.plan.staging[-2],
+            stage=self._many(L2, f"g/{self.op.name}/params"),
+            depth=depth,
+            starts=region.starts,
+            weights=weights,
+            weight_starts=packed.starts,
+        )
+
+    def _resident(
+        self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]
+    ) -> Place:
+        place = self._buffer(level, name)
+        if place is None:
+            raise DeploymentError(f"layer {self.op.name}: {name} has no address in {level}")
+        boot.append(Copy(_append(blob, region.data), place, len(region.data)))
+        return place
+
+
+def _append(blob: bytearray, data: bytes) -> int:
+    """Append to the blob, 16-byte aligned; returns the offset."""
+    blob += bytes(-len(blob) % 16)
+    start = len(blob)
+    blob += data
+    return start
+
+
+def _check_staging(op: str, stream: str, home: str, staging: str) -> None:
+    legal = (TILE, WHOLE) if home == L3 else (DIRECT,)
+    if staging not in legal:
+        raise DeploymentError(
+            f"layer {op}: {stream} has its home in {home}, staging must be {' or '.join(legal)}, is {staging}"
+        )
+
+
+def _fills(inputs: Sequence[Stream]) -> tuple[Transfer, ...]:
+    return tuple(
+        Transfer(stream.home, stream.stage[0], _tensor_bytes(stream.access), 1, 0, 0)
+        for stream in inputs
+        if stream.staging == WHOLE
+    )
+
+
+def _param_fill(params: ParamStream | None) -> tuple[Transfer, ...]:
+    if params is None or params.staging != WHOLE:
+        return ()
+    return (Transfer(params.home, params.stage[0], params.starts[-1], 1, 0, 0),)
+
+
+def _drain(output: Stream) -> tuple[Transfer, ...]:
+    if output.staging != WHOLE:
+        return ()
+    return (Transfer(output.stage[0], output.home, _tensor_bytes(output.access), 1, 0, 0),)
+
+
+def _tensor_bytes(access: Access) -> int:
+    total = access.element_bytes
+    for extent in access.shape:
+        total *= extent
+    return total
+
+
+def layouts(engines: Mapping[str, str], plan: LayerPlan) -> str:
+    """Layout of a plan's engine; raises DeploymentError for an engine that the platform lacks."""
+    if plan.engine not in engines:
+        raise DeploymentError(
+            f"layer {plan.operator}: engine {plan.engine} is not one of {', '.join(sorted(engines))}"
+        )
+    return engines[plan.engine]

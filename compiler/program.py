@@ -1,0 +1,342 @@
+"""The program of a deployment: loops over transfers and kernel calls, with addresses.
+
+`compiler.lower` makes it; the simulator, the counters and the code generator all walk it, so what one
+does the others do. A layer is a loop nest over tiles; at every step some streams fetch the next tile,
+the kernel runs, and a finished output tile leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from compiler.ir import Access, Operator, Region, TileCall
+
+
+@dataclass(frozen=True)
+class Place:
+    """A byte address: a level's arena and an offset into it. Level "blob" is the constants' origin."""
+
+    level: str
+    offset: int
+
+    def at(self, bytes_: int) -> Place:
+        return Place(self.level, self.offset + bytes_)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One loop over tiles of a dimension."""
+
+    dim: str
+    extent: int
+    tile: int
+
+    @property
+    def trips(self) -> int:
+        return -(-self.extent // self.tile)
+
+    def interval(self, index: int) -> tuple[int, int]:
+        return index * self.tile, min((index + 1) * self.tile, self.extent)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One 1D or 2D copy. Pitches are the distances in bytes between the starts of lines."""
+
+    source: Place
+    target: Place
+    line_bytes: int
+    lines: int
+    source_pitch: int
+    target_pitch: int
+
+    @property
+    def link(self) -> str:
+        """`source_target`, e.g. "l2_l1"; constants come from "l3" whatever holds their origin."""
+        return f"{self.source.level}_{self.target.level}".replace("blob", "l3")
+
+    @property
+    def bytes(self) -> int:
+        return self.line_bytes * self.lines
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An input or output on its way between its home and L1.
+
+    slots: L1 tile buffers used in turn; empty where the tensor's home is L1 and kernels work in place.
+    stage: L2 buffers between L3 and L1: one for `whole`, as many as slots for `tile`, else none.
+    line, block: axes from which a transfer's lines and blocks are contiguous (compiler.tiling.traffic).
+    """
+
+    access: Access
+    home: Place
+    slots: tuple[Place, ...]
+    staging: str
+    stage: tuple[Place, ...]
+    depth: int
+    line: int
+    block: int
+
+
+@dataclass(frozen=True)
+class ParamStream:
+    """Parameter blocks on their way to L1; `starts` are offsets of blocks in the region, one more at the end.
+
+    Blocks are in row-major order over the tiles of `dims`. `weights` is set where the weights part stays
+    in a weight memory: its region and the starts of its blocks there.
+    """
+
+    dims: tuple[str, ...]
+    home: Place
+    slots: tuple[Place, ...]
+    staging: str
+    stage: tuple[Place, ...]
+    depth: int
+    starts: tuple[int, ...]
+    weights: Place | None = None
+    weight_starts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class OperandView:
+    """An operand as a kernel sees it: address of the first element and byte pitches by axis."""
+
+    place: Place
+    pitches: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One kernel call. `params` (in L1) and `weights` (in a weight memory) are (place, bytes)."""
+
+    call: TileCall
+    inputs: tuple[OperandView, ...]
+    output: OperandView
+    params: tuple[Place, int] | None
+    weights: tuple[Place, int] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tile: what must arrive before it, the call, what leaves after it."""
+
+    loads: tuple[Transfer, ...]
+    call: KernelCall
+    stores: tuple[Transfer, ...]
+
+
+@dataclass(frozen=True)
+class LayerProgram:
+    """One layer: the loop nest in order, outermost first, and its streams."""
+
+    operator: Operator
+    engine: str
+    layout: str
+    loops: tuple[Loop, ...]
+    split: tuple[str, ...]
+    buffering: int
+    inputs: tuple[Stream, ...]
+    params: ParamStream | None
+    output: Stream
+    accumulator: Place | None
+    reduction: frozenset[str]
+    before: tuple[Transfer, ...]
+    after: tuple[Transfer, ...]
+
+    @cached_property
+    def steps(self) -> int:
+        total = 1
+        for loop in self.loops:
+            total *= loop.trips
+        return total
+
+    def walk(self) -> Iterator[Step]:
+        """All steps in execution order."""
+        fetched = [-1] * (len(self.inputs) + 1)
+        stored = -1
+        previous: tuple[int, ...] | None = None
+        for index in product(*(range(loop.trips) for loop in self.loops)):
+            level = _changed(previous, index)
+            previous = index
+            box = {loop.dim: loop.interval(i) for loop, i in zip(self.loops, index, strict=True)}
+            call = self._call(index, box)
+            loads: list[Transfer] = []
+            for k, stream in enumerate(self.inputs):
+                if stream.slots and level <= stream.depth:
+                    fetched[k] += 1
+                    loads += stream_loads(stream, call.inputs[k], fetched[k])
+            if self.params is not None and self.params.slots and level <= self.params.depth:
+                fetched[-1] += 1
+                loads += param_loads(self.params, self.block(index), fetched[-1])
+            stored += int(call.first)
+            stores = stream_stores(self.output, call.output, stored) if call.last else ()
+            yield Step(tuple(loads), self._views(call, index, fetched, stored), stores)
+
+    def block(self, index: tuple[int, ...]) -> int:
+        """Number of the parameter block that a tile needs."""
+        assert self.params is not None
+        number = 0
+        for dim in self.params.dims:
+            for loop, i in zip(self.loops, index, strict=True):
+                if loop.dim == dim:
+                    number = number * loop.trips + i
+        return number
+
+    def _call(self, index: tuple[int, ...], box: Mapping[str, tuple[int, int]]) -> TileCall:
+        reductions = [(i, loop) for i, loop in zip(index, self.loops, strict=True) if loop.dim in self.reduction]
+        return TileCall(
+            box=tuple((loop.dim, *box[loop.dim]) for loop in self.loops),
+            inputs=tuple(stream.access.region(box) for stream in self.inputs),
+            output=self.output.access.region(box),
+            first=all(i == 0 for i, _ in reductions),
+            last=all(i == loop.trips - 1 for i, loop in reductions),
+        )
+
+    def _views(self, call: TileCall, index: tuple[int, ...], fetched: list[int], stored: int) -> KernelCall:
+        views = tuple(
+            operand_view(stream, region, fetched[k])
+            for k, (stream, region) in enumerate(zip(self.inputs, call.inputs, strict=True))
+        )
+        output = operand_view(self.output, call.output, stored)
+        params = weights = None
+        if self.params is not None:
+            number = self.block(index)
+            starts = self.params.starts
+            start, size = starts[number], starts[number + 1] - starts[number]
+            slots = self.params.slots
+            place = slots[fetched[-1] % len(slots)] if slots else self.params.home.at(start)
+            params = (place, size)
+            if self.params.weights is not None:
+                begin, end = self.params.weight_starts[number : number + 2]
+                weights = (self.params.weights.at(begin), end - begin)
+        return KernelCall(call, views, output, params, weights)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A start-up copy from the constants' blob to a resident home."""
+
+    source_offset: int
+    target: Place
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """The whole network. `blob` holds every constant in its emitted layout; `boot` fills the homes."""
+
+    layers: tuple[LayerProgram, ...]
+    inputs: tuple[tuple[str, Place], ...]
+    outputs: tuple[tuple[str, Place], ...]
+    boot: tuple[Copy, ...]
+    blob: bytes
+    arena_bytes: tuple[tuple[str, int], ...]
+
+
+def _changed(previous: tuple[int, ...] | None, index: tuple[int, ...]) -> int:
+    """Position (from 1) of the outermost loop whose index changed; 0 at the first step."""
+    if previous is None:
+        return 0
+    return next(k for k, (a, b) in enumerate(zip(previous, index, strict=True), start=1) if a != b)
+
+
+def row_pitches(shape: tuple[int, ...], element_bytes: int) -> tuple[int, ...]:
+    """Byte pitches of a dense row-major array."""
+    pitches = []
+    step = element_bytes
+    for extent in reversed(shape):
+        pitches.append(step)
+        step *= extent
+    return tuple(reversed(pitches))
+
+
+def operand_view(stream: Stream, region: Region, fetch: int) -> OperandView:
+    """A dense tile in its slot, or a sub-box of the tensor where it is used in place."""
+    size = stream.access.element_bytes
+    if stream.slots:
+        return OperandView(stream.slots[fetch % len(stream.slots)], row_pitches(region.shape, size))
+    pitches = row_pitches(stream.access.shape, size)
+    return OperandView(stream.home.at(_dot(region.low, pitches)), pitches)
+
+
+def _dot(index: tuple[int, ...], pitches: tuple[int, ...]) -> int:
+    return sum(i * pitch for i, pitch in zip(index, pitches, strict=True))
+
+
+def _boxes(stream: Stream, region: Region) -> Iterator[tuple[int, int, int, int]]:
+    """(tensor offset, tile offset, lines, line bytes) of each transfer of a tile."""
+    size = stream.access.element_bytes
+    tensor, tile = row_pitches(stream.access.shape, size), row_pitches(region.shape, size)
+    lines = _extent(region.shape[stream.block : stream.line])
+    line_bytes = _extent(region.shape[stream.line :]) * size
+    for outer in product(*(range(n) for n in region.shape[: stream.block])):
+        start = tuple(lo + i for lo, i in zip(region.low, (*outer, *(0,) * len(region.low)), strict=False))
+        inner = (*outer, *(0,) * (len(region.low) - len(outer)))
+        yield _dot(start, tensor), _dot(inner, tile), lines, line_bytes
+
+
+def _extent(shape: tuple[int, ...]) -> int:
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def _pitch(stream: Stream) -> int:
+    """Distance between lines of a transfer in the tensor."""
+    pitches = row_pitches(stream.access.shape, stream.access.element_bytes)
+    return pitches[stream.line - 1] if stream.line > stream.block else 0
+
+
+def stream_loads(stream: Stream, region: Region, fetch: int) -> tuple[Transfer, ...]:
+    """Transfers that bring a tile to its slot, through the stage where the home is L3."""
+    slot = stream.slots[fetch % len(stream.slots)]
+    if stream.staging != "tile":
+        home = stream.stage[0] if stream.staging == "whole" else stream.home
+        return _gather(stream, region, home, slot)
+    stage = stream.stage[fetch % len(stream.stage)]
+    total = _extent(region.shape) * stream.access.element_bytes
+    return (*_gather(stream, region, stream.home, stage), Transfer(stage, slot, total, 1, 0, 0))
+
+
+def _gather(stream: Stream, region: Region, home: Place, slot: Place) -> tuple[Transfer, ...]:
+    pitch = _pitch(stream)
+    return tuple(
+        Transfer(home.at(tensor), slot.at(tile), line, lines, pitch, line if pitch else 0)
+        for tensor, tile, lines, line in _boxes(stream, region)
+    )
+
+
+def stream_stores(stream: Stream, region: Region, count: int) -> tuple[Transfer, ...]:
+    """Transfers that take a finished tile home; none where it was written in place."""
+    if not stream.slots:
+        return ()
+    slot = stream.slots[count % len(stream.slots)]
+    if stream.staging != "tile":
+        home = stream.stage[0] if stream.staging == "whole" else stream.home
+        return _scatter(stream, region, slot, home)
+    stage = stream.stage[count % len(stream.stage)]
+    total = _extent(region.shape) * stream.access.element_bytes
+    return (Transfer(slot, stage, total, 1, 0, 0), *_scatter(stream, region, stage, stream.home))
+
+
+def _scatter(stream: Stream, region: Region, slot: Place, home: Place) -> tuple[Transfer, ...]:
+    return tuple(
+        Transfer(move.target, move.source, move.line_bytes, move.lines, move.target_pitch, move.source_pitch)
+        for move in _gather(stream, region, home, slot)
+    )
+
+
+def param_loads(stream: ParamStream, block: int, fetch: int) -> tuple[Transfer, ...]:
+    """Transfers that bring a parameter block to its slot."""
+    start, size = stream.starts[block], stream.starts[block + 1] - stream.starts[block]
+    slot = stream.slots[fetch % len(stream.slots)]
+    if stream.staging == "tile":
+        stage = stream.stage[fetch % len(stream.stage)]
+        return (Transfer(stream.home.at(start), stage, size, 1, 0, 0), Transfer(stage, slot, size, 1, 0, 0))
+    home = stream.stage[0] if stream.staging == "whole" else stream.home
+    return (Transfer(home.at(start), slot, size, 1, 0, 0),)

@@ -1,0 +1,168 @@
+"""The nouns of a search: settings asked for, design points found, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from compiler.deployment import Deployment
+
+OBJECTIVES = ("latency", "energy", "memory")
+
+
+@dataclass(frozen=True)
+class OuterSetting:
+    """The coordinating decisions of one trial: everything that the inner solver takes as given.
+
+    l1_bytes: cap on L1. arena_bytes: cap on live tensors and stages in L2. engines: "all", or the one
+    engine that layers may use. operating_point: of the platform. l3_activations: whether tensors may live
+    in L3. position in [0, 1]: which point of the inner front is asked for, 0 the fastest, 1 the other end,
+    as an epsilon-constraint on latency (linear between the front's least and largest latency).
+    """
+
+    l1_bytes: int
+    arena_bytes: int
+    engines: str
+    operating_point: str
+    l3_activations: bool
+    position: float
+
+
+@dataclass(frozen=True)
+class LayerEstimate:
+    """One layer of a design point, as predicted. Cycles are in the reference clock.
+
+    causes: cycles by cause (compute, load, store, l3, ...), which add up to `cycles`. binding: the cause
+    that binds. links: (link, transfers, lines, bytes). macs, calls: counts that the C counts too.
+    """
+
+    name: str
+    kind: str
+    engine: str
+    tile: str
+    order: str
+    split: str
+    buffering: int
+    homes: str
+    cycles: float
+    energy_uj: float
+    macs: int
+    calls: int
+    l1_bytes: int
+    causes: tuple[tuple[str, float], ...]
+    binding: str
+    links: tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class DesignPoint:
+    """An allocated, validated deployment with its price.
+
+    peak_bytes by level (l1, l2, l3, wmem_sram, wmem_mram); memory_bytes: sum over the on-chip levels.
+    engines: number of layers by engine. source: "trial" or "solver".
+    """
+
+    latency_ms: float
+    latency_cycles: int
+    energy_uj: float
+    memory_bytes: int
+    peak_bytes: tuple[tuple[str, int], ...]
+    boot_bytes: int
+    boot_ms: float
+    macs: int
+    engines: tuple[tuple[str, int], ...]
+    source: str
+    setting: OuterSetting
+    deployment: Deployment
+    layers: tuple[LayerEstimate, ...]
+
+    def objective(self, name: str) -> float:
+        """Value of "latency" (ms), "energy" (uJ) or "memory" (bytes)."""
+        return {"latency": self.latency_ms, "energy": self.energy_uj, "memory": float(self.memory_bytes)}[name]
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """Why nothing fits: the level that overflows, the bytes needed and there, the heaviest tensors, levers.
+
+    level "on_chip" stands for the sum that `--budget` caps. need_bytes is the least that any deployment
+    reachable under the given decisions needs.
+    """
+
+    level: str
+    need_bytes: int
+    capacity_bytes: int
+    largest: tuple[tuple[str, int], ...]
+    levers: tuple[str, ...]
+
+    def message(self) -> str:
+        """Two or three clear lines for the terminal."""
+        heavy = ", ".join(f"{name} {size} B" for name, size in self.largest)
+        lines = [
+            f"does not fit: {self.level} needs {self.need_bytes} B, there are {self.capacity_bytes} B",
+            f"largest: {heavy}" if heavy else "",
+            *(f"try: {lever}" for lever in self.levers),
+        ]
+        return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What no deployment of the explored space can beat.
+
+    ideal: least latency (ms), energy (uJ), memory (bytes). half_planes: rows (w_latency, w_energy, least)
+    with w_latency*latency_ms + w_energy*energy_uj >= least for every deployment under some memory cap.
+    """
+
+    latency_ms: float
+    energy_uj: float
+    memory_bytes: int
+    half_planes: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one setting gave: the point asked for (or None), all points that the inner solver met, the bound.
+
+    violation: 0 where feasible, else a relative overflow > 0 (an Optuna constraint value).
+    """
+
+    setting: OuterSetting
+    point: DesignPoint | None
+    others: tuple[DesignPoint, ...]
+    violation: float
+    infeasible: Infeasible | None
+    bound: Bound | None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter that Optuna samples: ordered choices (labels for people, values for settings)."""
+
+    name: str
+    choices: tuple[str, ...]
+    what: str
+
+
+class Evaluator(Protocol):
+    """Evaluates settings of one task; pure: the same setting gives the same evaluation in any process."""
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Categorical parameters, in a fixed order; besides these there is the float "position" in [0, 1]."""
+
+    def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
+        """The setting that sampled choices stand for."""
+
+    def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
+        """Choices worth trying first (heuristics, ends of the front)."""
+
+    def evaluate(self, setting: OuterSetting) -> Evaluation:
+        """Solve inside, allocate, validate, price."""
+
+
+def frozen_choices(**choices: str) -> Mapping[str, str]:
+    """A read-only mapping of choices."""
+    return MappingProxyType(dict(choices))
