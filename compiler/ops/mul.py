@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
-from compiler.ir.tensor import IntType
-from compiler.ops.broadcast import Broadcast
+from compiler.ir.tensor import IntArray, IntType, Tensor
+from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, largest_code
+from compiler.ops.requant import check_clamp, check_overflow, choose_shift, fixed, offset_table, requantise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mul(Operator):
     """y = clamp(((a - zero_a)*(b - zero_b)*mul + add) >> shift, low, high), in int32.
 
-    count, channels, broadcast: as in `Add`.
+    count, channels, broadcast: as in `Add`. Raises OperatorError where it could overflow 32 bits.
     """
 
     kind: ClassVar[str] = "mul"
@@ -31,3 +36,64 @@ class Mul(Operator):
     type_a: IntType = IntType.I8
     type_b: IntType = IntType.I8
     output_type: IntType = IntType.I8
+
+    def __post_init__(self) -> None:
+        check_broadcast(self.name, self.count, self.channels, self.broadcast)
+        check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
+        bound = largest_code(self.type_a, self.zero_a) * largest_code(self.type_b, self.zero_b)
+        check_overflow(self.name, np.array([self.mul]), np.array([self.add]), bound)
+
+    def space(self, tensors: Mapping[str, Tensor]) -> Space:
+        names = (self.inputs[0], self.inputs[1], self.output)
+        types = (self.type_a, self.type_b, self.output_type)
+        form = (self.broadcast, self.count, self.channels)
+        return broadcast_space("mul", tensors, names, types, form)
+
+    def compute(
+        self,
+        call: TileCall,
+        inputs: Sequence[IntArray],
+        block: bytes,
+        layout: str,
+        accumulator: IntArray | None,
+    ) -> IntArray:
+        product = (inputs[0].astype(np.int64) - self.zero_a) * (inputs[1].astype(np.int64) - self.zero_b)
+        out = requantise(product, self.mul, self.add, self.shift, self.low, self.high)
+        return out.astype(self.output_type.dtype)
+
+
+def mul_from_scales(
+    name: str,
+    operands: tuple[Tensor, Tensor],
+    output: Tensor,
+    *,
+    broadcast: Broadcast = "none",
+    bounds: tuple[int, int] | None = None,
+) -> Mul:
+    """y = a*b in real values; bounds: clamp in output codes (default: the type's range).
+
+    A scalar or channel operand comes second. Raises OperatorError where 32 bits do not hold it.
+    """
+    a, b = operands
+    ratio = np.array([a.scale * b.scale / output.scale])
+    bound = np.array([largest_code(a.dtype, a.zero_point) * largest_code(b.dtype, b.zero_point)])
+    shift = choose_shift(ratio, (), output.zero_point, bound)
+    low, high = bounds if bounds is not None else (output.dtype.low, output.dtype.high)
+    return Mul(
+        name=name,
+        inputs=(a.name, b.name),
+        output=output.name,
+        count=output.elements,
+        channels=b.elements if broadcast == "channel" else 0,
+        broadcast=broadcast,
+        zero_a=a.zero_point,
+        zero_b=b.zero_point,
+        mul=int(fixed(ratio, shift)[0]),
+        add=int(offset_table((), output.zero_point, shift)),
+        shift=shift,
+        low=low,
+        high=high,
+        type_a=a.dtype,
+        type_b=b.dtype,
+        output_type=output.dtype,
+    )

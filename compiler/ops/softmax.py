@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.ir.operator import Operator
-from compiler.ir.tensor import Constant, IntType
+import numpy as np
+
+from compiler.ir.access import Axis, Box, Dim, Space, TileCall
+from compiler.ir.operator import TABLES, Operator, Parts
+from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
+from compiler.ops.base import access, require
+from costmodels.work import KernelSpec
+
+ENTRIES = 256
+WORD = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +28,7 @@ class Softmax(Operator):
         d = (s >> 16) * multiplier + (((s & 0xffff) * multiplier) >> 16)
         y = min(zero_point + (e + (d >> 1)) / d, high)          (unsigned division, truncating)
     d is the sum in units of one output step: multiplier = scale_y * 2^(sum_shift + 16), at most 2^16.
+    Raises OperatorError where 32 bits do not hold the sum.
     """
 
     kind: ClassVar[str] = "softmax"
@@ -30,3 +41,107 @@ class Softmax(Operator):
     high: int
     input_type: IntType = IntType.I8
     output_type: IntType = IntType.I8
+
+    def __post_init__(self) -> None:
+        table = self.table.array
+        good = table.dtype == np.uint32 and table.shape == (ENTRIES,) and self.input_type.bytes == 1
+        require(good, f"{self.name}: softmax needs 8-bit input and a uint32[{ENTRIES}] table")
+        require(0 < self.sum_shift < 32, f"{self.name}: sum shift {self.sum_shift} is outside 1..31")
+        require(
+            0 < self.multiplier <= 1 << 16, f"{self.name}: multiplier {self.multiplier} is outside 1..2^16"
+        )
+        largest, half = int(table.max()), 1 << (self.sum_shift - 1)
+        row_sum = self.channels * ((largest + half) >> self.sum_shift)
+        fits = largest + half < WORD and row_sum < WORD and largest + (row_sum >> 1) < WORD
+        require(fits, f"{self.name}: 32 bits do not hold a softmax over {self.channels} channels")
+
+    def space(self, tensors: Mapping[str, Tensor]) -> Space:
+        axes = (Axis(self.rows, (("y", 1),)), Axis(self.channels))
+        spec = KernelSpec(
+            kernel="softmax",
+            dims=(("y", self.rows), ("c", self.channels)),
+            input_bytes=self.input_type.bytes,
+            output_bytes=self.output_type.bytes,
+            splits=(("y",),),
+        )
+        return Space(
+            spec=spec,
+            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
+            inputs=(access(tensors, self.inputs[0], axes, self.input_type),),
+            output=access(tensors, self.output, axes, self.output_type),
+            orders=(("y",),),
+        )
+
+    def compute(
+        self,
+        call: TileCall,
+        inputs: Sequence[IntArray],
+        block: bytes,
+        layout: str,
+        accumulator: IntArray | None,
+    ) -> IntArray:
+        table = np.frombuffer(block, np.uint32).astype(np.int64)
+        codes = inputs[0].astype(np.int64)
+        e = table[codes.max(axis=-1, keepdims=True) - codes]
+        row_sum = ((e + (1 << (self.sum_shift - 1))) >> self.sum_shift).sum(axis=-1, keepdims=True)
+        upper, lower = row_sum >> 16, row_sum & 0xFFFF
+        step = upper * self.multiplier + ((lower * self.multiplier) >> 16)
+        quotient = (e + (step >> 1)) // step
+        out: IntArray = np.minimum(self.zero_point + quotient, self.high).astype(self.output_type.dtype)
+        return out
+
+    def param_bytes(
+        self, layout: str, parts: Parts, extents: Mapping[str, IntArray], last: IntArray | bool
+    ) -> IntArray:
+        shape = np.broadcast_shapes(*(np.shape(v) for v in extents.values()))
+        return np.full(shape, 4 * ENTRIES if TABLES in parts else 0, np.int64)
+
+    def param_block(self, layout: str, parts: Parts, box: Box, last: bool) -> bytes:
+        return self.table.array.tobytes() if TABLES in parts else b""
+
+
+def softmax_error_steps(operator: Softmax) -> float:
+    """Bound on |y before rounding - exact softmax / scale_y|, in output steps.
+
+    A probability p = e/s has errors from three roundings. Per term of the sum at most half a unit of
+    2^sum_shift plus half a unit of the table, the sum being at least table[0]; the multiplier half a
+    unit, and d two units of truncation; e half a unit of the table. All relative to the largest value
+    of the quotient, 1/scale_y. Below one step, the rounded result is within 1 LSB of float.
+    """
+    largest = float(operator.table.array.max())
+    steps = 2.0 ** (operator.sum_shift + 16) / operator.multiplier
+    summed = operator.channels * (2.0 ** (operator.sum_shift - 1) + 0.5) / largest
+    scaled = 0.5 / operator.multiplier + 2.0 * steps / largest
+    return steps * (summed + scaled + 0.5 / largest)
+
+
+def softmax_from_scales(name: str, rows: int, channels: int, x: Tensor, y: Tensor) -> Softmax:
+    """The softmax of real values x.scale * code over rows of `channels`.
+
+    The table has as many fraction bits as a row's sum leaves room for. Raises OperatorError where the
+    error bound reaches one output step (more than some 4000 channels at scale 1/256), or the output
+    step is not between 2^-15 and 1/2.
+    """
+    require(2**-15 <= y.scale <= 0.5, f"{name}: softmax cannot produce output steps of {y.scale}")
+    sum_shift = math.floor(-math.log2(y.scale))
+    # The row sum reaches channels * 2^(bits - sum_shift): leave it, and e + d/2, inside 32 bits.
+    bits = min(31, 31 - math.ceil(math.log2(channels)) + sum_shift)
+    distances = np.arange(ENTRIES) * x.scale
+    table = np.rint(np.ldexp(np.exp(-distances), bits)).astype(np.uint32)
+    operator = Softmax(
+        name=name,
+        inputs=(x.name,),
+        output=y.name,
+        rows=rows,
+        channels=channels,
+        table=Constant(table),
+        sum_shift=sum_shift,
+        multiplier=round(math.ldexp(y.scale, sum_shift + 16)),
+        zero_point=y.zero_point,
+        high=y.dtype.high,
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
+    error = softmax_error_steps(operator)
+    require(error < 1, f"{name}: softmax over {channels} channels would be off by up to {error:.1f} steps")
+    return operator
