@@ -1,6 +1,6 @@
 """Where emitted C runs: tool chains, builds with an object cache, runners, and what a linked file holds."""
 
-from compiler.targets.build import Binary, Variant, build
+from compiler.targets.build import Binary, Target, Variant, build
 from compiler.targets.elf import symbol_sizes
 from compiler.targets.errors import BadElf, BuildFailed, MissingTool, RunTimeout, TargetError
 from compiler.targets.run import RunResult, run
@@ -14,6 +14,7 @@ __all__ = [
     "MissingTool",
     "RunResult",
     "RunTimeout",
+    "Target",
     "TargetError",
     "Variant",
     "build",

@@ -77,7 +77,7 @@ def find_zig() -> Path | None:
 
 
 def find_spike() -> Path:
-    """The simulator inside pip's `spike` (its module is called riscv), else on the PATH. Raises MissingTool."""
+    """The simulator inside pip's `spike` (module riscv), else one on the PATH. Raises MissingTool."""
     found = _inside("riscv", "data/bin/spike") or shutil.which("spike")
     if found is None:
         raise MissingTool("the simulator spike", SIM_ADVICE)

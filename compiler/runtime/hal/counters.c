@@ -16,7 +16,7 @@ static uint32_t layer_count, open_layer = NO_LAYER;
 static dse_counter_set at_begin;
 
 void dse_counters_fold(void) {
-    for (uint32_t core = 0; core < DSE_MAX_CORES; core++) {
+    for (uint32_t core = 0; core < dse_cores(); core++) {
         dse_counters.macs += dse_core_macs[core];
         dse_core_macs[core] = 0u;
     }

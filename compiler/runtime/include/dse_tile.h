@@ -46,7 +46,7 @@ static inline dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t 
 }
 
 /* A window of a tensor that lives in L1. */
-static inline dse_operand dse_window(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
+static inline dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
     dse_operand view = {tensor + dse_offset(r, pitch, rank), {0}};
     for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
     return view;

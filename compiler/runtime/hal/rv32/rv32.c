@@ -96,32 +96,31 @@ static void await(uint32_t hart, uint32_t number) {
     fence();
 }
 
-/* A fork is two rendezvous: at the first hart 0 only opens, at the second it only gathers. */
+/* A fork is two rendezvous: at the first hart 0 only opens, at the second it only gathers. Hart 0 pays for
+ * waking the others; what counting costs is nobody's. */
 void dse_fork(dse_task fn, const void *arg) {
-    uint64_t now = clock_of(0u);
     fork_fn = fn;
     fork_arg = arg;
-    release(++rendezvous[0], now);
-    set_clock(0u, now);
+    release(++rendezvous[0], clock_of(0u));
     fn(0u, dse_cores(), arg);
-    now = clock_of(0u);
-    set_clock(0u, gather(++rendezvous[0], now));
+    const uint64_t now = gather(++rendezvous[0], clock_of(0u));
     dse_counters_fold();
+    set_clock(0u, now);
 }
 
 void dse_barrier(void) {
     const uint32_t hart = CSR_READ(mhartid);
-    uint64_t now = clock_of(hart);
+    const uint64_t now = clock_of(hart);
     const uint32_t number = ++rendezvous[hart];
     if (hart == 0u) {
-        now = gather(number, now);
-        release(number, now);
+        const uint64_t latest = gather(number, now);
+        set_clock(0u, latest);
+        release(number, latest);
     } else {
         arrive(hart, number, now);
         await(hart, number);
-        now = opened_at;
+        set_clock(hart, opened_at);
     }
-    set_clock(hart, now);
 }
 
 /* Entered from crt0.S by every hart but 0. */
