@@ -41,7 +41,10 @@ class _Section:
 
 
 def symbol_sizes(path: Path) -> dict[str, int]:
-    """Bytes of every global data object in the file, by name. Raises BadElf."""
+    """Bytes of every global data object in the file, by name. Raises BadElf.
+
+    clang's address sanitizer counts guard zones into these sizes: read them from a build without sanitizers.
+    """
     data = path.read_bytes()
     try:
         return dict(_global_objects(data, _layout(data)))

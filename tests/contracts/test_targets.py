@@ -67,6 +67,8 @@ def test_target_keeps_the_contract(variant: Variant, tmp_path: Path) -> None:
     result = run(binary, timeout_s=60)
     assert result.stdout.splitlines() == expected_lines(variant), result.stderr
     assert result.exit_code == 0
+    if variant.sanitize:
+        return  # clang's sanitizer counts its guard zones into an array's size
     sizes = symbol_sizes(binary.path)
     assert (sizes["arena_l1"], sizes["arena_l2"], sizes["arena_l3"]) == (4096, 8192, 12288)
 
@@ -96,7 +98,7 @@ def test_ending(target: Target, end: str, code: int, message: str, tmp_path: Pat
 
 def test_rv32_reports_a_trap(tmp_path: Path) -> None:
     """A misaligned load, which no plain RV32 has, ends the run with the place instead of hanging it."""
-    end = "return *(volatile int *)0x80000001"
+    end = "volatile uintptr_t odd = 0x80000001; return *(volatile int *)odd"
     result = run(build(make_project(tmp_path, "ending", config=f"#define END {end}\n"), "rv32"), timeout_s=60)
     assert result.exit_code == 134
     assert "trap: hart 0 mcause 00000004" in result.stdout
