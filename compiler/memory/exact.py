@@ -12,13 +12,20 @@ from dataclasses import dataclass, replace
 
 from compiler.memory.greedy import greedy_allocate
 from compiler.memory.problem import Allocation, Buffer, Problem, peak_of
-from compiler.memory.search import Instance, make_instance, probe
+from compiler.memory.repair import repair
+from compiler.memory.search import Instance, ProbeResult, make_instance, probe
 from compiler.memory.sections import Decomposition, Section, decompose
 
 DEFAULT_NODE_BUDGET = 20_000
 
 _RESTARTS = 6
-"""A probe first spends 1/6 of its nodes on each preference but the last, which gets the rest."""
+"""A probe spends 1/6 of what is left of its nodes on each preference but the last, which gets the rest."""
+
+_WHOLE_BUFFERS = 32
+"""Sections with more buffers are first repaired locally: a search of the whole rarely ends."""
+
+
+_Rank = Callable[[int], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,7 @@ def _narrow(parts: Decomposition, solved: list[_Solved], node_budget: int) -> li
 def _improve(part: _Solved, goal_bytes: int, node_budget: int) -> tuple[_Solved, int]:
     """Narrow a section until its peak is at most `goal_bytes` or its bounds meet; also the nodes spent."""
     base = part.section.base_bytes
-    ranked = [sorted(range(len(part.buffers)), key=prefer(part.buffers)) for prefer in _PREFERENCES]
-    instances = [make_instance([part.buffers[index] for index in order]) for order in ranked]
+    ranked = [_rank(part.buffers, prefer) for prefer in _PREFERENCES]
     offsets, peak, bound = part.offsets, part.peak_bytes, part.lower_bound_bytes
     unknown = bound - 1  # the largest cap that a probe failed to decide
     nodes_left = node_budget
@@ -90,10 +96,10 @@ def _improve(part: _Solved, goal_bytes: int, node_budget: int) -> tuple[_Solved,
         floor = max(bound, goal_bytes)
         cap = floor if unknown < floor else (unknown + peak) // 2
         budget = (nodes_left + 1) // 2 if cap + 1 < peak else nodes_left
-        answer = _ask(instances, cap - base, budget)
+        answer = _ask(part.buffers, ranked, offsets, cap - base, budget)
         nodes_left -= answer.nodes
         if answer.offsets is not None:
-            offsets = _unrank(ranked[answer.which], answer.offsets)
+            offsets = answer.offsets
             peak = base + peak_of(part.buffers, offsets)
         elif answer.lower_bound_bytes is not None:
             bound = min(base + answer.lower_bound_bytes, peak)
@@ -104,26 +110,47 @@ def _improve(part: _Solved, goal_bytes: int, node_budget: int) -> tuple[_Solved,
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """A probe's outcome over all preferences; `which` of them succeeded."""
+class _Ranked:
+    """A section's buffers in one order of preference; `order` are their indices in the section."""
 
-    nodes: int
-    which: int = 0
-    offsets: tuple[int, ...] | None = None
-    lower_bound_bytes: int | None = None
+    order: tuple[int, ...]
+    instance: Instance
+
+    def probe(self, cap_bytes: int, node_budget: int) -> ProbeResult:
+        """`search.probe` with the offsets in the section's order."""
+        result = probe(self.instance, cap_bytes, node_budget)
+        if result.offsets is None:
+            return result
+        by_index = dict(zip(self.order, result.offsets, strict=True))
+        return replace(result, offsets=tuple(by_index[index] for index in range(len(self.order))))
 
 
-def _ask(instances: Sequence[Instance], cap_bytes: int, node_budget: int) -> _Answer:
-    """Probe with each preference in turn; the last one gets what is left of the budget."""
+def _rank(buffers: tuple[Buffer, ...], prefer: Callable[[tuple[Buffer, ...]], _Rank]) -> _Ranked:
+    order = sorted(range(len(buffers)), key=prefer(buffers))
+    return _Ranked(tuple(order), make_instance([buffers[index] for index in order]))
+
+
+def _ask(
+    buffers: tuple[Buffer, ...],
+    ranked: Sequence[_Ranked],
+    offsets: tuple[int, ...],
+    cap_bytes: int,
+    node_budget: int,
+) -> ProbeResult:
+    """Repair `offsets`, or else probe with each preference; the last one gets what is left of the budget."""
     nodes = 0
-    for which, instance in enumerate(instances):
-        last = which == len(instances) - 1
-        share = node_budget - nodes if last else node_budget // _RESTARTS
-        result = probe(instance, cap_bytes, share)
+    if len(buffers) > _WHOLE_BUFFERS:
+        repaired = repair(buffers, offsets, cap_bytes, node_budget // 2)
+        if repaired.offsets is not None:
+            return repaired
+        nodes = repaired.nodes
+    for rank in ranked:
+        last = rank is ranked[-1]
+        result = rank.probe(cap_bytes, node_budget - nodes if last else (node_budget - nodes) // _RESTARTS)
         nodes += result.nodes
         if result.offsets is not None or result.lower_bound_bytes is not None:
-            return _Answer(nodes, which, result.offsets, result.lower_bound_bytes)
-    return _Answer(nodes)
+            return replace(result, nodes=nodes)
+    return ProbeResult(nodes)
 
 
 def _join(problem: Problem, parts: Decomposition, solved: Sequence[_Solved]) -> tuple[int, ...]:
@@ -140,14 +167,6 @@ def _floor(problem: Problem, parts: Decomposition, solved: Sequence[_Solved]) ->
     """What no allocation undercuts: the settled ends and the sections' lower bounds."""
     settled = max((offset + problem.buffers[index].size_bytes for index, offset in parts.settled), default=0)
     return max([settled, *(part.lower_bound_bytes for part in solved)])
-
-
-def _unrank(order: Sequence[int], offsets: Sequence[int]) -> tuple[int, ...]:
-    by_index = dict(zip(order, offsets, strict=True))
-    return tuple(by_index[index] for index in range(len(order)))
-
-
-_Rank = Callable[[int], tuple[int, ...]]
 
 
 def _crowded_first(buffers: tuple[Buffer, ...]) -> _Rank:

@@ -12,7 +12,8 @@ Pruned without losing every solution of a satisfiable cap:
 * dominance: if a waiting buffer would end at or below the chosen offset, it could slide underneath later;
 * twins: of two buffers with equal lifetime, size and alignment the lower index comes first;
 * bound: at every clique of contemporaries, the lowest start of the waiting ones plus their sizes;
-* memory: a state that was searched before.
+* memory: a state that was refuted before;
+* parts: once the waiting buffers fall into groups that share no step, each group is searched by itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ Mask = NDArray[np.bool_]
 
 PLACED = 1 << 61
 """Stands for the lowest offset of a buffer that no longer waits; above every real offset."""
+
+MAX_BUFFERS = 350
+"""Larger instances are not searched whole: the recursion is two calls deep for each buffer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,17 @@ class Stacks:
 class Instance:
     """The buffers as arrays of shape (buffers,), in order of preference; offsets are in bytes.
 
-    `fixed` is the fixed offset or -1, `twin` the index of the preceding interchangeable buffer or -1.  `meets`
-    and `lifts` are (buffers, buffers): row i marks the contemporaries of i and those that i can push up.
-    `stacks` holds the cliques for each alignment in use.
+    `fixed` is the fixed offset or -1, `by_first` lists the indices by birth, `twin` is the index of the
+    preceding interchangeable buffer or -1.  `meets` and `lifts` are (buffers, buffers): row i marks the
+    contemporaries of i and those that i can push up.  `stacks` holds the cliques for each alignment in use.
     """
 
     size: Bytes
+    first: Bytes
+    last: Bytes
     align: Bytes
     fixed: Bytes
+    by_first: Bytes
     twin: Bytes
     meets: Mask
     lifts: Mask
@@ -85,6 +92,11 @@ class _Node:
     chosen: int
     offset: int
 
+    def key(self) -> bytes:
+        """Equal for equal nodes; a digest, because many are remembered."""
+        last = self.offset.to_bytes(8, "little") + self.chosen.to_bytes(4, "little", signed=True)
+        return blake2b(self.lowest.tobytes() + last, digest_size=16).digest()
+
 
 def make_instance(buffers: Sequence[Buffer]) -> Instance:
     """Arrays for `probe`; buffers are tried in the given order (at least one)."""
@@ -98,8 +110,11 @@ def make_instance(buffers: Sequence[Buffer]) -> Instance:
     cliques = _maximal_cliques(first, last)
     return Instance(
         size=size,
+        first=first,
+        last=last,
         align=align,
         fixed=fixed,
+        by_first=np.argsort(first, kind="stable"),
         twin=_twins(buffers),
         meets=meets,
         lifts=meets & (fixed < 0),
@@ -109,34 +124,88 @@ def make_instance(buffers: Sequence[Buffer]) -> Instance:
 
 def probe(instance: Instance, cap_bytes: int, node_budget: int) -> ProbeResult:
     """Search for offsets with a peak of at most `cap_bytes`, visiting at most `node_budget` children."""
+    count = len(instance.size)
     root = _Node(np.where(instance.fixed >= 0, instance.fixed, 0), -1, 0)
-    root_bound = _bound(instance, root)
-    if root_bound > cap_bytes:
-        return ProbeResult(0, lower_bound_bytes=root_bound)
-    least_excess = PLACED
-    nodes = 0
-    seen: set[bytes] = set()
-    path = [root]
-    choices = [iter(_choices(instance, root))]
-    while path:
-        choice = next(choices[-1], None)
-        if choice is None:
-            path.pop()
-            choices.pop()
-            continue
-        if nodes == node_budget:
-            return ProbeResult(nodes)
-        nodes += 1
-        child = _place(instance, path[-1], choice)
-        bound = _bound(instance, child)
-        if bound > cap_bytes:
-            least_excess = min(least_excess, bound)
-            continue
-        path.append(child)
-        if len(path) > len(instance.size):
-            return ProbeResult(nodes, offsets=_offsets(path))
-        choices.append(iter(() if _known(seen, child) else _choices(instance, child)))
-    return ProbeResult(nodes, lower_bound_bytes=least_excess)
+    bound = _bound(instance, root)
+    if bound > cap_bytes:
+        return ProbeResult(0, lower_bound_bytes=bound)
+    if count > MAX_BUFFERS:
+        return ProbeResult(0)
+    search = _Search(instance, cap_bytes, node_budget)
+    try:
+        solved = search.solve(root)
+    except _OutOfNodes:
+        return ProbeResult(search.nodes)
+    if solved:
+        return ProbeResult(search.nodes, offsets=tuple(search.offsets[index] for index in range(count)))
+    return ProbeResult(search.nodes, lower_bound_bytes=search.least_excess)
+
+
+class _OutOfNodes(Exception):
+    """The node budget ran out."""
+
+
+class _Search:
+    """One probe's bookkeeping: nodes visited, states refuted, offsets on the current path."""
+
+    def __init__(self, instance: Instance, cap_bytes: int, node_budget: int) -> None:
+        self.instance = instance
+        self.cap_bytes = cap_bytes
+        self.node_budget = node_budget
+        self.nodes = 0
+        self.least_excess = PLACED
+        self.offsets: dict[int, int] = {}
+        self._refuted: set[bytes] = set()
+
+    def solve(self, node: _Node) -> bool:
+        """Whether all parts of `node` can be completed; they share no step, so one failure settles it."""
+        for part in _parts(self.instance, node):  # noqa: SIM110 - all() would double the recursion depth
+            if not self._solve_part(part):
+                return False
+        return True
+
+    def _solve_part(self, part: _Node) -> bool:
+        state = part.key()
+        if state in self._refuted:
+            return False
+        for choice in _choices(self.instance, part):
+            child = self._visit(part, choice)
+            if child is not None and self.solve(child):
+                return True
+        self._refuted.add(state)
+        return False
+
+    def _visit(self, node: _Node, choice: int) -> _Node | None:
+        """The child that lists `choice` next, unless its bound exceeds the cap."""
+        if self.nodes == self.node_budget:
+            raise _OutOfNodes
+        self.nodes += 1
+        child = _place(self.instance, node, choice)
+        bound = _bound(self.instance, child)
+        if bound > self.cap_bytes:
+            self.least_excess = min(self.least_excess, bound)
+            return None
+        self.offsets[choice] = child.offset
+        return child
+
+
+def _parts(instance: Instance, node: _Node) -> list[_Node]:
+    """`node` restricted to groups of waiting buffers that share no step, small groups first."""
+    waiting = instance.by_first[node.lowest[instance.by_first] < PLACED]
+    if not len(waiting):
+        return []
+    reach = np.maximum.accumulate(instance.last[waiting])
+    cuts = np.flatnonzero(instance.first[waiting[1:]] >= reach[:-1]) + 1
+    if not len(cuts):
+        return [node]
+    groups = sorted(np.split(waiting, cuts), key=len)
+    return [_restrict(node, group) for group in groups]
+
+
+def _restrict(node: _Node, group: Bytes) -> _Node:
+    lowest = np.full_like(node.lowest, PLACED)
+    lowest[group] = node.lowest[group]
+    return _Node(lowest, node.chosen, node.offset)
 
 
 def _choices(instance: Instance, node: _Node) -> list[int]:
@@ -192,20 +261,6 @@ def _stacked_bytes(stacks: Stacks, start: Bytes, waiting: Mask) -> int:
     stacked = np.add.reduceat(waiting[stacks.members] * stacks.padded, stacks.starts)
     base = np.minimum.reduceat(start[stacks.members], stacks.starts)
     return int(np.where(stacked > 0, base + stacked - stacks.slack, 0).max())
-
-
-def _known(seen: set[bytes], node: _Node) -> bool:
-    """Whether an equal state was met before, and remember it.  What lies below depends on nothing else."""
-    state = node.lowest.tobytes() + node.offset.to_bytes(8, "little") + node.chosen.to_bytes(4, "little")
-    key = blake2b(state, digest_size=16).digest()
-    known = key in seen
-    seen.add(key)
-    return known
-
-
-def _offsets(path: Sequence[_Node]) -> tuple[int, ...]:
-    placed = {node.chosen: node.offset for node in path[1:]}
-    return tuple(placed[index] for index in range(len(placed)))
 
 
 def _maximal_cliques(first: Bytes, last: Bytes) -> list[Bytes]:

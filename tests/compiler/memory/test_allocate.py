@@ -4,8 +4,18 @@ import random
 
 import pytest
 
-from compiler.memory import Allocation, Buffer, DoesNotFit, Problem, allocate, exact_allocate, greedy_allocate
-from compiler.memory.search import make_instance, probe
+from compiler.memory import (
+    Allocation,
+    Buffer,
+    DoesNotFit,
+    Problem,
+    allocate,
+    exact_allocate,
+    greedy_allocate,
+    validate,
+)
+from compiler.memory.repair import repair
+from compiler.memory.search import MAX_BUFFERS, make_instance, probe
 from compiler.memory.sections import Section, decompose
 
 
@@ -98,3 +108,48 @@ def test_sections_split_in_time_and_residents_settle() -> None:
 def test_residents_that_would_break_alignment_or_are_fixed_do_not_settle(resident: Buffer) -> None:
     buffers = (resident, Buffer("a", 4, 0, 5, 8), Buffer("b", 4, 4, 9, 8))
     assert decompose(Problem("L2", 99, buffers)).settled == ()
+
+
+def long_chain_with_one_bad_step() -> tuple[tuple[Buffer, ...], tuple[int, ...]]:
+    """A ping-pong chain of 64 buffers on 20 B; one of them sits 4 B too high."""
+    buffers = tuple(Buffer(f"b{i}", 10, i, i + 2) for i in range(64))
+    offsets = [10 * (i % 2) for i in range(64)]
+    offsets[31] += 4
+    return buffers, tuple(offsets)
+
+
+def test_repair_moves_only_what_is_near() -> None:
+    buffers, offsets = long_chain_with_one_bad_step()
+    repaired = repair(buffers, offsets, 20, 1000)
+    assert repaired.offsets is not None
+    problem = Problem("L2", 20, buffers)
+    validate(problem, Allocation(repaired.offsets, 20, 20, "repair"))
+    assert repaired.offsets[:20] == offsets[:20]
+    assert repaired.offsets[45:] == offsets[45:]
+
+
+def test_repair_keeps_its_budget_and_gives_up_on_the_impossible() -> None:
+    buffers, offsets = long_chain_with_one_bad_step()
+    assert repair(buffers, offsets, 19, 1000).offsets is None
+    assert repair(buffers, offsets, 20, 0).offsets is None
+    assert repair(buffers, offsets, 20, 0).nodes == 0
+
+
+def test_long_schedules_are_repaired_where_greedy_fails() -> None:
+    problem = crowded(300, seed=7)
+    greedy, found = greedy_allocate(problem), exact_allocate(problem, node_budget=5000)
+    validate(problem, found)
+    assert not greedy.proven_optimal
+    assert found.proven_optimal
+
+
+def test_the_deepest_search_fits_the_call_stack() -> None:
+    buffers = tuple(Buffer(f"b{i}", 1 + i % 2, i % 3, 3 + i % 2) for i in range(MAX_BUFFERS))
+    total = sum(b.size_bytes for b in buffers)
+    assert probe(make_instance(buffers), total, MAX_BUFFERS).offsets is not None
+
+
+def test_larger_instances_are_left_to_greedy() -> None:
+    buffers = tuple(Buffer(f"b{i}", 1 + i % 2, 0, 1) for i in range(MAX_BUFFERS + 1))
+    result = probe(make_instance(buffers), sum(b.size_bytes for b in buffers), 1000)
+    assert (result.nodes, result.offsets, result.lower_bound_bytes) == (0, None, None)
