@@ -48,7 +48,7 @@ def broadcast_space(
         fan_in=2,
         input_bytes=max(types[0].bytes, types[1].bytes),
         output_bytes=types[2].bytes,
-        splits=((dims[0].name,),),
+        splits=tuple((dim.name,) for dim in dims),
     )
     return Space(
         spec=spec,

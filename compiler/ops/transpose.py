@@ -14,12 +14,12 @@ from compiler.ir.tensor import IntArray, IntType, Tensor
 from compiler.ops.base import access, require
 from costmodels.work import KernelSpec
 
-MAX_RANK = 4
+MIN_RANK, MAX_RANK = 2, 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transpose(Operator):
-    """Output axis k is input axis perm[k]. in_shape: the collapsed input view, rank 1 to 4."""
+    """Output axis k is input axis perm[k]. in_shape: the collapsed input view, rank 2 to 4."""
 
     kind: ClassVar[str] = "transpose"
     in_shape: tuple[int, ...]
@@ -28,7 +28,7 @@ class Transpose(Operator):
 
     def __post_init__(self) -> None:
         rank = len(self.in_shape)
-        require(1 <= rank <= MAX_RANK, f"{self.name}: transposes have 1 to {MAX_RANK} axes, not {rank}")
+        require(MIN_RANK <= rank <= MAX_RANK, f"{self.name}: a transpose has 2 to 4 axes, not {rank}")
         permutes = sorted(self.perm) == list(range(rank))
         require(permutes, f"{self.name}: {self.perm} does not permute {rank} axes")
 
@@ -42,7 +42,7 @@ class Transpose(Operator):
             dims=tuple((dim.name, dim.extent) for dim in dims),
             input_bytes=self.data_type.bytes,
             output_bytes=self.data_type.bytes,
-            splits=(names[:-1] or names,),
+            splits=(names[:-1],),
         )
         return Space(
             spec=spec,
