@@ -1,0 +1,289 @@
+"""Random small operators of every kind, with the tensors around them: one seed, one case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.ir import IntType, Operator, Tensor
+from compiler.ir.tensor import Constant, IntArray
+from compiler.ops.add import add_from_scales
+from compiler.ops.avgpool import avgpool_from_scales
+from compiler.ops.broadcast import Broadcast
+from compiler.ops.concat import concat_from_scales
+from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.lut import lut_from_function
+from compiler.ops.maxpool import MaxPool
+from compiler.ops.mul import mul_from_scales
+from compiler.ops.pad import Pad
+from compiler.ops.resize import Resize
+from compiler.ops.softmax import softmax_from_scales
+from compiler.ops.transpose import Transpose
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operator, its tensors, and codes for its inputs."""
+
+    op: Operator
+    tensors: Mapping[str, Tensor]
+    arrays: tuple[IntArray, ...]
+    layouts: tuple[str, ...] = ("plain",)
+
+
+def tensor(rng: Rng, name: str, shape: tuple[int, ...], dtype: IntType | None = None) -> Tensor:
+    """An 8-bit tensor with a random quantisation."""
+    kind = dtype or (IntType.I8, IntType.U8)[rng.integers(2)]
+    zero = (kind.low, kind.low + 128, int(rng.integers(kind.low, kind.high + 1)))[rng.integers(3)]
+    return Tensor(name, shape, kind, float(rng.uniform(0.01, 0.1)), zero)
+
+
+def case(rng: Rng, op: Operator, *tensors: Tensor, layouts: tuple[str, ...] = ("plain",)) -> Case:
+    arrays = tuple(
+        rng.integers(t.dtype.low, t.dtype.high + 1, t.shape).astype(t.dtype.dtype) for t in tensors[:-1]
+    )
+    return Case(op, {t.name: t for t in tensors}, arrays, layouts)
+
+
+def pick(rng: Rng, low: int, high: int) -> int:
+    """Uniform in [low, high], both inclusive."""
+    return int(rng.integers(low, high + 1))
+
+
+def pair(rng: Rng, low: int, high: int) -> tuple[int, int]:
+    return pick(rng, low, high), pick(rng, low, high)
+
+
+def convolution(
+    rng: Rng, groups: int, per_in: int, per_out: int, window: tuple[int, int], simple: bool = False
+) -> Case:
+    """A convolution; `simple` ones have stride and dilation 1, as NPUs want."""
+    stride, dilation = ((1, 1), (1, 1)) if simple else (pair(rng, 1, 3), pair(rng, 1, 2))
+    pads = (*pair(rng, 0, 2), *pair(rng, 0, 2))
+    span = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
+    height, width = (max(pick(rng, 1, 7), s) for s in span)
+    in_shape = (height, width, groups * per_in)
+    x = tensor(rng, "x", (1, *in_shape))
+    out_hw = [(in_shape[k] + pads[k] + pads[k + 2] - span[k]) // stride[k] + 1 for k in (0, 1)]
+    y = tensor(rng, "y", (1, *out_hw, groups * per_out))
+    weights = rng.integers(-128, 128, (groups * per_out, *window, per_in)).astype(np.int8)
+    scales = rng.uniform(0.001, 0.02, groups * per_out)
+    bias = rng.normal(0, 1, groups * per_out)
+    op = Conv2d(
+        name="conv",
+        inputs=("x",),
+        output="y",
+        in_shape=in_shape,
+        weights=Constant(weights),
+        requant=conv_requant(weights, x, scales, bias, y),
+        groups=groups,
+        stride=stride,
+        dilation=dilation,
+        pads=pads,
+        pad_value=x.zero_point,
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
+    packs = window in ((1, 1), (3, 3)) and (groups == 1 or per_in == per_out == 1)
+    return case(rng, op, x, y, layouts=("plain", "neureka", "ne16") if packs else ("plain",))
+
+
+def dense(rng: Rng) -> Case:
+    window = ((1, 1), (3, 3), (2, 3), (5, 1))[rng.integers(4)]
+    return convolution(rng, 1, pick(rng, 1, 40), pick(rng, 1, 9), window)
+
+
+def depthwise(rng: Rng) -> Case:
+    return convolution(rng, pick(rng, 1, 40), 1, 1, ((3, 3), (3, 3), (1, 2))[rng.integers(3)])
+
+
+def grouped(rng: Rng) -> Case:
+    return convolution(rng, pick(rng, 2, 4), pick(rng, 1, 3), pick(rng, 2, 3), pair(rng, 1, 3))
+
+
+def linear(rng: Rng) -> Case:
+    """A Gemm: rows x 1 x K, window 1x1."""
+    rows, depth, units = pick(rng, 1, 5), pick(rng, 1, 70), pick(rng, 1, 9)
+    x, y = tensor(rng, "x", (rows, depth)), tensor(rng, "y", (rows, units))
+    weights = rng.integers(-128, 128, (units, 1, 1, depth)).astype(np.int8)
+    requant = conv_requant(weights, x, 0.004, rng.normal(0, 1, units), y)
+    op = Conv2d(
+        name="gemm",
+        inputs=("x",),
+        output="y",
+        in_shape=(rows, 1, depth),
+        weights=Constant(weights),
+        requant=requant,
+        pad_value=x.zero_point,
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
+    return case(rng, op, x, y, layouts=("plain", "neureka", "ne16"))
+
+
+def binary_tensors(rng: Rng) -> tuple[Tensor, Tensor, Tensor, Broadcast]:
+    forms: tuple[Broadcast, ...] = ("none", "channel", "scalar")
+    form = forms[rng.integers(3)]
+    shape = (1, pick(rng, 1, 4), pick(rng, 1, 4), pick(rng, 1, 8))
+    second = {"none": shape, "channel": (1, shape[3]), "scalar": (1,)}[form]
+    return tensor(rng, "a", shape), tensor(rng, "b", second), tensor(rng, "y", shape), form
+
+
+def add(rng: Rng) -> Case:
+    a, b, y, form = binary_tensors(rng)
+    return case(rng, add_from_scales("add", (a, b), y, broadcast=form), a, b, y)
+
+
+def mul(rng: Rng) -> Case:
+    a, b, y, form = binary_tensors(rng)
+    return case(rng, mul_from_scales("mul", (a, b), y, broadcast=form), a, b, y)
+
+
+def lut(rng: Rng) -> Case:
+    x, y = tensor(rng, "x", (1, pick(rng, 1, 50))), tensor(rng, "y", (1, 1))
+    y = Tensor("y", x.shape, y.dtype, y.scale, y.zero_point)
+    return case(rng, lut_from_function("tanh", np.tanh, x, y), x, y)
+
+
+def pool_shape(rng: Rng, dilation: tuple[int, int]) -> tuple[list[int], tuple[int, int], tuple[int, int]]:
+    """(input H, W, C), window, stride."""
+    window, stride = pair(rng, 1, 3), pair(rng, 1, 3)
+    in_shape = [max(pick(rng, 2, 8), (window[k] - 1) * dilation[k] + 1) for k in (0, 1)]
+    return [*in_shape, pick(rng, 1, 5)], window, stride
+
+
+def maxpool(rng: Rng) -> Case:
+    dilation = pair(rng, 1, 2)
+    shape, window, stride = pool_shape(rng, dilation)
+    pads = tuple(pick(rng, 0, window[k % 2] - 1) for k in range(4))
+    ceil = pick(rng, 0, 1)
+    out = []
+    for k in (0, 1):
+        room = shape[k] + pads[k] + pads[k + 2] - (window[k] - 1) * dilation[k] - 1
+        steps = room // stride[k] + ceil
+        # A window may not start behind the input (ONNX's ceil_mode rule).
+        out.append(1 + min(steps, (shape[k] + pads[k] - 1) // stride[k]))
+    x = tensor(rng, "x", (1, *shape))
+    y = Tensor("y", (1, *out, shape[2]), x.dtype, x.scale, x.zero_point)
+    op = MaxPool(
+        name="maxpool",
+        inputs=("x",),
+        output="y",
+        in_shape=(shape[0], shape[1], shape[2]),
+        out_hw=(out[0], out[1]),
+        window=window,
+        stride=stride,
+        dilation=dilation,
+        pads=(pads[0], pads[1], pads[2], pads[3]),
+        data_type=x.dtype,
+    )
+    return case(rng, op, x, y)
+
+
+def avgpool(rng: Rng) -> Case:
+    shape, window, stride = pool_shape(rng, (1, 1))
+    pads = tuple(pick(rng, 0, window[k % 2] - 1) for k in range(4))
+    out = [(shape[k] + pads[k] + pads[k + 2] - window[k]) // stride[k] + 1 for k in (0, 1)]
+    x, y = tensor(rng, "x", (1, *shape)), tensor(rng, "y", (1, *out, shape[2]))
+    op = avgpool_from_scales(
+        "avgpool",
+        x,
+        y,
+        in_shape=(shape[0], shape[1], shape[2]),
+        out_hw=(out[0], out[1]),
+        window=window,
+        stride=stride,
+        pads=(pads[0], pads[1], pads[2], pads[3]),
+        count_include_pad=bool(rng.integers(2)),
+    )
+    return case(rng, op, x, y)
+
+
+def softmax(rng: Rng) -> Case:
+    rows, channels = pick(rng, 1, 6), pick(rng, 1, 30)
+    x = tensor(rng, "x", (rows, channels))
+    y = Tensor("y", x.shape, IntType.I8, 1 / 256, -128)
+    return case(rng, softmax_from_scales("softmax", rows, channels, x, y), x, y)
+
+
+def concat(rng: Rng) -> Case:
+    rows, count = pick(rng, 1, 6), pick(rng, 1, 3)
+    inputs = [tensor(rng, f"x{k}", (rows, pick(rng, 1, 5))) for k in range(count)]
+    y = tensor(rng, "y", (rows, sum(x.shape[1] for x in inputs)))
+    first = Tensor("x0", inputs[0].shape, y.dtype, y.scale, y.zero_point)
+    inputs = [first, *inputs[1:]]
+    return case(rng, concat_from_scales("concat", rows, inputs, y), *inputs, y)
+
+
+def transpose(rng: Rng) -> Case:
+    rank = pick(rng, 2, 4)
+    shape = tuple(pick(rng, 1, 5) for _ in range(rank))
+    perm = tuple(int(axis) for axis in rng.permutation(rank))
+    x = tensor(rng, "x", shape)
+    y = Tensor("y", tuple(shape[axis] for axis in perm), x.dtype, x.scale, x.zero_point)
+    op = Transpose(name="transpose", inputs=("x",), output="y", in_shape=shape, perm=perm, data_type=x.dtype)
+    return case(rng, op, x, y)
+
+
+def pad(rng: Rng) -> Case:
+    shape = (pick(rng, 1, 5), pick(rng, 1, 5), pick(rng, 1, 5))
+    before = (pick(rng, 0, 3), pick(rng, 0, 3), pick(rng, 0, 3))
+    after = (pick(rng, 0, 3), pick(rng, 0, 3), pick(rng, 0, 3))
+    x = tensor(rng, "x", (1, *shape))
+    out = tuple(b + n + a for b, n, a in zip(before, shape, after, strict=True))
+    y = Tensor("y", (1, *out), x.dtype, x.scale, x.zero_point)
+    op = Pad(
+        name="pad",
+        inputs=("x",),
+        output="y",
+        in_shape=shape,
+        before=before,
+        after=after,
+        value=x.zero_point,
+        data_type=x.dtype,
+    )
+    return case(rng, op, x, y)
+
+
+def resize(rng: Rng) -> Case:
+    factors = pair(rng, 1, 3)
+    shape = (3 * pick(rng, 1, 3), 3 * pick(rng, 1, 3), pick(rng, 1, 4))
+    shrink = bool(rng.integers(2)) and factors[0] != 2 and factors[1] != 2
+    up, down = ((1, 1), factors) if shrink else (factors, (1, 1))
+    offset = (pick(rng, 0, down[0] - 1), pick(rng, 0, down[1] - 1))
+    x = tensor(rng, "x", (1, *shape))
+    out = (shape[0] * up[0] // down[0], shape[1] * up[1] // down[1], shape[2])
+    y = Tensor("y", (1, *out), x.dtype, x.scale, x.zero_point)
+    op = Resize(
+        name="resize",
+        inputs=("x",),
+        output="y",
+        in_shape=shape,
+        up=up,
+        down=down,
+        offset=offset,
+        data_type=x.dtype,
+    )
+    return case(rng, op, x, y)
+
+
+CASES: Mapping[str, Callable[[Rng], Case]] = {
+    "add": add,
+    "avgpool": avgpool,
+    "concat": concat,
+    "dense": dense,
+    "depthwise": depthwise,
+    "grouped": grouped,
+    "linear": linear,
+    "lut": lut,
+    "maxpool": maxpool,
+    "mul": mul,
+    "pad": pad,
+    "resize": resize,
+    "softmax": softmax,
+    "transpose": transpose,
+}

@@ -1,0 +1,169 @@
+"""The operators' definitions as loops over Python integers: slow, obvious, written without compute()."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from compiler.ir.tensor import IntArray
+from compiler.ops.add import Add
+from compiler.ops.avgpool import AvgPool
+from compiler.ops.concat import Concat
+from compiler.ops.conv2d import Conv2d
+from compiler.ops.lut import Lut
+from compiler.ops.maxpool import MaxPool
+from compiler.ops.mul import Mul
+from compiler.ops.pad import Pad
+from compiler.ops.resize import Resize
+from compiler.ops.softmax import Softmax
+from compiler.ops.transpose import Transpose
+
+
+def clamped(value: int, shift: int, low: int, high: int) -> int:
+    assert -(2**31) <= value < 2**31
+    return min(max(value >> shift, low), high)
+
+
+def conv2d(op: Conv2d, x: IntArray) -> IntArray:
+    (height, width, channels), weights = op.in_shape, op.weights.array.tolist()
+    x = x.reshape(op.in_shape)
+    kh, kw = op.weights.array.shape[1:3]
+    per_in, per_out = channels // op.groups, len(weights) // op.groups
+    rows = (height + op.pads[0] + op.pads[2] - op.dilation[0] * (kh - 1) - 1) // op.stride[0] + 1
+    columns = (width + op.pads[1] + op.pads[3] - op.dilation[1] * (kw - 1) - 1) // op.stride[1] + 1
+    out = np.zeros((rows, columns, len(weights)), np.int64)
+    for oy, ox, o in np.ndindex(*out.shape):
+        acc = 0
+        for ky, kx, i in np.ndindex(kh, kw, per_in):
+            iy = oy * op.stride[0] + ky * op.dilation[0] - op.pads[0]
+            ix = ox * op.stride[1] + kx * op.dilation[1] - op.pads[1]
+            inside = 0 <= iy < height and 0 <= ix < width
+            code = int(x[iy, ix, o // per_out * per_in + i]) if inside else op.pad_value
+            acc += code * weights[o][ky][kx][i]
+        r = op.requant
+        out[oy, ox, o] = clamped(acc * int(r.mul.array[o]) + int(r.add.array[o]), r.shift, r.low, r.high)
+    return out
+
+
+def second_operand(op: Add | Mul, b: IntArray, index: int) -> int:
+    flat = b.reshape(-1)
+    return int(flat[{"none": index, "channel": index % max(op.channels, 1), "scalar": 0}[op.broadcast]])
+
+
+def add(op: Add, a: IntArray, b: IntArray) -> IntArray:
+    values = enumerate(a.reshape(-1).tolist())
+    sums = (x * op.mul_a + second_operand(op, b, k) * op.mul_b + op.add for k, x in values)
+    return np.array([clamped(s, op.shift, op.low, op.high) for s in sums])
+
+
+def mul(op: Mul, a: IntArray, b: IntArray) -> IntArray:
+    values = enumerate(a.reshape(-1).tolist())
+    products = ((x - op.zero_a) * (second_operand(op, b, k) - op.zero_b) * op.mul + op.add for k, x in values)
+    return np.array([clamped(p, op.shift, op.low, op.high) for p in products])
+
+
+def lut(op: Lut, x: IntArray) -> IntArray:
+    return np.array([op.table.array[code - op.input_type.low] for code in x.reshape(-1).tolist()])
+
+
+def taps(op: MaxPool | AvgPool, x: IntArray, oy: int, ox: int, c: int) -> list[int | None]:
+    """The codes under one window; None for a tap outside the input."""
+    dilation = op.dilation if isinstance(op, MaxPool) else (1, 1)
+    found: list[int | None] = []
+    for ky, kx in itertools.product(range(op.window[0]), range(op.window[1])):
+        iy = oy * op.stride[0] + ky * dilation[0] - op.pads[0]
+        ix = ox * op.stride[1] + kx * dilation[1] - op.pads[1]
+        inside = 0 <= iy < op.in_shape[0] and 0 <= ix < op.in_shape[1]
+        found.append(int(x[iy, ix, c]) if inside else None)
+    return found
+
+
+def maxpool(op: MaxPool, x: IntArray) -> IntArray:
+    x = x.reshape(op.in_shape)
+    out = np.zeros((*op.out_hw, op.in_shape[2]), np.int64)
+    for index in np.ndindex(*out.shape):
+        codes = [code for code in taps(op, x, *index) if code is not None]
+        out[index] = max(codes, default=op.data_type.low)
+    return out
+
+
+def avgpool(op: AvgPool, x: IntArray) -> IntArray:
+    x = x.reshape(op.in_shape)
+    out = np.zeros((*op.out_hw, op.in_shape[2]), np.int64)
+    for index in np.ndindex(*out.shape):
+        codes = taps(op, x, *index)
+        if op.count_include_pad:
+            codes = [op.pad_value if code is None else code for code in codes]
+        valid = [code for code in codes if code is not None]
+        factor, offset = int(op.mul.array[len(valid)]), int(op.add.array[len(valid)])
+        out[index] = clamped(sum(valid) * factor + offset, op.shift, op.low, op.high)
+    return out
+
+
+def softmax(op: Softmax, x: IntArray) -> IntArray:
+    table = op.table.array.tolist()
+    rows: list[list[int]] = []
+    for row in x.reshape(op.rows, op.channels).tolist():
+        e = [table[max(row) - code] for code in row]
+        total = sum((value + (1 << (op.sum_shift - 1))) >> op.sum_shift for value in e)
+        step = (total >> 16) * op.multiplier + (((total & 0xFFFF) * op.multiplier) >> 16)
+        assert max(total, step, max(e) + step // 2) < 2**32
+        rows.append([min(op.zero_point + (value + step // 2) // step, op.high) for value in e])
+    return np.array(rows)
+
+
+def concat(op: Concat, *inputs: IntArray) -> IntArray:
+    rows: list[list[int]] = []
+    for row in range(op.rows):
+        values: list[int] = []
+        for k, x in enumerate(inputs):
+            codes = x.reshape(op.rows, op.widths[k])[row].tolist()
+            values += [clamped(c * op.mul[k] + op.add[k], op.shift[k], op.low, op.high) for c in codes]
+        rows.append(values)
+    return np.array(rows)
+
+
+def transpose(op: Transpose, x: IntArray) -> IntArray:
+    x = x.reshape(op.in_shape)
+    out = np.zeros([op.in_shape[axis] for axis in op.perm], np.int64)
+    for index in np.ndindex(*out.shape):
+        source = [0] * len(index)
+        for k, axis in enumerate(op.perm):
+            source[axis] = index[k]
+        out[index] = x[tuple(source)]
+    return out
+
+
+def pad(op: Pad, x: IntArray) -> IntArray:
+    x = x.reshape(op.in_shape)
+    out = np.full([b + n + a for b, n, a in zip(op.before, op.in_shape, op.after, strict=True)], op.value)
+    for y, column, c in np.ndindex(*op.in_shape):
+        out[y + op.before[0], column + op.before[1], c + op.before[2]] = x[y, column, c]
+    return out
+
+
+def resize(op: Resize, x: IntArray) -> IntArray:
+    x = x.reshape(op.in_shape)
+    shape = [op.in_shape[k] * op.up[k] // op.down[k] for k in (0, 1)]
+    out = np.zeros((*shape, op.in_shape[2]), np.int64)
+    for oy, ox, c in np.ndindex(*out.shape):
+        iy = oy * op.down[0] // op.up[0] + op.offset[0]
+        out[oy, ox, c] = x[iy, ox * op.down[1] // op.up[1] + op.offset[1], c]
+    return out
+
+
+NAIVE: dict[str, Any] = {
+    "add": add,
+    "avgpool": avgpool,
+    "concat": concat,
+    "conv2d": conv2d,
+    "lut": lut,
+    "maxpool": maxpool,
+    "mul": mul,
+    "pad": pad,
+    "resize": resize,
+    "softmax": softmax,
+    "transpose": transpose,
+}
