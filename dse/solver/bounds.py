@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dse.solver.pareto import FloatArray
+from dse.solver.pareto import FloatArray, IntArray
 from dse.solver.space import Space
 
 # Sums of a few hundred doubles differ by less than this, relatively, whatever their order.
 ROUNDING = 1e-11
 _DIRECTIONS_2D = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _GRID = np.array([0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 6.0, 20.0, 100.0])
-_REFINEMENTS = 3
+_FACTORS = (2.0, 2.0, 1.5, 1.5, 1.25, 1.25, 1.12, 1.06, 1.03)
+_SHARES = (1.0, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,13 @@ class Bounds:
 
     `go[i]` [s, k]: smallest weighted remaining cost; `least[i]` [s, c]: the same for each column alone; `most[i]`
     [s, q]: largest remaining bytes per memory sum. `charge` [k] is multipliers . caps, `margin` [k] an absolute
-    allowance for rounding. `facing` [k, d] are the weights' objective parts.
+    allowance for rounding. `facing` [k, d] are the weights' objective parts, `tight` [j] the weights with the best root
+    bound of each direction.
     """
 
     weights: FloatArray
     facing: FloatArray
+    tight: IntArray
     charge: FloatArray
     margin: FloatArray
     go: tuple[FloatArray, ...]
@@ -71,8 +74,7 @@ def remaining(space: Space, weights: FloatArray, sign: float = 1.0) -> tuple[Flo
 def compute_bounds(space: Space) -> Bounds:
     """Directions through the objectives, each with the memory multipliers that make its root bound tightest."""
     least = remaining(space, np.eye(space.columns.count))
-    weights = np.concatenate([_single_objectives(space), _directions(space, least[0][0])])
-    weights = _refine_multipliers(space, weights)
+    weights = _refine_multipliers(space, _directions(space, least[0][0]))
     caps = space.columns.free
     chargeable = np.where(np.isfinite(caps), caps, 0.0)
     charge = weighted(chargeable[None, :], weights[:, 2:])[0] if len(caps) else np.zeros(len(weights))
@@ -80,12 +82,14 @@ def compute_bounds(space: Space) -> Bounds:
     facing = weights[:, : space.columns.objectives]
     most = remaining(space, np.eye(space.columns.count)[2:], -1.0) if len(caps) else ()
     margin = ROUNDING * (go[0][0] + charge)
-    return Bounds(weights, facing, charge, margin, go, least, most or tuple(g[:, :0] for g in go))
+    tight = _tightest(facing, go[0][0] - charge)
+    return Bounds(weights, facing, tight, charge, margin, go, least, most or tuple(g[:, :0] for g in go))
 
 
-def _single_objectives(space: Space) -> FloatArray:
-    """The ideal point's weights, without multipliers."""
-    return np.eye(space.columns.count)[: space.columns.objectives]
+def _tightest(facing: FloatArray, root: FloatArray) -> IntArray:
+    direction = np.unique(facing, axis=0, return_inverse=True)[1].reshape(-1)
+    best = np.lexsort((-root, direction))
+    return np.asarray(best[np.unique(direction[best], return_index=True)[1]], dtype=np.int64)
 
 
 def _directions(space: Space, ideal: FloatArray) -> FloatArray:
@@ -107,42 +111,34 @@ def _simplex(parts: int) -> FloatArray:
 
 
 def _refine_multipliers(space: Space, weights: FloatArray) -> FloatArray:
-    """Add to every weight its best multipliers, and a neighbour of them: the concave dual, one cap after the other."""
-    caps = space.columns.free
-    charged = np.flatnonzero(np.isfinite(caps))
-    plain, best = weights, weights
-    neighbour = weights
-    for _ in range(2 if len(charged) > 1 else 1):
-        for cap in charged:
-            best, neighbour = _section_search(space, best, int(cap) + 2, float(caps[cap]))
-    return np.unique(np.concatenate([plain, best, neighbour]), axis=0)
+    """Every weight plain, with its best multipliers, and with weaker ones that suit labels which have saved memory.
+
+    The dual is concave but not smooth: moving one multiplier at a time gets stuck where only moving all of them helps
+    (parameters leave L2 only to enter weight memory). So: a grid on the common ray, then all sign patterns of shrinking
+    factors around the best.
+    """
+    charged = 2 + np.flatnonzero(np.isfinite(space.columns.free))
+    if len(charged) == 0:
+        return weights
+    demand = np.maximum(remaining(space, np.eye(space.columns.count)[charged], -1.0)[0][0], 1.0)
+    value = np.maximum(remaining(space, weights)[0][0], 1e-300)
+    rays = (_GRID[:, None] / demand)[None] * value[:, None, None]
+    best = _best_multipliers(space, weights, charged, rays)
+    patterns = np.stack(np.meshgrid(*[[0.0, -1.0, 1.0]] * len(charged), indexing="ij"), axis=-1).reshape(-1, len(charged))
+    for factor in _FACTORS:
+        best = _best_multipliers(space, weights, charged, best[:, None, :] * factor**patterns)
+    results = [weights[(weights > 0).sum(axis=1) == 1]]
+    for share in _SHARES:
+        charged_weights = weights.copy()
+        charged_weights[:, charged] = share * best
+        results.append(charged_weights)
+    return np.unique(np.concatenate(results), axis=0)
 
 
-def _section_search(
-    space: Space, weights: FloatArray, column: int, cap_bytes: float
-) -> tuple[FloatArray, FloatArray]:
-    """Best multiplier of one capped sum for each weight by refining a grid, and a weaker one just below it."""
-    base = weights.copy()
-    base[:, column] = 0.0
-    demand = np.maximum(remaining(space, np.eye(space.columns.count)[column : column + 1], -1.0)[0][0, 0], 1.0)
-    scale = np.maximum(remaining(space, base)[0][0], 1e-300) / demand
-    grid = scale[:, None] * _GRID
-    chosen = np.arange(len(weights))
-    for _ in range(_REFINEMENTS):
-        trial = np.repeat(base[:, None], grid.shape[1], axis=1)
-        trial[:, :, column] = grid
-        flat = trial.reshape(-1, weights.shape[1])
-        dual = remaining(space, flat)[0][0].reshape(grid.shape) - _other_charges(space, flat).reshape(grid.shape)
-        peak = dual.argmax(axis=1)
-        low = grid[chosen, np.maximum(peak - 1, 0)]
-        high = grid[chosen, np.minimum(peak + 1, grid.shape[1] - 1)]
-        best = grid[chosen, peak]
-        grid = np.linspace(low, high, 11, axis=1)
-    result, neighbour = base.copy(), base.copy()
-    result[:, column], neighbour[:, column] = best, 0.5 * best
-    return result, neighbour
-
-
-def _other_charges(space: Space, weights: FloatArray) -> FloatArray:
-    caps = space.columns.free
-    return weighted(np.where(np.isfinite(caps), caps, 0.0)[None, :], weights[:, 2:])[0]
+def _best_multipliers(space: Space, weights: FloatArray, charged: IntArray, trial: FloatArray) -> FloatArray:
+    """Of the multipliers `trial` [k, t, q] for each weight the ones [k, q] with the largest root bound."""
+    full = np.repeat(weights[:, None], trial.shape[1], axis=1)
+    full[:, :, charged] = trial
+    dual = remaining(space, full.reshape(-1, weights.shape[1]))[0][0].reshape(trial.shape[:2])
+    dual = dual - (trial * space.columns.free[charged - 2]).sum(axis=2)
+    return np.asarray(trial[np.arange(len(weights)), dual.argmax(axis=1)], dtype=np.float64)

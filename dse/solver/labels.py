@@ -13,6 +13,7 @@ from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated, non
 from dse.solver.space import Space, Step
 
 _CHUNK = 1 << 19  # candidates expanded at once; bounds memory, not results
+_SLICES = (8, 4, 2, 2)  # per capped sum, for one, two ... of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +45,9 @@ class _Labels:
 
 @dataclass(frozen=True, eq=False)
 class Beam:
-    """Keep the best few labels of every weight: `per_state` in each state, or `in_step` over the whole step.
+    """Keep the best few labels of every weight `per_neighbourhood` (see there), and at most `in_step` in a whole step."""
 
-    The step limit only acts when more labels than it are alive.
-    """
-
-    per_state: int | None = None
+    per_neighbourhood: int | None = None
     in_step: int | None = None
 
 
@@ -62,7 +60,7 @@ def explore(space: Space, bounds: Bounds, cut: Cut | None, beam: Beam) -> Paths:
     complete, kept, seen = True, 0, 0
     for index, step in enumerate(space.steps):
         labels, candidates = _advance(space, bounds, cut, index, step, labels)
-        narrowed = _narrow(labels, bounds, index, beam)
+        narrowed = _narrow(space, labels, bounds, index, beam)
         complete &= len(narrowed.state) == len(labels.state)
         labels = narrowed
         trail.append((labels.parent, labels.row))
@@ -110,34 +108,57 @@ def _prune(space: Space, bounds: Bounds, cut: Cut | None, index: int, labels: _L
 
 
 def _undominated(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:
-    """Dominance within a state. A sum that can no longer reach its cap is as good as any smaller one."""
-    comparable = labels.costs.copy()
+    """Dominance within a state."""
+    return nondominated_in_groups(_relaxed(space, bounds, index, labels), labels.state)
+
+
+def _relaxed(space: Space, bounds: Bounds, index: int, labels: _Labels) -> FloatArray:
+    """Costs in which a sum that can no longer exceed its cap has grown to where it just cannot: less is no better."""
     free = space.columns.free
-    relaxed = free - bounds.most[index + 1][labels.state]
-    comparable[:, 2:] = np.where(np.isfinite(relaxed), np.maximum(comparable[:, 2:], relaxed), comparable[:, 2:])
-    return nondominated_in_groups(comparable, labels.state)
+    harmless = free - bounds.most[index + 1][labels.state]
+    costs = labels.costs.copy()
+    costs[:, 2:] = np.where(np.isfinite(harmless), np.maximum(costs[:, 2:], harmless), costs[:, 2:])
+    return costs
 
 
-def _narrow(labels: _Labels, bounds: Bounds, index: int, beam: Beam) -> _Labels:
-    """Best labels of each weight by their bound; ties go to the earlier label."""
-    promise = weighted(labels.costs, bounds.weights) + bounds.go[index + 1][labels.state]
-    if beam.per_state is not None:
-        keep = _best_ranks(promise, labels.state, beam.per_state)
-        labels, promise = labels.take(keep), promise[keep]
-    if beam.in_step is not None and len(labels.state) > beam.in_step:
-        each = max(1, beam.in_step // promise.shape[1])
-        labels = labels.take(_best_ranks(promise, np.zeros(len(labels.state), np.int64), each))
-    return labels
+def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Beam) -> _Labels:
+    """The best labels by the bound of some weight, neighbourhood by neighbourhood; ties go to the earlier label."""
+    limit = len(labels.state) if beam.in_step is None else beam.in_step
+    if beam.per_neighbourhood is None and len(labels.state) <= limit:
+        return labels
+    promise = weighted(labels.costs, bounds.weights[bounds.tight])
+    promise += bounds.go[index + 1][labels.state][:, bounds.tight]
+    rank = _best_ranks(promise, _neighbourhood(space, bounds, index, labels))
+    if beam.per_neighbourhood is not None:
+        labels, rank = labels.take(rank < beam.per_neighbourhood), rank[rank < beam.per_neighbourhood]
+    return labels.take(np.sort(np.argsort(rank, kind="stable")[:limit]))
 
 
-def _best_ranks(promise: FloatArray, group: IntArray, count: int) -> BoolArray:
-    """Mask of rows among the `count` smallest of their group in some column of `promise` [n, k]."""
-    keep = np.zeros(len(group), dtype=bool)
-    begin = np.searchsorted(group, group)  # groups are sorted
+def _neighbourhood(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:
+    """[n] number of (state, slice of every capped sum): labels alike in homes and in the memory they have left.
+
+    Without the slices a beam spends all memory on the first layers and cannot afford a large one at the end.
+    """
+    group = labels.state
+    left = space.columns.caps_bytes - _relaxed(space, bounds, index, labels)[:, 2:]
+    capped = np.flatnonzero(np.isfinite(space.columns.caps_bytes))
+    for column in capped:
+        cap = space.columns.caps_bytes[column]
+        contested = min(cap, float(bounds.most[0][0, column]) - cap)
+        share = np.floor(left[:, column] / max(contested, 1.0) * _SLICES[len(capped) - 1]).astype(np.int64)
+        group = group * (int(share.max(initial=0)) + 1) + share
+    return group
+
+
+def _best_ranks(promise: FloatArray, group: IntArray) -> IntArray:
+    """[n] the best place a row has within its group in any column of `promise` [n, k], counted from 0."""
+    best = np.full(len(group), len(group), dtype=np.int64)
+    ordered = np.sort(group)
+    begin = np.searchsorted(ordered, ordered)
     for column in range(promise.shape[1]):
         order = np.lexsort((_rounded(promise[:, column]), group))
-        keep[order[np.arange(len(order)) - begin < count]] = True
-    return keep
+        best[order] = np.minimum(best[order], np.arange(len(order)) - begin)
+    return best
 
 
 def _rounded(values: FloatArray) -> FloatArray:

@@ -99,7 +99,7 @@ def solve(
         return _infeasible(network, setting, space, gap)
     bounds = compute_bounds(space)
     gaps = [*(g for g in _GAPS if g > gap), gap]
-    passes = [(Beam(per_state=width, in_step=label_limit), gaps[0]) for width in _BEAMS]
+    passes = [(Beam(per_neighbourhood=width, in_step=label_limit), gaps[0]) for width in _BEAMS]
     passes += [(Beam(in_step=label_limit), g) for g in gaps]
     front, labels, candidates, exact = _empty(network, space), 0, 0, False
     for beam, step_gap in passes:
