@@ -26,7 +26,7 @@ typedef enum {
     DSE_SPLIT_NONE,     /* core 0 does everything */
     DSE_SPLIT_PIXELS,   /* rows and columns of the output, flattened (row-major); rows, where there are only rows */
     DSE_SPLIT_CHANNELS, /* dense convolution: outputs; grouped and depthwise: groups; others: channels */
-    DSE_SPLIT_ELEMENTS  /* all output elements, flattened (elementwise and transpose only) */
+    DSE_SPLIT_ELEMENTS  /* elementwise: rows and channels, flattened (row-major) */
 } dse_split;
 
 /* A window sliding over a tile. Tap (ky, kx) of output pixel (y, x) is the stored input pixel
@@ -171,7 +171,7 @@ void dse_concat(const dse_concat_args *args);
 
 /* output[a0][a1][a2][a3] at offset sum a_k*out_pitch[k] = input at sum a_k*in_pitch[k]: the axes are the output's,
  * in_pitch those of the input axes they come from. Leading axes of extent 1 fill up to rank 4.
- * Splits PIXELS (a0, a1, a2 flattened), ELEMENTS (all four). */
+ * Split PIXELS: a0, a1, a2 flattened. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
@@ -182,7 +182,7 @@ typedef struct {
 void dse_transpose(const dse_transpose_args *args);
 
 /* output[y][x][c] = input[y + shift_y][x + shift_x][c + shift_c], `value` outside the stored input.
- * Splits PIXELS, CHANNELS. */
+ * Split PIXELS. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
@@ -196,7 +196,7 @@ typedef struct {
 void dse_pad(const dse_pad_args *args);
 
 /* output[y][x] = input[((y + out_y)*down_y)/up_y + offset_y - in_y][same in x]: out_y, out_x and in_y, in_x are
- * where the tile and its stored input begin in their tensors. Splits PIXELS, CHANNELS. */
+ * where the tile and its stored input begin in their tensors. Split PIXELS. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Elementwise kernels on rows x channels: sum and product of two operands, table lookup.
+ */
+#include "window.h"
+
+/* A core's part: an interval of the flattened elements, cut to an interval of channels on every row. */
+typedef struct {
+    dse_span elements, channels;
+} element_part;
+
+static element_part element_share(dse_split split, int32_t rows, int32_t channels, uint32_t core, uint32_t ncores) {
+    const dse_span lines = dse_share(split == DSE_SPLIT_PIXELS, rows, core, ncores);
+    const dse_span all = {lines.low * channels, lines.high * channels};
+    return (element_part){split == DSE_SPLIT_ELEMENTS ? dse_chunk(rows * channels, core, ncores) : all,
+                          dse_share(split == DSE_SPLIT_CHANNELS, channels, core, ncores)};
+}
+
+static dse_span element_columns(const element_part *part, const dse_rows *r) {
+    return (dse_span){dse_max(r->cols.low, part->channels.low), dse_min(r->cols.high, part->channels.high)};
+}
+
+/* Elements [channels.low, channels.high) of one row; a and b point to the row's first element. */
+static void add_row(const dse_binary_args *args, const uint8_t *a, const uint8_t *b, uint8_t *y, dse_span channels) {
+    const uint32_t flip_a = dse_flip(args->a_signed), flip_b = dse_flip(args->b_signed);
+    const int32_t mul_a = args->mul_a, mul_b = args->mul_b, add = args->add;
+    const int32_t shift = args->shift, low = args->low, high = args->high, step = args->b_step;
+    b += channels.low * step;
+    for (int32_t c = channels.low; c < channels.high; c++, b += step) {
+        const int32_t offset = dse_wrap_add(dse_wrap_mul(dse_decode(*b, flip_b), mul_b), add);
+        y[c] = dse_requant(dse_decode(a[c], flip_a), mul_a, offset, shift, low, high);
+    }
+}
+
+static void mul_row(const dse_binary_args *args, const uint8_t *a, const uint8_t *b, uint8_t *y, dse_span channels) {
+    const uint32_t flip_a = dse_flip(args->a_signed), flip_b = dse_flip(args->b_signed);
+    const int32_t zero_a = args->zero_a, zero_b = args->zero_b, mul = args->mul_a, add = args->add;
+    const int32_t shift = args->shift, low = args->low, high = args->high, step = args->b_step;
+    b += channels.low * step;
+    for (int32_t c = channels.low; c < channels.high; c++, b += step) {
+        const int32_t product = (dse_decode(a[c], flip_a) - zero_a) * (dse_decode(*b, flip_b) - zero_b);
+        y[c] = dse_requant(product, mul, add, shift, low, high);
+    }
+}
+
+typedef void (*binary_row)(const dse_binary_args *, const uint8_t *, const uint8_t *, uint8_t *, dse_span);
+
+static void binary_part(const dse_binary_args *a, binary_row row, uint32_t core, uint32_t ncores) {
+    const element_part part = element_share(a->split, a->rows, a->channels, core, ncores);
+    for (dse_rows r = dse_rows_begin(part.elements, a->channels); dse_rows_valid(&r); dse_rows_next(&r, a->channels))
+        row(a, a->a + r.y * a->a_row_pitch, a->b + r.y * a->b_row_pitch, a->output + r.y * a->out_row_pitch,
+            element_columns(&part, &r));
+}
+
+static void add_task(uint32_t core, uint32_t ncores, const void *arg) { binary_part(arg, add_row, core, ncores); }
+
+static void mul_task(uint32_t core, uint32_t ncores, const void *arg) { binary_part(arg, mul_row, core, ncores); }
+
+static void lut_row(const uint8_t *table, uint32_t flip, const uint8_t *x, uint8_t *y, dse_span channels) {
+    for (int32_t c = channels.low; c < channels.high; c++) y[c] = table[x[c] ^ flip];
+}
+
+static void lut_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_lut_args *a = arg;
+    const element_part part = element_share(a->split, a->rows, a->channels, core, ncores);
+    for (dse_rows r = dse_rows_begin(part.elements, a->channels); dse_rows_valid(&r); dse_rows_next(&r, a->channels))
+        lut_row(a->table, dse_flip(a->in_signed), a->input + r.y * a->in_row_pitch,
+                a->output + r.y * a->out_row_pitch, element_columns(&part, &r));
+}
+
+void dse_add(const dse_binary_args *args) { dse_launch(add_task, args, args->split); }
+void dse_mul(const dse_binary_args *args) { dse_launch(mul_task, args, args->split); }
+void dse_lut(const dse_lut_args *args) { dse_launch(lut_task, args, args->split); }

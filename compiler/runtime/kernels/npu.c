@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The functional model of the NPU, bit exact: what a job (dse_npu.h) leaves in memory, not how long it takes.
+ *
+ * The loop nest is the engine's: tile of output channels > 6x6 tile of pixels > tile of input channels, sums of a
+ * tile kept until all input channels are in, then streamed out. Within a tile, blocks of four filters are decoded
+ * from the packed words once and used on all its pixels by the inner loops of the cores' kernels. (A 1x1 filter
+ * takes as many tiles of input channels at once as its buffer holds: sums wrap, so their order does not matter.)
+ * Precondition: weight codes plus weight_offset fit int8_t, as the engine's users make them.
+ * Not reentrant: one NPU, one job at a time.
+ */
+#include "channelwise.h"
+#include "dot.h"
+#include "npu_weights.h"
+#include "window.h"
+
+#define TILE ((int32_t)DSE_NPU_TILE)
+#define BLOCK 4
+
+/* A tile of pixels and a tile of output channels, and the sums between them. */
+typedef struct {
+    const dse_npu_job *job;
+    dse_window window;
+    dse_span rows, cols, interior, outputs;
+} npu_tile;
+
+static int32_t npu_sums[TILE * TILE][(int32_t)DSE_NPU_KO];
+/* Behind the last filter is room for what decoding writes too much. */
+static int8_t npu_filters[BLOCK * DSE_NPU_FILTER_BYTES + 32];
+
+static dse_window npu_window(const dse_npu_job *j) {
+    const int32_t taps = j->mode == DSE_NPU_1X1 ? 1 : 3;
+    return (dse_window){
+        .in_row_pitch = (int32_t)j->in_row_stride,
+        .in_pixel_pitch = (int32_t)j->in_pixel_stride,
+        .out_row_pitch = (int32_t)j->out_row_stride,
+        .out_pixel_pitch = (int32_t)j->out_pixel_stride,
+        .in_rows = j->h_out + taps - 1 - j->pad_top - j->pad_bottom,
+        .in_cols = j->w_out + taps - 1 - j->pad_left - j->pad_right,
+        .out_rows = j->h_out,
+        .out_cols = j->w_out,
+        .taps_y = taps,
+        .taps_x = taps,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = 1,
+        .dilation_x = 1,
+        .shift_y = -(int32_t)j->pad_top,
+        .shift_x = -(int32_t)j->pad_left,
+    };
+}
+
+static int32_t *npu_sum(const npu_tile *t, int32_t y, int32_t x) {
+    return npu_sums[(y - t->rows.low) * TILE + x - t->cols.low];
+}
+
+/* ---- Dense ---- */
+
+/* Four decoded filters on one slice of input channels. */
+typedef struct {
+    const uint8_t *input; /* first channel of the slice */
+    int32_t channels;     /* of the slice */
+    int32_t pitch;        /* bytes from tap to tap */
+    int32_t first, count; /* the filters' outputs, in the tile of output channels */
+} npu_block;
+
+static inline dse_patch npu_patch(const npu_tile *t, const npu_block *b, dse_span ty, dse_span tx) {
+    const dse_window *w = &t->window;
+    const int32_t cols = dse_length(tx);
+    return (dse_patch){.rows = dse_length(ty),
+                       .cols = cols,
+                       .run = b->channels,
+                       .x_col_skip = w->in_pixel_pitch - b->channels,
+                       .x_row_skip = w->in_row_pitch - cols * w->in_pixel_pitch,
+                       .w_col_skip = b->pitch - b->channels,
+                       .w_row_skip = (w->taps_x - cols) * b->pitch};
+}
+
+/* The padding's share of the four sums. Unused codes of a tap are zero, so taps are summed whole. */
+static inline void npu_padding(const npu_tile *t, const npu_block *b, dse_span ty, dse_span tx, int32_t sum[4]) {
+    const dse_window *w = &t->window;
+    sum[0] = sum[1] = sum[2] = sum[3] = 0;
+    if (t->job->pad_value == 0 || (dse_length(ty) == w->taps_y && dse_length(tx) == w->taps_x)) return;
+    dse_sum_padding_4(npu_filters, DSE_NPU_FILTER_BYTES, ty, tx, w->taps_y, w->taps_x, b->pitch, sum);
+    for (int32_t k = 0; k < 4; k++) sum[k] *= t->job->pad_value;
+}
+
+/* Adds the block to the sums of `count` neighbouring pixels with the same taps. */
+static void npu_block_at(const npu_tile *t, const npu_block *b, int32_t y, int32_t x, int32_t count, dse_span ty) {
+    const dse_window *w = &t->window;
+    const dse_span tx = dse_taps_x(w, x);
+    const dse_patch q = npu_patch(t, b, ty, tx);
+    const uint8_t *x0 = b->input + dse_first_tap(w, y, x, ty, tx);
+    const int8_t *filter = npu_filters + (ty.low * w->taps_x + tx.low) * b->pitch;
+    int32_t pad[4], *to = npu_sum(t, y, x) + b->first;
+    npu_padding(t, b, ty, tx, pad);
+    if (count == 2) {
+        int32_t acc[8] = {pad[0], pad[0], pad[1], pad[1], pad[2], pad[2], pad[3], pad[3]};
+        const uint8_t *x1 = x0 + w->in_pixel_pitch;
+        if (t->job->in_signed)
+            dse_dot_4x2_i8(&q, x0, x1, filter, DSE_NPU_FILTER_BYTES, acc);
+        else
+            dse_dot_4x2_u8(&q, x0, x1, filter, DSE_NPU_FILTER_BYTES, acc);
+        for (int32_t k = 0; k < b->count; k++) to[k] += acc[2 * k], to[k + (int32_t)DSE_NPU_KO] += acc[2 * k + 1];
+        return;
+    }
+    if (t->job->in_signed)
+        dse_dot_4x1_i8(&q, x0, filter, DSE_NPU_FILTER_BYTES, pad);
+    else
+        dse_dot_4x1_u8(&q, x0, filter, DSE_NPU_FILTER_BYTES, pad);
+    for (int32_t k = 0; k < b->count; k++) to[k] += pad[k];
+}
+
+static void npu_block_pixels(const npu_tile *t, const npu_block *b) {
+    const int32_t pair_end = dse_min(t->interior.high, t->cols.high) - 1;
+    for (int32_t y = t->rows.low; y < t->rows.high; y++) {
+        const dse_span ty = dse_taps_y(&t->window, y);
+        for (int32_t x = t->cols.low; x < t->cols.high;) {
+            const int32_t count = x >= t->interior.low && x < pair_end ? 2 : 1;
+            npu_block_at(t, b, y, x, count, ty);
+            x += count;
+        }
+    }
+}
+
+/* Decodes one filter on tiles [first, first + tiles) of input channels (more than one only without window). */
+static void npu_decode_filter(const npu_tile *t, const npu_block *b, int32_t k, int32_t first, int32_t tiles) {
+    const dse_npu_job *j = t->job;
+    const int32_t taps = t->window.taps_y * t->window.taps_x;
+    const int32_t tile = taps == 1 ? DSE_NPU_CHANNELS_1X1 : DSE_NPU_CHANNELS_3X3;
+    const int32_t bytes = npu_filter_bytes(taps, j->weight_bits), all = dse_ceil_div(j->k_in, tile);
+    const uint8_t *words = (const uint8_t *)j->weights + ((t->outputs.low + b->first + k) * all + first) * bytes;
+    int8_t *out = npu_filters + k * DSE_NPU_FILTER_BYTES;
+    for (int32_t i = 0; i < tiles; i++) npu_decode(words + i * bytes, taps, j->weight_bits, j->weight_offset, out + i * tile);
+    if (taps == 1) return;
+    for (int32_t tap = 0; tap < taps; tap++)
+        for (int32_t c = b->channels; c < tile; c++) out[tap * tile + c] = 0;
+}
+
+/* The sums of one tile of pixels and output channels. */
+static void npu_dense(const npu_tile *t) {
+    const dse_npu_job *j = t->job;
+    const bool one = j->mode == DSE_NPU_1X1;
+    const int32_t tile = one ? DSE_NPU_CHANNELS_1X1 : DSE_NPU_CHANNELS_3X3;
+    const int32_t all = dse_ceil_div(j->k_in, tile), step = one ? DSE_NPU_FILTER_BYTES / tile : 1;
+    for (int32_t first = 0; first < all; first += step) {
+        const int32_t tiles = dse_min(step, all - first);
+        npu_block b = {.input = (const uint8_t *)j->input + first * tile, .pitch = tile};
+        b.channels = dse_min(tiles * tile, j->k_in - first * tile);
+        if (one) b.pitch = b.channels;
+        for (; b.first < dse_length(t->outputs); b.first += BLOCK) {
+            b.count = dse_min(BLOCK, dse_length(t->outputs) - b.first);
+            /* From the last filter on: decoding one may write into the room of the next. */
+            for (int32_t k = b.count - 1; k >= 0; k--) npu_decode_filter(t, &b, k, first, tiles);
+            npu_block_pixels(t, &b);
+        }
+    }
+}
+
+/* ---- Depthwise ---- */
+
+/* Channels [c, c + n) of one pixel, n in {1, 4}. */
+DSE_LEAF void npu_channels_at(const npu_tile *t, int32_t y, int32_t x, int32_t c, int32_t n, bool sgn) {
+    const dse_window *w = &t->window;
+    const int32_t tile = DSE_NPU_CHANNELS_3X3;
+    const dse_span ty = dse_taps_y(w, y), tx = dse_taps_x(w, x);
+    const dse_taps2d q = dse_taps2d_of(ty, tx, w->taps_x, w->in_row_pitch, w->in_pixel_pitch, tile);
+    const uint8_t *in = (const uint8_t *)t->job->input + t->outputs.low + c + dse_first_tap(w, y, x, ty, tx);
+    const int8_t *filter = npu_filters + c + (ty.low * w->taps_x + tx.low) * tile;
+    int32_t sum[4];
+    dse_channelwise_padding(npu_filters + c, tile, ty, tx, w->taps_y, w->taps_x, n, sum);
+    for (int32_t k = 0; k < n; k++) sum[k] *= t->job->pad_value;
+    if (n == 4)
+        dse_channelwise_4x1(&q, in, filter, sgn, sum);
+    else
+        sum[0] += dse_channelwise_1x1(&q, in, filter, sgn);
+    int32_t *to = npu_sum(t, y, x) + c;
+    for (int32_t k = 0; k < n; k++) to[k] = sum[k];
+}
+
+static void npu_channels_i8(const npu_tile *t, int32_t y, int32_t x) {
+    const int32_t n = dse_length(t->outputs);
+    for (int32_t c = 0; n >= 4 && c < n; c += 4) npu_channels_at(t, y, x, dse_min(c, n - 4), 4, true);
+    for (int32_t c = 0; n < 4 && c < n; c++) npu_channels_at(t, y, x, c, 1, true);
+}
+
+static void npu_channels_u8(const npu_tile *t, int32_t y, int32_t x) {
+    const int32_t n = dse_length(t->outputs);
+    for (int32_t c = 0; n >= 4 && c < n; c += 4) npu_channels_at(t, y, x, dse_min(c, n - 4), 4, false);
+    for (int32_t c = 0; n < 4 && c < n; c++) npu_channels_at(t, y, x, c, 1, false);
+}
+
+static void npu_depthwise(const npu_tile *t) {
+    const dse_npu_job *j = t->job;
+    const int32_t bytes = npu_filter_bytes(9, j->weight_bits);
+    const uint8_t *words = (const uint8_t *)j->weights + t->outputs.low / DSE_NPU_CHANNELS_3X3 * bytes;
+    npu_decode(words, 9, j->weight_bits, j->weight_offset, npu_filters);
+    for (int32_t y = t->rows.low; y < t->rows.high; y++)
+        for (int32_t x = t->cols.low; x < t->cols.high; x++) {
+            if (j->in_signed)
+                npu_channels_i8(t, y, x);
+            else
+                npu_channels_u8(t, y, x);
+        }
+}
+
+/* ---- Streaming out ---- */
+
+static int32_t npu_saturating_add(int32_t a, int32_t b) {
+    const int32_t sum = dse_wrap_add(a, b);
+    const bool overflow = ((a ^ sum) & (b ^ sum)) < 0;
+    return !overflow ? sum : a < 0 ? INT32_MIN : INT32_MAX;
+}
+
+static int32_t npu_normalise(const dse_npu_job *j, int32_t sum, int32_t k) {
+    const uint32_t scale = j->scale_bits == 8 ? ((const uint8_t *)j->scale)[k] : ((const uint32_t *)j->scale)[k];
+    const int32_t product = (int32_t)((uint32_t)sum * scale);
+    return npu_saturating_add(product, j->bias ? j->bias[k] : 0) >> j->shift;
+}
+
+static void npu_stream_pixel(const dse_npu_job *j, const int32_t *sums, dse_span outputs, uint8_t *out) {
+    const int32_t low = j->out_bits == 8 ? (j->out_signed && !j->relu ? -128 : 0) : (j->relu ? 0 : INT32_MIN);
+    const int32_t high = j->out_bits == 8 ? (j->out_signed && !j->relu ? 127 : 255) : INT32_MAX;
+    for (int32_t k = outputs.low; k < outputs.high; k++, sums++) {
+        const int32_t value = j->scale ? dse_clamp(npu_normalise(j, *sums, k), low, high) : *sums;
+        if (j->out_bits == 8)
+            out[k] = (uint8_t)value;
+        else
+            __builtin_memcpy(out + 4 * k, &value, 4);
+    }
+}
+
+static void npu_stream_out(const npu_tile *t) {
+    const dse_npu_job *j = t->job;
+    for (int32_t y = t->rows.low; y < t->rows.high; y++)
+        for (int32_t x = t->cols.low; x < t->cols.high; x++) {
+            uint8_t *out = (uint8_t *)j->output + y * t->window.out_row_pitch + x * t->window.out_pixel_pitch;
+            npu_stream_pixel(j, npu_sum(t, y, x), t->outputs, out);
+        }
+}
+
+/* ---- The job ---- */
+
+static void npu_run_tile(const npu_tile *t) {
+    if (t->job->mode == DSE_NPU_DW3X3) {
+        npu_depthwise(t);
+    } else {
+        __builtin_memset(npu_sums, 0, sizeof npu_sums);
+        npu_dense(t);
+    }
+    npu_stream_out(t);
+}
+
+void dse_npu_execute(const dse_npu_job *job) {
+    npu_tile t = {.job = job, .window = npu_window(job)};
+    const int32_t tile_ko = job->mode == DSE_NPU_DW3X3 ? DSE_NPU_CHANNELS_3X3 : (int32_t)DSE_NPU_KO;
+    t.interior = dse_interior(&t.window);
+    for (int32_t k = 0; k < job->k_out; k += tile_ko)
+        for (int32_t y = 0; y < job->h_out; y += TILE)
+            for (int32_t x = 0; x < job->w_out; x += TILE) {
+                t.outputs = (dse_span){k, dse_min(k + tile_ko, job->k_out)};
+                t.rows = (dse_span){y, dse_min(y + TILE, job->h_out)};
+                t.cols = (dse_span){x, dse_min(x + TILE, job->w_out)};
+                npu_run_tile(&t);
+            }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Softmax of rows in unsigned 32-bit arithmetic: a table of exp in fixed point, indexed by the distance to the
+ * row's maximum, and one division an element by the sum in units of an output step. Error bound against float:
+ * softmax_error_steps in compiler/ops/softmax.py.
+ */
+#include "kernel.h"
+
+static uint32_t row_maximum(const uint8_t *x, int32_t n, uint32_t flip) {
+    uint32_t largest = 0;
+    for (int32_t k = 0; k < n; k++) {
+        const uint32_t code = x[k] ^ flip;
+        if (code > largest) largest = code;
+    }
+    return largest;
+}
+
+/* (sum * multiplier) >> 16 without a product of more than 32 bits; multiplier is at most 2^16. */
+static uint32_t output_step(uint32_t sum, uint32_t multiplier) {
+    return (sum >> 16) * multiplier + (((sum & 0xffffu) * multiplier) >> 16);
+}
+
+static void softmax_row(const dse_softmax_args *a, const uint8_t *x, uint8_t *y) {
+    const uint32_t *const table = a->table;
+    const uint32_t flip = dse_flip(a->in_signed), top = row_maximum(x, a->channels, flip);
+    const uint32_t half = 1u << (a->sum_shift - 1);
+    uint32_t sum = 0;
+    for (int32_t k = 0; k < a->channels; k++) sum += (table[top - (x[k] ^ flip)] + half) >> a->sum_shift;
+    const uint32_t step = output_step(sum, a->multiplier);
+    for (int32_t k = 0; k < a->channels; k++) {
+        const uint32_t quotient = (table[top - (x[k] ^ flip)] + (step >> 1)) / step;
+        y[k] = (uint8_t)dse_min(a->zero_point + (int32_t)quotient, a->high);
+    }
+}
+
+static void softmax_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_softmax_args *a = arg;
+    const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
+    for (int32_t y = rows.low; y < rows.high; y++)
+        softmax_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch);
+}
+
+void dse_softmax(const dse_softmax_args *args) { dse_launch(softmax_task, args, args->split); }
