@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.ir import TileCall
+from compiler.deployment import L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
+from compiler.ir import Graph, Operator, TileCall
+from compiler.ir.operator import BOTH, TABLES
 from compiler.program import LayerProgram, Transfer
+from compiler.schedule.footprint import plan_grid
+from compiler.tiling import StreamTraffic, operand_traffic, param_traffic
 from costmodels.work import KernelSpec
 
 
@@ -77,3 +81,56 @@ def walk_counts(layer: LayerProgram, spec: KernelSpec) -> Counts:
         for name in sorted({name for name, _ in links})
     )
     return Counts(calls, macs, calls if layer.engine == "npu" else 0, rows)
+
+
+Row = tuple[str, int, int, int]
+
+
+def stream_rows(
+    home: str, staging: str, outward: bool, fetches: int, moved: tuple[int, int, int], whole_bytes: int
+) -> tuple[Row, ...]:
+    """(link, transfers, lines, bytes) of one stream. moved: transfers, lines, bytes between its home (or
+    stage) and the dense tiles; whole_bytes: size of the operand, which `whole` staging moves once."""
+    near, far = ((L1, L2), (L2, L3)) if outward else ((L2, L1), (L3, L2))
+    if staging == TILE:
+        return (("_".join(far), *moved), ("_".join(near), fetches, fetches, moved[2]))
+    if staging == WHOLE:
+        return (("_".join(far), 1, 1, whole_bytes), ("_".join(near), *moved))
+    ends = (L1, home) if outward else (home, L1)
+    return (("_".join(ends), *moved),)
+
+
+def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deployment) -> Counts:
+    """Counts of one layer in closed form, from the tiling's sums; nothing is walked."""
+    space = op.space(graph.by_name)
+    grid = plan_grid(space, plan)
+    rows: list[Row] = []
+
+    def add(home: str, staging: str, outward: bool, traffic: StreamTraffic, whole: int) -> None:
+        moved = (int(traffic.transfers[0]), int(traffic.lines[0]), int(traffic.bytes[0]))
+        if home != L1 and moved[2]:
+            rows.extend(stream_rows(home, staging, outward, int(traffic.fetches[0]), moved, whole))
+
+    for k, access in enumerate(space.inputs):
+        tensor = graph.by_name[access.tensor]
+        traffic = operand_traffic(grid, access, plan.order)
+        add(deployment.home_of[access.tensor], plan.staging[k], False, traffic, tensor.bytes)
+    home = deployment.param_home_of[op.name]
+    in_memory = home in WEIGHT_MEMORIES
+    params = param_traffic(grid, op, plan.order, plan.layout, frozenset((TABLES,)) if in_memory else BOTH)
+    add(L2 if in_memory else home, plan.staging[-2], False, params, int(params.region_bytes[0]))
+    output = operand_traffic(grid, space.output, plan.order)
+    add(deployment.home_of[op.output], plan.staging[-1], True, output, graph.by_name[op.output].bytes)
+    extents, counts = grid.classes
+    macs = int((space.spec.macs(extents) * counts).sum())
+    calls = int(grid.steps[0])
+    alone = Counts(calls, macs, calls if plan.engine == "npu" else 0, ())
+    return total_counts([alone, *(Counts(0, 0, 0, ((name, LinkCount(*row)),)) for name, *row in rows)])
+
+
+def predict_counts(graph: Graph, deployment: Deployment) -> tuple[Counts, ...]:
+    """Counts of every layer in closed form."""
+    return tuple(
+        predict_layer(graph, op, plan, deployment)
+        for op, plan in zip(graph.operators, deployment.plans, strict=True)
+    )

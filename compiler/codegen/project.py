@@ -1,0 +1,170 @@
+"""Writes the C project of a deployment: sources, constants, golden vectors, runtime, Makefile."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from compiler.codegen.expressions import address
+from compiler.codegen.layer import layer_c
+from compiler.deployment import Deployment
+from compiler.ir import Graph, Tensor
+from compiler.ir.tensor import IntArray
+from compiler.program import Place, Program
+from compiler.targets import copy_runtime
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Input codes and the reference's output codes, by tensor name."""
+
+    inputs: Mapping[str, IntArray]
+    outputs: Mapping[str, IntArray]
+
+
+@dataclass(frozen=True)
+class _Port:
+    """A network input or output as the templates print it."""
+
+    kind: str
+    index: int
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    elements: int
+    element: int
+    bytes: int
+    scale: str
+    zero_point: int
+    address: str
+
+
+@dataclass(frozen=True)
+class _Copy:
+    target: str
+    source: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class _Net:
+    """What the templates see."""
+
+    title: str
+    prefix: str
+    upper: str
+    layers: tuple[str, ...]
+    indices: tuple[int, ...]
+    inputs: tuple[_Port, ...]
+    outputs: tuple[_Port, ...]
+    boot: tuple[_Copy, ...]
+    arenas: tuple[tuple[str, int], ...]
+    weights_bytes: int
+    weights_sha256: str
+    golden: tuple[tuple[str, int, int], ...]
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("compiler.codegen"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  C, not HTML
+    )
+
+
+def c_prefix(name: str) -> str:
+    """A C identifier made from a model's name."""
+    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "network"
+    return text if text[0].isalpha() else f"net_{text}"
+
+
+def emit_project(
+    directory: Path, graph: Graph, deployment: Deployment, program: Program, golden: Golden, prefix: str = ""
+) -> None:
+    """Write a whole project into an existing, empty directory; the caller moves it into place.
+
+    The weights are byte for byte those of `program`; `golden` is what main.c feeds and expects.
+    """
+    vectors = _golden_bytes(graph, golden)
+    net = _net(graph, deployment, program, prefix or c_prefix(deployment.model), vectors)
+    environment = _environment()
+    for name in ("network.c", "network.h", "main.c", "weights.S"):
+        text = environment.get_template(f"{name}.j2").render(net=net)
+        (directory / name).write_text(text)
+    (directory / "weights.bin").write_bytes(program.blob)
+    (directory / "golden.bin").write_bytes(b"".join(data for _, data in vectors))
+    (directory / "deployment.json").write_text(deployment.to_json())
+    copy_runtime(directory)
+
+
+def _golden_bytes(graph: Graph, golden: Golden) -> tuple[tuple[str, bytes], ...]:
+    def data(values: Mapping[str, IntArray], name: str) -> bytes:
+        tensor = graph.by_name[name]
+        return np.ascontiguousarray(values[name].astype(tensor.dtype.dtype)).tobytes()
+
+    rows = [(f"input{k}", data(golden.inputs, name)) for k, name in enumerate(graph.inputs)]
+    rows += [(f"output{k}", data(golden.outputs, name)) for k, name in enumerate(graph.outputs)]
+    return tuple(rows)
+
+
+def _starts(vectors: tuple[tuple[str, bytes], ...]) -> Iterator[tuple[str, int, int]]:
+    start = 0
+    for name, data in vectors:
+        yield name, start, len(data)
+        start += len(data)
+
+
+def _net(
+    graph: Graph,
+    deployment: Deployment,
+    program: Program,
+    prefix: str,
+    vectors: tuple[tuple[str, bytes], ...],
+) -> _Net:
+    template = _environment().get_template("layer.c.j2")
+    layers = tuple(
+        template.render(layer=layer_c(index, layer)) for index, layer in enumerate(program.layers)
+    )
+    return _Net(
+        title=f"{deployment.model} on {deployment.platform}".replace("*/", "* /"),
+        prefix=prefix,
+        upper=prefix.upper(),
+        layers=layers,
+        indices=tuple(range(len(layers))),
+        inputs=tuple(_port("input", k, graph, place) for k, place in enumerate(program.inputs)),
+        outputs=tuple(_port("output", k, graph, place) for k, place in enumerate(program.outputs)),
+        boot=tuple(_Copy(address(c.target), c.source_offset, c.bytes) for c in program.boot if c.bytes),
+        arenas=program.arena_bytes,
+        weights_bytes=len(program.blob),
+        weights_sha256=hashlib.sha256(program.blob).hexdigest(),
+        golden=tuple(_starts(vectors)),
+    )
+
+
+def _port(kind: str, index: int, graph: Graph, named: tuple[str, Place]) -> _Port:
+    name, place = named
+    tensor: Tensor = graph.by_name[name]
+    return _Port(
+        kind=kind,
+        index=index,
+        name=name.replace("*/", "* /"),
+        type=f"{tensor.dtype.value}_t",
+        shape=tensor.shape,
+        elements=tensor.elements,
+        element=tensor.dtype.bytes,
+        bytes=tensor.bytes,
+        scale=f"{tensor.scale!r}f",
+        zero_point=tensor.zero_point,
+        address=address(place),
+    )

@@ -1,0 +1,140 @@
+"""Small integer graphs that use every operator, and random legal decisions for them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.deployment import DIRECT, L1, L2, L3, TILE, WHOLE, LayerPlan
+from compiler.ir import Constant, Graph, IntType, Module, Operator, Tensor
+from compiler.ops.add import add_from_scales
+from compiler.ops.avgpool import avgpool_from_scales
+from compiler.ops.concat import concat_from_scales
+from compiler.ops.conv2d import Conv2d
+from compiler.ops.maxpool import MaxPool
+from compiler.ops.pad import Pad
+from compiler.ops.requant import Requant
+from compiler.ops.resize import Resize
+from compiler.ops.transpose import Transpose
+from compiler.schedule import Decisions, footprint
+from compiler.tiling import TileLimits, enumerate_tiles
+
+
+def conv(name: str, source: Tensor, out: int, rng: np.random.Generator, **options: object) -> tuple[Conv2d, Tensor]:
+    """A convolution with random weights, and its output tensor (1, Ho, Wo, out)."""
+    window = options.pop("window", (3, 3))
+    groups = int(options.pop("groups", 1))  # type: ignore[call-overload]
+    height, width, channels = source.shape[1:]
+    weights = rng.integers(-127, 128, (out, *window, channels // groups)).astype(np.int8)  # type: ignore[misc]
+    bound = np.abs(weights.astype(np.int64)).sum(axis=(1, 2, 3)) * 128
+    shift = 20
+    mul = np.maximum((2**30 / np.maximum(bound, 1) / 1.5).astype(np.int64), 1).astype(np.int32)
+    add = rng.integers(-(2**20), 2**20, out).astype(np.int32)
+    requant = Requant(Constant(mul), Constant(add), shift, -128, 127)
+    op = Conv2d(
+        name=name,
+        inputs=(source.name,),
+        output=f"{name}_out",
+        in_shape=(height, width, channels),
+        weights=Constant(weights),
+        requant=requant,
+        groups=groups,
+        pad_value=source.zero_point,
+        **options,  # type: ignore[arg-type]
+    )
+    return op, Tensor(op.output, (1, *op.out_hw, out), IntType.I8, 0.1, 3)
+
+
+def every_operator(seed: int) -> Graph:
+    """A graph through convolutions of all kinds, pools, additions, concatenation, layout operators."""
+    rng = np.random.default_rng(seed)
+    x = Tensor("x", (1, 13, 11, 8), IntType.I8, 0.05, -4)
+    dense, a = conv("dense", x, 40, rng, stride=(2, 1), pads=(1, 1, 0, 1))
+    depth, b = conv("depth", a, 40, rng, groups=40, pads=(1, 1, 1, 1))
+    point, c = conv("point", b, 40, rng, window=(1, 1))
+    total = Tensor("sum_out", a.shape, IntType.I8, 0.12, 1)
+    add = add_from_scales("sum", (a, c), total)
+    grouped, d = conv("grouped", total, 20, rng, groups=4, dilation=(2, 1), pads=(2, 1, 2, 1))
+    height, width = total.shape[1:3]
+    pooled = Tensor("pool_out", (1, (height + 1) // 2, (width + 1) // 2, 40), IntType.I8, 0.12, 1)
+    maxpool = MaxPool(
+        name="pool", inputs=(total.name,), output=pooled.name, in_shape=total.shape[1:],  # type: ignore[arg-type]
+        out_hw=pooled.shape[1:3], window=(3, 3), stride=(2, 2), pads=(1, 1, 1, 1),  # type: ignore[arg-type]
+    )  # fmt: skip
+    grown = Tensor("up_out", (1, pooled.shape[1] * 2, pooled.shape[2] * 2, 40), IntType.I8, 0.12, 1)
+    resize = Resize(
+        name="up", inputs=(pooled.name,), output=grown.name, in_shape=pooled.shape[1:], up=(2, 2)  # type: ignore[arg-type]
+    )
+    rows, columns = grown.shape[1] - d.shape[1], grown.shape[2] - d.shape[2]
+    padded = Tensor("pad_out", (1, grown.shape[1], grown.shape[2], 20), IntType.I8, d.scale, d.zero_point)
+    pad = Pad(
+        name="pad", inputs=(d.name,), output=padded.name, in_shape=d.shape[1:],  # type: ignore[arg-type]
+        before=(rows // 2, columns // 2, 0), after=(rows - rows // 2, columns - columns // 2, 0), value=3,
+    )  # fmt: skip
+    joined = Tensor("join_out", (1, grown.shape[1], grown.shape[2], 60), IntType.I8, 0.15, 0)
+    concat = concat_from_scales("join", grown.shape[1] * grown.shape[2], (grown, padded), joined)
+    turned = Tensor("turn_out", (1, joined.shape[2], joined.shape[1], 60), IntType.I8, 0.15, 0)
+    transpose = Transpose(
+        name="turn", inputs=(joined.name,), output=turned.name, in_shape=joined.shape[1:], perm=(1, 0, 2)
+    )
+    mean = Tensor("mean_out", (1, 1, 1, 60), IntType.I8, 0.1, 2)
+    average = avgpool_from_scales(
+        "mean", turned, mean, in_shape=turned.shape[1:], out_hw=(1, 1), window=turned.shape[1:3]  # type: ignore[arg-type]
+    )
+    final, out = conv("final", mean, 10, rng, window=(1, 1))
+    operators: tuple[Operator, ...] = (
+        dense, depth, point, add, grouped, maxpool, resize, pad, concat, transpose, average, final,
+    )  # fmt: skip
+    tensors = (x, a, b, c, total, d, pooled, grown, padded, joined, turned, mean, out)
+    return Graph("main", tensors, operators, ("x",), (out.name,))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a random plan may use."""
+
+    npu: frozenset[str] = frozenset()
+    homes: tuple[str, ...] = (L2, L1, L3)
+    param_homes: tuple[str, ...] = (L2, L1, L3)
+
+
+def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()) -> Decisions:  # noqa: B008
+    """Any legal decisions: tiles, orders, splits, engines, homes, staging, buffering."""
+    homes = {name: rng.choice(choice.homes) for name in graph.by_name}
+    homes |= {name: L2 for name in (*graph.inputs, *graph.outputs)}
+    plans, needs, param_homes = [], [], {}
+    for op in graph.operators:
+        npu = op.name in choice.npu and rng.random() < 0.7
+        engine, layout = ("npu", "neureka") if npu else ("cluster", "plain")
+        space = op.space(graph.by_name)
+        tiles = enumerate_tiles(space, TileLimits(4, whole=frozenset({"i"}) if npu else frozenset()))
+        tile = tuple(int(v) for v in tiles[rng.randrange(len(tiles))])
+        own = tuple(level for level in choice.param_homes if npu or not level.startswith("wmem"))
+        param_homes[op.name] = rng.choice(own)
+
+        def staging(home: str) -> str:
+            return rng.choice((TILE, WHOLE)) if home == L3 else DIRECT
+
+        plan = LayerPlan(
+            operator=op.name,
+            engine=engine,
+            layout=layout,
+            tile=tuple((dim.name, size) for dim, size in zip(space.dims, tile, strict=True)),
+            order=rng.choice(space.orders),
+            split=rng.choice(space.spec.splits),
+            buffering=rng.choice((1, 2)),
+            staging=(
+                *(staging(homes[name]) for name in op.inputs),
+                staging(param_homes[op.name]),
+                staging(homes[op.output]),
+            ),
+        )
+        plans.append(plan)
+        needs.append(footprint(op, space, plan))
+    return Decisions(tuple(plans), tuple(needs), homes, param_homes)
+
+
+def module_of(graph: Graph) -> Module:
+    return Module("random net", "0" * 64, (graph,))
