@@ -1,0 +1,75 @@
+"""Inputs that the ranges of a float model are measured on: from a file, or synthetic."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.frontend.errors import ModelError
+from compiler.frontend.source import Port
+
+Samples = Mapping[str, npt.NDArray[np.float32]]
+"""By input name: (samples, *shape of the input with batch 1)."""
+
+SYNTHETIC_SAMPLES = 16
+MAX_SAMPLES = 256
+
+
+def load_samples(path: Path, ports: Sequence[Port]) -> Samples:
+    """The arrays of an .npz named like the inputs, or its only array for the only input.
+
+    The first axis counts samples; what follows is the input's shape, with or without its batch axis.
+    Raises ModelError for files, names, shapes and types that do not fit.
+    """
+    arrays = _arrays(path)
+    if len(ports) == 1 and len(arrays) == 1:
+        arrays = {ports[0].name: next(iter(arrays.values()))}
+    missing = [port.name for port in ports if port.name not in arrays]
+    if missing:
+        raise ModelError(
+            f"{path}: no array named {missing[0]!r}; it has {', '.join(sorted(arrays)) or 'none'}"
+        )
+    samples = {port.name: _fitted(path, arrays[port.name], port) for port in ports}
+    if len({len(array) for array in samples.values()}) != 1:
+        raise ModelError(f"{path}: the arrays differ in their number of samples")
+    return samples
+
+
+def synthetic_samples(ports: Sequence[Port], seed: int) -> Samples:
+    """Standard normal noise, reproducible from `seed`."""
+    rng = np.random.default_rng(seed)
+    return {
+        port.name: rng.standard_normal((SYNTHETIC_SAMPLES, *port.shape), dtype=np.float32) for port in ports
+    }
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ModelError(f"{path}: a single .npy array; calibration data is an .npz archive")
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        if isinstance(error, ModelError):
+            raise
+        why = " ".join(str(error).split())[:120]
+        raise ModelError(f"{path}: not an .npz archive of plain arrays ({why})") from error
+
+
+def _fitted(path: Path, array: npt.NDArray[Any], port: Port) -> npt.NDArray[np.float32]:
+    if array.dtype.kind not in "fiu":
+        raise ModelError(f"{path}: array {port.name!r} has type {array.dtype}, not numbers")
+    forms = (port.shape, port.shape[1:]) if port.shape[:1] == (1,) else (port.shape,)
+    if array.ndim == 0 or array.shape[1:] not in forms or len(array) == 0:
+        wanted = " or ".join(f"(samples, {', '.join(map(str, form))})" for form in forms)
+        raise ModelError(f"{path}: array {port.name!r} has shape {array.shape}, not {wanted}")
+    if not np.isfinite(array).all():
+        raise ModelError(f"{path}: array {port.name!r} has values that are not finite")
+    return array[:MAX_SAMPLES].astype(np.float32).reshape(-1, *port.shape)

@@ -1,0 +1,116 @@
+"""From an ONNX file to a module of one integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import onnx
+
+from compiler.frontend import source as files
+from compiler.frontend.binding import Binding
+from compiler.frontend.calibration import SYNTHETIC_SAMPLES, load_samples, synthetic_samples
+from compiler.frontend.complete import complete
+from compiler.frontend.emit import emit
+from compiler.frontend.errors import Finding, ModelError, Refused
+from compiler.frontend.integer_inputs import input_quants
+from compiler.frontend.operators import HANDLERS
+from compiler.frontend.quantise import is_float, quantise
+from compiler.frontend.reader import Reader
+from compiler.frontend.simplify import simplify
+from compiler.frontend.source import Port
+from compiler.frontend.steps import Net
+from compiler.frontend.support import check
+from compiler.ir import Module
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A module and what ties it to the model it came from.
+
+    bindings: by graph tensor, the ONNX tensor whose codes it holds, where there is one. inputs, outputs:
+    those of the graph's inputs, and of the model's outputs in their order. qdq: the QDQ model that was
+    imported (for a float model what the quantiser made), serialised.
+    """
+
+    module: Module
+    bindings: Mapping[str, Binding]
+    inputs: tuple[Binding, ...]
+    outputs: tuple[Binding, ...]
+    qdq: bytes
+
+
+def load(path: Path | str, *, calibration: Path | str | None = None, seed: int = 0) -> Module:
+    """Import an ONNX file: QDQ as it is, float after static quantisation.
+
+    calibration: an .npz with an array for each input, for float models; without it they are quantised
+    from synthetic data of `seed`, which a note says. Raises ModelError.
+    """
+    return import_model(path, calibration=calibration, seed=seed).module
+
+
+def import_model(path: Path | str, *, calibration: Path | str | None = None, seed: int = 0) -> Imported:
+    """Like `load`, with the bindings between graph and model."""
+    file = Path(path)
+    data = files.read_bytes(file)
+    model = files.parse(data, file)
+    net, ports = _read(model, file.name)
+    notes: tuple[str, ...] = ()
+    if is_float(model):
+        model, notes = _quantised(model, ports, file.name, calibration, seed)
+        net, _ = _read(model, file.name)
+    return _imported(net, notes, files.digest(data), model, file)
+
+
+def _quantised(
+    model: onnx.ModelProto, ports: tuple[Port, ...], name: str, calibration: Path | str | None, seed: int
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    for port in ports:
+        if port.element != onnx.TensorProto.FLOAT:
+            raise ModelError(f"{name}: input {port.name} of a float model is not float32")
+    if calibration is not None:
+        return quantise(model, ports, load_samples(Path(calibration), ports), name), ()
+    note = (
+        f"{name}: a float model without calibration data: quantised from {SYNTHETIC_SAMPLES} synthetic "
+        f"samples (seed {seed}); its accuracy means nothing. Pass --calibration data.npz"
+    )
+    return quantise(model, ports, synthetic_samples(ports, seed), name), (note,)
+
+
+def _read(model: onnx.ModelProto, name: str) -> tuple[Net, tuple[Port, ...]]:
+    """The net of `model`; raises ModelError with everything in it that is not supported."""
+    source = files.read(model, name)
+    known = tuple(check(source.nodes))
+    refused = {finding.node for finding in known}
+    reader = Reader(source, input_quants(source))
+    reader.read(source.nodes, HANDLERS, refused)
+    net = reader.net(name, source.outputs)
+    _raise(name, (*known, *reader.findings))
+    return net, source.inputs
+
+
+def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelProto, file: Path) -> Imported:
+    completed, findings = complete(simplify(net))
+    _raise(file.name, findings)
+    emitter, findings = emit(completed)
+    _raise(file.name, findings)
+    try:
+        graph, bindings, outputs = emitter.finish("main")
+    except Refused as error:
+        _raise(file.name, (Finding("graph", "output", error.attribute, error.why, error.supported),))
+        raise
+    if not graph.operators:
+        raise ModelError(f"{file.name}: the model computes nothing")
+    module = Module(file.stem, sha256, (graph,), tuple(dict.fromkeys((*notes, *completed.notes))))
+    return Imported(
+        module, MappingProxyType(dict(bindings)), emitter.inputs, outputs, model.SerializeToString()
+    )
+
+
+def _raise(name: str, findings: tuple[Finding, ...]) -> None:
+    if findings:
+        count = len(findings)
+        what = "finding" if count == 1 else "findings"
+        raise ModelError(f"{name}: the model is not supported ({count} {what})", findings)

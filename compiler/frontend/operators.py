@@ -1,0 +1,77 @@
+"""The handler of every operator, and what happens where all inputs are constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from compiler.frontend import operators_layout as layout
+from compiler.frontend import operators_math as maths
+from compiler.frontend.constants import FOLDS, Const
+from compiler.frontend.errors import Refused
+from compiler.frontend.reader import Reader
+from compiler.frontend.source import Node
+
+Handler = Callable[[Reader, Node], None]
+
+
+def fold(reader: Reader, node: Node) -> None:
+    """Compute a node whose inputs are all constant."""
+    arrays = [reader.required(node, index, f"input {index}").array for index in range(len(node.inputs))]
+    with np.errstate(all="ignore"):
+        reader.define(node, Const(np.asarray(FOLDS[node.operator](arrays, node.attributes))))
+
+
+def _or_fold(handler: Handler) -> Handler:
+    def choose(reader: Reader, node: Node) -> None:
+        (fold if reader.is_constant(node) else handler)(reader, node)
+
+    return choose
+
+
+def _only_constant(reader: Reader, node: Node) -> None:
+    if not reader.is_constant(node):
+        raise Refused("", "on activations", "this operator on constants only")
+    fold(reader, node)
+
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        **dict.fromkeys(FOLDS, _only_constant),
+        "Add": _or_fold(maths.arithmetic),
+        "AveragePool": maths.average_pool,
+        "BatchNormalization": maths.batch_normalization,
+        "Clip": maths.unary,
+        "Concat": _or_fold(layout.concat),
+        "Constant": layout.constant,
+        "Conv": maths.conv,
+        "DequantizeLinear": layout.dequantize_linear,
+        "Div": _or_fold(maths.arithmetic),
+        "Dropout": layout.identity,
+        "Flatten": layout.flatten,
+        "Gemm": maths.gemm,
+        "GlobalAveragePool": maths.reduce_mean,
+        "HardSigmoid": maths.unary,
+        "HardSwish": maths.unary,
+        "Identity": layout.identity,
+        "MatMul": maths.matmul,
+        "MaxPool": maths.max_pool,
+        "Mul": _or_fold(maths.arithmetic),
+        "Pad": layout.pad,
+        "QuantizeLinear": layout.quantize_linear,
+        "ReduceMean": maths.reduce_mean,
+        "Relu": maths.unary,
+        "Reshape": layout.reshape,
+        "Resize": layout.resize,
+        "Shape": layout.shape_of,
+        "Sigmoid": maths.unary,
+        "Softmax": maths.softmax,
+        "Squeeze": layout.squeeze,
+        "Sub": _or_fold(maths.arithmetic),
+        "Tanh": maths.unary,
+        "Transpose": layout.transpose,
+        "Unsqueeze": layout.unsqueeze,
+    }
+)

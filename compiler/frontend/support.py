@@ -1,0 +1,120 @@
+"""Which operators and attributes are read: one table. All that a model has outside it is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from compiler.frontend.constants import FOLDS
+from compiler.frontend.errors import Finding
+from compiler.frontend.source import Node
+
+Allowed = tuple[Any, ...] | None
+"""The values that an attribute may have; None: any (the reader looks at it together with the shapes)."""
+
+_POOL: Mapping[str, Allowed] = {
+    "auto_pad": None,
+    "ceil_mode": (0, 1),
+    "kernel_shape": None,
+    "pads": None,
+    "strides": None,
+}
+_QUANTISE: Mapping[str, Allowed] = {
+    "axis": None,
+    "block_size": (0,),
+    "output_dtype": None,
+    "saturate": (0, 1),
+    "precision": None,
+}
+
+OPERATORS: Mapping[str, Mapping[str, Allowed]] = MappingProxyType(
+    {
+        "Add": {},
+        "AveragePool": {**_POOL, "count_include_pad": (0, 1), "dilations": None},
+        "BatchNormalization": {"epsilon": None, "momentum": None, "spatial": (1,), "training_mode": (0,)},
+        "Clip": {"min": None, "max": None},
+        "Concat": {"axis": None},
+        "Constant": dict.fromkeys(("value", "value_float", "value_int", "value_floats", "value_ints")),
+        "Conv": {
+            "auto_pad": None,
+            "dilations": None,
+            "group": None,
+            "kernel_shape": None,
+            "pads": None,
+            "strides": None,
+        },
+        "DequantizeLinear": _QUANTISE,
+        "Div": {},
+        "Dropout": {"ratio": None, "seed": None},
+        "Flatten": {"axis": None},
+        "Gemm": {"alpha": None, "beta": None, "transA": (0, 1), "transB": (0, 1)},
+        "GlobalAveragePool": {},
+        "HardSigmoid": {"alpha": None, "beta": None},
+        "HardSwish": {},
+        "Identity": {},
+        "MatMul": {},
+        "MaxPool": {**_POOL, "dilations": None, "storage_order": (0, 1)},
+        "Mul": {},
+        "Pad": {"mode": ("constant",), "pads": None, "value": None},
+        "QuantizeLinear": _QUANTISE,
+        "ReduceMean": {"axes": None, "keepdims": (0, 1), "noop_with_empty_axes": (0, 1)},
+        "Relu": {},
+        "Reshape": {"allowzero": (0, 1)},
+        "Resize": {
+            "antialias": (0,),
+            "axes": None,
+            "coordinate_transformation_mode": (
+                "half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric",
+            ),
+            "cubic_coeff_a": None,
+            "exclude_outside": (0,),
+            "extrapolation_value": None,
+            "keep_aspect_ratio_policy": ("stretch",),
+            "mode": ("nearest",),
+            "nearest_mode": ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"),
+        },
+        "Shape": {"start": None, "end": None},
+        "Sigmoid": {},
+        "Softmax": {"axis": None},
+        "Squeeze": {"axes": None},
+        "Sub": {},
+        "Tanh": {},
+        "Transpose": {"perm": None},
+        "Unsqueeze": {"axes": None},
+    }
+)  # fmt: skip
+"""Operators that may have activations as inputs, and their attributes; those of FOLDS only on constants."""
+
+DOMAINS = ("", "ai.onnx")
+QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
+
+
+def check(nodes: tuple[Node, ...]) -> Iterator[Finding]:
+    """A finding for every node whose operator, domain or attribute is not supported."""
+    for node in nodes:
+        if node.domain not in DOMAINS and not (
+            node.domain == "com.microsoft" and node.operator in QUANTISERS
+        ):
+            yield Finding(
+                node.name, node.operator, "", f"operator of domain {node.domain!r}", "standard ONNX"
+            )
+        elif node.operator in OPERATORS:
+            yield from _check_attributes(node, OPERATORS[node.operator])
+        elif node.operator not in FOLDS:
+            supported = ", ".join(sorted(OPERATORS))
+            yield Finding(node.name, node.operator, "", "unsupported operator", supported)
+
+
+def _check_attributes(node: Node, table: Mapping[str, Allowed]) -> Iterator[Finding]:
+    for name, value in node.attributes.items():
+        if name not in table:
+            known = ", ".join(table) or "no attributes"
+            yield Finding(node.name, node.operator, name, "unknown attribute", known)
+        elif (allowed := table[name]) is not None and not _allowed(value, allowed):
+            known = ", ".join(str(v) for v in allowed)
+            yield Finding(node.name, node.operator, name, f"value {value!r}", known)
+
+
+def _allowed(value: Any, allowed: tuple[Any, ...]) -> bool:
+    return isinstance(value, int | float | str) and value in allowed
