@@ -27,6 +27,8 @@ class KernelSpec:
     dims: extents of the whole layer by dimension, in index order.
     window: (kh, kw) taps; stride, dilation likewise. `fan_in` inputs are read per output element where
     that is not in the dims (add 2, concat n). Element sizes in bytes.
+    weight_bits: bits of a weight code as the engine reads it (bit-serial NPUs). elements_per_point: output
+    elements at each point of the space where the dims do not carry them (concat: the sum of the widths).
     splits: the alternatives for dividing a tile over the cores, each a tuple of dimensions whose
     flattened product is divided, chunk c of n being [c*ceil(P/n), (c+1)*ceil(P/n)).
     """
@@ -40,6 +42,8 @@ class KernelSpec:
     input_bytes: int = 1
     output_bytes: int = 1
     splits: tuple[tuple[str, ...], ...] = ((),)
+    weight_bits: int = 8
+    elements_per_point: int = 1
 
     def macs(self, extents: Mapping[str, IntArray]) -> IntArray:
         """Multiply-accumulates of a tile with these extents; taps in the padding count.

@@ -1,0 +1,62 @@
+"""Tile classes: the few distinct tile shapes of a tiling, and how many tiles have each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodels.arrays import floats
+from costmodels.work import FloatArray, IntArray, KernelSpec
+
+
+@dataclass(frozen=True, eq=False)
+class TileClasses:
+    """Distinct tile shapes of C candidates. The candidate axis is the last one of every array.
+
+    extents: by dimension, arrays that broadcast to [*K, C]; counts: tiles of a class, [*K, C] (or
+    broadcasting to it), 0 where a class does not occur. K may be one axis or, faster, one axis for every
+    dimension that has a remainder (`tile_classes` makes that form). partial: share of the calls that do
+    not finish their reduction, broadcasting to [*K, C].
+    """
+
+    extents: Mapping[str, FloatArray]
+    counts: FloatArray
+    partial: FloatArray
+
+    def weighted(self, cycles: FloatArray) -> FloatArray:
+        """Sum over all tiles of per-class cycles: [C]."""
+        total = cycles * self.counts
+        return np.asarray(total.reshape(-1, total.shape[-1]).sum(axis=0))
+
+
+def tile_classes(
+    spec: KernelSpec, tiles: Mapping[str, IntArray], reduction: frozenset[str] = frozenset(("i",))
+) -> TileClasses:
+    """Classes of C tilings in factorised form, one class axis of two for each dimension with remainders.
+
+    tiles: tile extent by dimension, each [C]; a dimension that is missing is not tiled. Tiles along a
+    dimension of extent N are N // t full ones and, if it is not 0, one of N % t.
+    """
+    candidates = np.broadcast_shapes((1,), *(np.shape(tile) for tile in tiles.values()))[-1]
+    whole = {name: np.full(1, extent) for name, extent in spec.dims}
+    sizes = {name: np.asarray(tiles.get(name, whole[name])) for name, _ in spec.dims}
+    cut = [name for name, extent in spec.dims if np.any(extent % sizes[name])]
+    extents: dict[str, FloatArray] = {}
+    counts, partial = np.ones(candidates), np.zeros(1)
+    for name, extent in spec.dims:
+        size = sizes[name]
+        full, rest = extent // size, extent % size
+        if name in reduction:
+            trips = full + (rest > 0)
+            partial = 1.0 - (1.0 - partial) / trips
+        if name not in cut:
+            extents[name] = floats(size)
+            counts = counts * full
+            continue
+        shape = [1] * len(cut) + [len(size)]
+        shape[cut.index(name)] = 2
+        extents[name] = floats(np.stack([size, rest])).reshape(shape)
+        counts = counts * floats(np.stack([full, (rest > 0) * 1])).reshape(shape)
+    return TileClasses(extents, counts, partial)

@@ -1,0 +1,37 @@
+"""Engines: what runs kernels, and how many cycles of its own clock a kernel takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy.typing as npt
+
+from costmodels.engines.cluster import ClusterEngine, cluster_cycles
+from costmodels.engines.npu import NpuEngine, npu_cycles
+from costmodels.errors import UnsupportedKernel
+from costmodels.work import FloatArray, KernelSpec
+
+Engine = ClusterEngine | NpuEngine
+
+__all__ = ["ClusterEngine", "Engine", "NpuEngine", "UnsupportedKernel", "kernel_cycles"]
+
+
+def kernel_cycles(
+    engine: Engine,
+    spec: KernelSpec,
+    extents: Mapping[str, npt.ArrayLike],
+    split: tuple[str, ...] = (),
+    partial: npt.ArrayLike = 0.0,
+) -> FloatArray:
+    """Cycles of one kernel call, without the call's overhead (`engine.overhead_cycles`), float64.
+
+    extents: tile extents by dimension; any shapes that broadcast, which is also the result's. Arrays with
+    one axis for each dimension's tile classes and the candidates last are the fast form: every term is
+    computed at the shape of the dimensions that it depends on.
+    split: dimensions divided over the cores of a cluster; () runs the whole tile on one core. An NPU
+    ignores it. partial: share of the calls that leave a partial sum behind (tiled reduction), in [0, 1].
+    Raises UnsupportedKernel where the engine has no such kernel, window, stride or split.
+    """
+    if isinstance(engine, NpuEngine):
+        return npu_cycles(engine, spec, extents)
+    return cluster_cycles(engine, spec, extents, split, partial)

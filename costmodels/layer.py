@@ -1,0 +1,133 @@
+"""The nouns of layer pricing: exact counts of a tiled layer's work, and its prices, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from costmodels.classes import TileClasses
+from costmodels.work import FloatArray, IntArray, KernelSpec
+
+A = TypeVar("A", IntArray, FloatArray)
+
+
+@dataclass(frozen=True, eq=False)
+class Hop:
+    """Transfers of one stream over one link, summed over the whole layer, each [C] (or [1])."""
+
+    link: str
+    transfers: IntArray
+    lines: IntArray
+    bytes: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class StreamWork:
+    """One operand on its way: hops in the order of travel (L3 to L2 staging, then L2 to L1).
+
+    role: "output" is stored, all others are loaded. fetches: how often a tile of it moves [C]. depth:
+    position, from 1, of the innermost loop of several trips that it depends on; 0: moves once [C].
+    """
+
+    role: Literal["input", "params", "output"]
+    hops: tuple[Hop, ...]
+    fetches: IntArray
+    depth: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWork:
+    """One layer in C candidate tilings, on one engine with one kind of buffering.
+
+    trips: trip counts by loop, outermost first, each [C]. splits: divisions over the cores to choose
+    from, by default those of `spec`. buffering: 1 or 2 tile buffers in L1. before, after: whole operands
+    staged through L2 around the layer, not overlapped with it.
+    """
+
+    spec: KernelSpec
+    engine: str
+    classes: TileClasses
+    trips: tuple[IntArray, ...]
+    streams: tuple[StreamWork, ...]
+    buffering: int = 2
+    splits: tuple[tuple[str, ...], ...] = ()
+    before: tuple[Hop, ...] = ()
+    after: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """Prices of C candidates, arrays [C]. The cycles are of the reference clock and add up.
+
+    compute: kernels; setup: launching, joining, NPU registers; load, store: transfers as far as they are
+    not hidden behind the others; staging: transfers before and after the layer. split: index into the
+    splits of the work. Energies in microjoules: engines (busy and MACs), moved bytes, idle power.
+    """
+
+    compute_cycles: FloatArray
+    setup_cycles: FloatArray
+    load_cycles: FloatArray
+    store_cycles: FloatArray
+    staging_cycles: FloatArray
+    time_ms: FloatArray
+    engine_uj: FloatArray
+    moved_uj: FloatArray
+    idle_uj: FloatArray
+    split: IntArray
+
+    @property
+    def total_cycles(self) -> FloatArray:
+        """Sum of all causes."""
+        transfers = self.load_cycles + self.store_cycles + self.staging_cycles
+        return np.asarray(self.compute_cycles + self.setup_cycles + transfers)
+
+    @property
+    def energy_uj(self) -> FloatArray:
+        """Sum of all energies."""
+        return np.asarray(self.engine_uj + self.moved_uj + self.idle_uj)
+
+
+def candidate_count(work: LayerWork) -> int:
+    """Number of candidates C: the longest last axis of the work's arrays."""
+    return max(array.shape[-1] if array.ndim else 1 for array in _arrays(work))
+
+
+def _arrays(work: LayerWork) -> Iterable[IntArray | FloatArray]:
+    yield from work.trips
+    yield from (np.asarray(extent) for extent in work.classes.extents.values())
+    yield work.classes.counts
+    for stream in work.streams:
+        yield np.asarray(stream.fetches)
+        yield from (np.asarray(hop.bytes) for hop in stream.hops)
+
+
+def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
+    """The candidates of a slice."""
+
+    def cut(array: A) -> A:
+        values = np.asarray(array)
+        return values[..., part] if values.ndim and values.shape[-1] == count else values
+
+    def hops(of: tuple[Hop, ...]) -> tuple[Hop, ...]:
+        return tuple(Hop(hop.link, cut(hop.transfers), cut(hop.lines), cut(hop.bytes)) for hop in of)
+
+    classes = work.classes
+    extents = {name: cut(extent) for name, extent in classes.extents.items()}
+    return replace(
+        work,
+        classes=TileClasses(extents, cut(classes.counts), cut(classes.partial)),
+        trips=tuple(cut(trip) for trip in work.trips),
+        streams=tuple(
+            replace(s, hops=hops(s.hops), fetches=cut(s.fetches), depth=cut(s.depth)) for s in work.streams
+        ),
+        before=hops(work.before),
+        after=hops(work.after),
+    )
+
+
+def join_prices(parts: Sequence[Priced]) -> Priced:
+    names = Priced.__dataclass_fields__
+    return Priced(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -1,0 +1,169 @@
+"""The price of a tiled layer: time by cause and energy, for many candidate tilings in one call.
+
+Work goes in as exact counts (`LayerWork`), prices come out as arrays with one entry a candidate. Cycles
+are of the platform's reference clock unless said otherwise; engines and links have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodels.arrays import floats, mean_of
+from costmodels.classes import TileClasses
+from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
+from costmodels.engines import ClusterEngine, Engine, kernel_cycles
+from costmodels.layer import Hop, LayerWork, Priced, StreamWork, candidate_count, join_prices, take_block
+from costmodels.overlap import ZERO, Flow, Overlapped, pipeline_cycles
+from costmodels.platform import OperatingPoint, Platform
+from costmodels.transfer import issue_cycles, transfer_cycles
+from costmodels.work import FloatArray, IntArray, KernelSpec
+
+BLOCK = 4096
+"""Candidates priced at a time, so that intermediate arrays stay in a core's cache."""
+
+
+def price_layer(platform: Platform, work: LayerWork, point: OperatingPoint | None = None) -> Priced:
+    """Price all candidates of a layer at an operating point (by default the platform's default).
+
+    Raises UnsupportedKernel if the engine cannot run the kernel, KeyError for unknown links or engines,
+    ValueError for a buffering other than 1 or 2.
+    """
+    if work.buffering not in (1, 2):
+        raise ValueError(f"buffering is {work.buffering}, must be 1 or 2")
+    at = point or platform.point()
+    count = candidate_count(work)
+    if count <= BLOCK:
+        return _price(platform, work, at, count)
+    starts = range(0, count, BLOCK)
+    blocks = (take_block(work, slice(start, min(start + BLOCK, count)), count) for start in starts)
+    return join_prices([_price(platform, block, at, candidate_count(block)) for block in blocks])
+
+
+def best_split(
+    engine: Engine, spec: KernelSpec, classes: TileClasses, splits: Sequence[tuple[str, ...]]
+) -> tuple[FloatArray, IntArray]:
+    """(kernel cycles of a whole layer [C], in the engine's clock; index of the quickest split [C])."""
+    if not isinstance(engine, ClusterEngine):
+        splits = splits[:1]
+    options = [
+        classes.weighted(kernel_cycles(engine, spec, classes.extents, s, classes.partial)) for s in splits
+    ]
+    best, index = options[0], np.zeros(options[0].shape, np.int64)
+    for number, cycles in enumerate(options[1:], start=1):
+        index = np.where(cycles < best, number, index)
+        best = np.minimum(best, cycles)
+    return best, index
+
+
+def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: int) -> Priced:
+    engine = platform.engine_of[work.engine]
+    steps = _product(work.trips)
+    splits = work.splits or work.spec.splits
+    kernel, split = best_split(engine, work.spec, work.classes, splits)
+    compute = kernel * platform.reference_cycles(engine.clock, point)
+    setup = steps * _overhead(platform, engine, point)
+    overlapped = _pipeline(platform, work, point, (compute + setup) / steps, steps)
+    staging = _elapsed(platform, (*work.before, *work.after), point)
+    total = compute + setup + overlapped.load + overlapped.store + staging
+    time_ms = total * (1e3 / platform.reference_hz(point))
+    macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
+    busy = engine_pj(engine.power, kernel, macs, point.dynamic_scale)
+
+    def column(values: FloatArray) -> FloatArray:
+        return np.broadcast_to(values, (count,))
+
+    return Priced(
+        compute_cycles=column(compute),
+        setup_cycles=column(setup),
+        load_cycles=column(overlapped.load),
+        store_cycles=column(overlapped.store),
+        staging_cycles=column(staging),
+        time_ms=column(time_ms),
+        engine_uj=column(busy * UJ_PER_PJ),
+        moved_uj=column(_moved_uj(platform, work, point)),
+        idle_uj=column(idle_uj(time_ms, point.idle_mw)),
+        split=np.broadcast_to(split, (count,)),
+    )
+
+
+def _overhead(platform: Platform, engine: Engine, point: OperatingPoint) -> float:
+    """Reference cycles of one call beyond the kernel."""
+    clock = engine.clock if isinstance(engine, ClusterEngine) else engine.setup_clock
+    return engine.overhead_cycles * platform.reference_cycles(clock, point)
+
+
+def _pipeline(
+    platform: Platform, work: LayerWork, point: OperatingPoint, step: FloatArray, steps: FloatArray
+) -> Overlapped:
+    """Exposed loads and stores; `step` are mean cycles of a step's computation."""
+    loads = [_flow(platform, s, point) for s in work.streams if s.role != "output"]
+    stores = [_flow(platform, s, point) for s in work.streams if s.role == "output"]
+    if work.buffering == 1:
+        return Overlapped(steps * step, _all(loads), _all(stores))
+    duplex = _channels(platform, work, True).isdisjoint(_channels(platform, work, False))
+    per_fetch = [flow.mean for flow in loads], [flow.mean for flow in stores]
+    return pipeline_cycles(step, *per_fetch, work.trips, duplex)
+
+
+@dataclass(frozen=True, eq=False)
+class _StreamTime:
+    """One stream: reference cycles over the whole layer, and its mean fetch."""
+
+    total: FloatArray
+    mean: Flow
+
+
+def _flow(platform: Platform, stream: StreamWork, point: OperatingPoint) -> _StreamTime:
+    elapsed, issue = ZERO, ZERO
+    for hop in stream.hops:
+        link = platform.link_of[hop.link]
+        ratio = platform.reference_cycles(link.clock, point)
+        cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, stream.fetches)
+        elapsed = elapsed + cycles * ratio
+        issue = issue + issue_cycles(link, hop.transfers, cycles) * ratio
+    flow = Flow(mean_of(elapsed, stream.fetches), mean_of(issue, stream.fetches), stream.depth)
+    return _StreamTime(np.asarray(elapsed), flow)
+
+
+def _all(times: Iterable[_StreamTime]) -> FloatArray:
+    total = ZERO
+    for time in times:
+        total = total + time.total
+    return total
+
+
+def _elapsed(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> FloatArray:
+    """Reference cycles of transfers that nothing overlaps."""
+    total = ZERO
+    for hop in hops:
+        link = platform.link_of[hop.link]
+        ratio = platform.reference_cycles(link.clock, point)
+        total = total + transfer_cycles(link, hop.transfers, hop.lines, hop.bytes) * ratio
+    return total
+
+
+def _channels(platform: Platform, work: LayerWork, loading: bool) -> set[str]:
+    chosen = (stream for stream in work.streams if (stream.role != "output") == loading)
+    return {platform.link_of[hop.link].channel for stream in chosen for hop in stream.hops}
+
+
+def _moved_uj(platform: Platform, work: LayerWork, point: OperatingPoint) -> FloatArray:
+    total = ZERO
+    hops = (hop for stream in work.streams for hop in stream.hops)
+    for hop in (*hops, *work.before, *work.after):
+        link = platform.link_of[hop.link]
+        source, target = platform.level_of[link.from_level], platform.level_of[link.to_level]
+        read = source.read_pj_per_byte * (point.dynamic_scale if source.on_chip else 1.0)
+        write = target.write_pj_per_byte * (point.dynamic_scale if target.on_chip else 1.0)
+        total = total + moved_pj(hop.bytes, read, write)
+    return total * UJ_PER_PJ
+
+
+def _product(trips: Sequence[IntArray]) -> FloatArray:
+    steps = floats(1)
+    for trip in trips:
+        steps = steps * floats(trip)
+    return steps
