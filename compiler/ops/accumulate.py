@@ -39,14 +39,15 @@ def depthwise_sums(taps: IntArray, weights: IntArray) -> npt.NDArray[np.int32]:
     return acc
 
 
-def accumulator_bound(weights: IntArray, code_low: int, code_high: int) -> npt.NDArray[np.int64]:
-    """Largest |sum over taps of code*weight| per output channel, codes in [code_low, code_high]; [O].
+def accumulator_range(
+    weights: IntArray, code_low: int, code_high: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Least and largest sum over the taps of code*weight by output channel ([O] each).
 
-    Exact for independent taps. Bounds every partial sum too, because 0 is among the codes' products.
+    Codes lie in [code_low, code_high] and 0; exact for independent taps. No partial sum leaves the range,
+    because a tap that is left out contributes like a code of 0.
     """
     flat = weights.reshape(weights.shape[0], -1).astype(np.int64)
     positive, negative = np.maximum(flat, 0).sum(1), np.minimum(flat, 0).sum(1)
-    high = positive * max(code_high, 0) + negative * min(code_low, 0)
-    low = positive * min(code_low, 0) + negative * max(code_high, 0)
-    bound: npt.NDArray[np.int64] = np.maximum(high, -low)
-    return bound
+    low, high = min(code_low, 0), max(code_high, 0)
+    return positive * low + negative * high, positive * high + negative * low

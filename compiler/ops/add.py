@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,17 +12,9 @@ import numpy as np
 from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
-from compiler.ops.base import OperatorError
-from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, largest_code
-from compiler.ops.requant import (
-    LIMIT,
-    MAX_SHIFT,
-    check_clamp,
-    check_overflow,
-    fixed,
-    offset_table,
-    requantise,
-)
+from compiler.ops.base import OperatorError, require
+from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast
+from compiler.ops.requant import LIMIT, MAX_SHIFT, check_clamp, fixed, offset_table, requantise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +43,8 @@ class Add(Operator):
     def __post_init__(self) -> None:
         check_broadcast(self.name, self.count, self.channels, self.broadcast)
         check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
-        bound = largest_code(self.type_a) * abs(self.mul_a) + largest_code(self.type_b) * abs(self.mul_b)
-        check_overflow(self.name, np.ones(1, np.int64), np.array([self.add]), bound)
+        need = sum_peak((self.type_a, self.type_b), (self.mul_a, self.mul_b), self.add)
+        require(need < LIMIT, f"{self.name}: the sum may reach {need}, 32 bits hold less than {LIMIT}")
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
         names = (self.inputs[0], self.inputs[1], self.output)
@@ -73,6 +66,13 @@ class Add(Operator):
         return out.astype(self.output_type.dtype)
 
 
+def sum_peak(types: tuple[IntType, IntType], factors: tuple[int, int], add: int) -> int:
+    """Largest absolute value of any term or partial sum of a*mul_a + b*mul_b + add."""
+    terms = [(dtype.low * mul, dtype.high * mul) for dtype, mul in zip(types, factors, strict=True)]
+    sums = [a + b for a, b in itertools.product(*terms)]
+    return max(abs(value) for value in (add, *terms[0], *terms[1], *sums, *(s + add for s in sums)))
+
+
 def add_from_scales(
     name: str,
     operands: tuple[Tensor, Tensor],
@@ -92,7 +92,7 @@ def add_from_scales(
     for shift in range(MAX_SHIFT, -1, -1):
         mul_a, mul_b = (int(fixed(ratio, shift)) for ratio in ratios)
         add = int(offset_table(corrections, output.zero_point, shift))
-        if largest_code(a.dtype) * abs(mul_a) + largest_code(b.dtype) * abs(mul_b) + abs(add) < LIMIT:
+        if sum_peak((a.dtype, b.dtype), (mul_a, mul_b), add) < LIMIT:
             break
     else:
         raise OperatorError(f"{name}: the scales of its operands are too far apart for 32 bits")

@@ -12,9 +12,8 @@ from compiler.ir.access import Box, Space, TileCall
 from compiler.ir.operator import TABLES, Operator, Parts
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
 from compiler.ops.base import require
-from compiler.ops.broadcast import largest_code
 from compiler.ops.pooling import PoolGeometry
-from compiler.ops.requant import check_clamp, check_overflow, choose_shift, fixed, offset_table, requantise
+from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,8 @@ class AvgPool(Operator):
         for table in (self.mul, self.add):
             good = table.array.dtype == np.int32 and table.array.shape == counts.shape
             require(good, f"{self.name}: tables must be int32[{counts.size}]")
-        bound = counts * largest_code(self.input_type)
-        check_overflow(self.name, self.mul.array, self.add.array, bound)
+        sums = (counts * self.input_type.low, counts * self.input_type.high)
+        check_overflow(self.name, self.mul.array, self.add.array, sums)
 
     @property
     def _geometry(self) -> PoolGeometry:
@@ -112,9 +111,9 @@ def avgpool_from_scales(
     # A window without a tap inside has no mean; its multiplier is 0 and it gives the zero point.
     ratios = np.where(counts > 0, x.scale / y.scale / np.maximum(counts, 1), 0.0)
     correction = np.where(counts > 0, -x.scale / y.scale * x.zero_point, 0.0)
-    sums = counts * largest_code(x.dtype)
-    shift = choose_shift(ratios, (correction,), y.zero_point, sums)
-    low, high = bounds if bounds is not None else (y.dtype.low, y.dtype.high)
+    sums = (counts * x.dtype.low, counts * x.dtype.high)
+    limits = bounds if bounds is not None else (y.dtype.low, y.dtype.high)
+    requant = RealAffine(ratios, (correction,), y.zero_point, sums, limits).requant()
     return AvgPool(
         name=name,
         inputs=(x.name,),
@@ -126,11 +125,11 @@ def avgpool_from_scales(
         pads=pads,
         count_include_pad=count_include_pad,
         pad_value=x.zero_point,
-        mul=Constant(fixed(ratios, shift).astype(np.int32)),
-        add=Constant(offset_table((correction,), y.zero_point, shift).astype(np.int32)),
-        shift=shift,
-        low=low,
-        high=high,
+        mul=requant.mul,
+        add=requant.add,
+        shift=requant.shift,
+        low=requant.low,
+        high=requant.high,
         input_type=x.dtype,
         output_type=y.dtype,
     )

@@ -57,8 +57,3 @@ def broadcast_space(
         output=access(tensors, names[2], full, types[2]),
         orders=orders,
     )
-
-
-def largest_code(dtype: IntType, zero_point: int = 0) -> int:
-    """Largest |code - zero_point| of a type."""
-    return max(dtype.high - zero_point, zero_point - dtype.low)

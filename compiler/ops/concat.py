@@ -12,8 +12,7 @@ from compiler.ir.access import Axis, Dim, Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
 from compiler.ops.base import access, require
-from compiler.ops.broadcast import largest_code
-from compiler.ops.requant import check_clamp, check_overflow, choose_shift, fixed, offset_table, requantise
+from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
 from costmodels.work import KernelSpec
 
 
@@ -42,7 +41,7 @@ class Concat(Operator):
         require(same, f"{self.name}: one width, mul, add, shift and type per input")
         for mul, add, shift, dtype in zip(self.mul, self.add, self.shift, self.input_types, strict=True):
             check_clamp(self.name, shift, self.low, self.high, self.output_type)
-            check_overflow(self.name, np.array([mul]), np.array([add]), largest_code(dtype))
+            check_overflow(self.name, np.array([mul]), np.array([add]), code_range(dtype))
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
         total = sum(self.widths)
@@ -80,15 +79,20 @@ class Concat(Operator):
         return out
 
 
+def code_range(dtype: IntType) -> tuple[IntArray, IntArray]:
+    """Least and largest code of a type, [1] each."""
+    return np.array([dtype.low]), np.array([dtype.high])
+
+
 def rescale(x: Tensor, y: Tensor) -> tuple[int, int, int]:
     """(mul, add, shift) that move codes of x to the quantisation of y; (1, 0, 0) where they are equal."""
     if (x.scale, x.zero_point) == (y.scale, y.zero_point):
         return 1, 0, 0
     ratio = np.array([x.scale / y.scale])
     correction = -ratio * x.zero_point
-    shift = choose_shift(ratio, (correction,), y.zero_point, np.array([largest_code(x.dtype)]))
-    add = offset_table((correction,), y.zero_point, shift)
-    return int(fixed(ratio, shift)[0]), int(add[0]), shift
+    bounds = (y.dtype.low, y.dtype.high)
+    scalars = RealAffine(ratio, (correction,), y.zero_point, code_range(x.dtype), bounds).requant()
+    return int(scalars.mul.array[0]), int(scalars.add.array[0]), scalars.shift
 
 
 def concat_from_scales(

@@ -14,9 +14,9 @@ from compiler.ir.access import Axis, Box, Dim, Space, TileCall
 from compiler.ir.operator import TABLES, WEIGHTS, Operator, Parts, align4
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
 from compiler.ops import npu_weights
-from compiler.ops.accumulate import accumulator_bound, dense_sums, depthwise_sums
+from compiler.ops.accumulate import accumulator_range, dense_sums, depthwise_sums
 from compiler.ops.base import access, padded, require, window_axis, window_span, windows
-from compiler.ops.requant import Reals, Requant, derive_requant, requantise
+from compiler.ops.requant import RealAffine, Reals, Requant, requantise
 from costmodels.work import KernelSpec
 
 
@@ -55,8 +55,7 @@ class Conv2d(Operator):
         require(min(self.out_hw) >= 1, f"{self.name}: the window is larger than the input {self.in_shape}")
         low, high = self.input_type.low, self.input_type.high
         require(low <= self.pad_value <= high, f"{self.name}: padding code {self.pad_value} is no input code")
-        bound = accumulator_bound(weights, low, high)
-        self.requant.check(self.name, out, self.output_type, bound)
+        self.requant.check(self.name, out, self.output_type, accumulator_range(weights, low, high))
 
     @property
     def window(self) -> tuple[int, int]:
@@ -255,6 +254,6 @@ def conv_requant(
     multipliers = np.broadcast_to(np.asarray(weight_scales, np.float64) * x.scale / y.scale, sums.shape)
     real_bias = np.broadcast_to(np.asarray(bias, np.float64) / y.scale, sums.shape)
     correction = -multipliers * x.zero_point * sums
-    bound = accumulator_bound(weights, x.dtype.low, x.dtype.high)
+    sums_range = accumulator_range(weights, x.dtype.low, x.dtype.high)
     limits = bounds if bounds is not None else (y.dtype.low, y.dtype.high)
-    return derive_requant(multipliers, (real_bias, correction), y.zero_point, bound, limits)
+    return RealAffine(multipliers, (real_bias, correction), y.zero_point, sums_range, limits).requant()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,8 +12,8 @@ import numpy as np
 from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
-from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, largest_code
-from compiler.ops.requant import check_clamp, check_overflow, choose_shift, fixed, offset_table, requantise
+from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast
+from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class Mul(Operator):
     def __post_init__(self) -> None:
         check_broadcast(self.name, self.count, self.channels, self.broadcast)
         check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
-        bound = largest_code(self.type_a, self.zero_a) * largest_code(self.type_b, self.zero_b)
-        check_overflow(self.name, np.array([self.mul]), np.array([self.add]), bound)
+        products = product_range((self.type_a, self.zero_a), (self.type_b, self.zero_b))
+        check_overflow(self.name, np.array([self.mul]), np.array([self.add]), products)
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
         names = (self.inputs[0], self.inputs[1], self.output)
@@ -62,6 +63,13 @@ class Mul(Operator):
         return out.astype(self.output_type.dtype)
 
 
+def product_range(a: tuple[IntType, int], b: tuple[IntType, int]) -> tuple[IntArray, IntArray]:
+    """Least and largest (a - zero_a)*(b - zero_b), [1] each; operands as (type, zero point)."""
+    ends = [(dtype.low - zero, dtype.high - zero) for dtype, zero in (a, b)]
+    products = [x * y for x, y in itertools.product(*ends)]
+    return np.array([min(products)]), np.array([max(products)])
+
+
 def mul_from_scales(
     name: str,
     operands: tuple[Tensor, Tensor],
@@ -76,9 +84,9 @@ def mul_from_scales(
     """
     a, b = operands
     ratio = np.array([a.scale * b.scale / output.scale])
-    bound = np.array([largest_code(a.dtype, a.zero_point) * largest_code(b.dtype, b.zero_point)])
-    shift = choose_shift(ratio, (), output.zero_point, bound)
-    low, high = bounds if bounds is not None else (output.dtype.low, output.dtype.high)
+    products = product_range((a.dtype, a.zero_point), (b.dtype, b.zero_point))
+    limits = bounds if bounds is not None else (output.dtype.low, output.dtype.high)
+    scalars = RealAffine(ratio, (), output.zero_point, products, limits).requant()
     return Mul(
         name=name,
         inputs=(a.name, b.name),
@@ -88,11 +96,11 @@ def mul_from_scales(
         broadcast=broadcast,
         zero_a=a.zero_point,
         zero_b=b.zero_point,
-        mul=int(fixed(ratio, shift)[0]),
-        add=int(offset_table((), output.zero_point, shift)),
-        shift=shift,
-        low=low,
-        high=high,
+        mul=int(scalars.mul.array[0]),
+        add=int(scalars.add.array[0]),
+        shift=scalars.shift,
+        low=scalars.low,
+        high=scalars.high,
         type_a=a.dtype,
         type_b=b.dtype,
         output_type=output.dtype,
