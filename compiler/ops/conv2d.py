@@ -244,11 +244,25 @@ def conv_requant(
     y: Tensor,
     bounds: tuple[int, int] | None = None,
 ) -> Requant:
-    """The requantisation of a convolution from its real-valued quantisation.
+    """The requantisation of a convolution from its real-valued quantisation; arguments: `conv_affine`.
+
+    Raises OperatorError where 32 bits do not hold it.
+    """
+    return conv_affine(weights, x, weight_scales, bias, y, bounds).requant()
+
+
+def conv_affine(
+    weights: IntArray,
+    x: Tensor,
+    weight_scales: Reals | float,
+    bias: Reals | float,
+    y: Tensor,
+    bounds: tuple[int, int] | None = None,
+) -> RealAffine:
+    """What a convolution does to its accumulators, in real values.
 
     weights: int8 codes [O, kh, kw, C/groups], zero point 0, with scales [O] or one; bias: real, [O] or
-    one; bounds: clamp in output codes (default: the type's range). Raises OperatorError where 32 bits
-    do not hold it.
+    one; bounds: clamp in output codes (default: the type's range).
     """
     sums = weights.reshape(weights.shape[0], -1).sum(1, dtype=np.int64)
     multipliers = np.broadcast_to(np.asarray(weight_scales, np.float64) * x.scale / y.scale, sums.shape)
@@ -256,4 +270,4 @@ def conv_requant(
     correction = -multipliers * x.zero_point * sums
     sums_range = accumulator_range(weights, x.dtype.low, x.dtype.high)
     limits = bounds if bounds is not None else (y.dtype.low, y.dtype.high)
-    return RealAffine(multipliers, (real_bias, correction), y.zero_point, sums_range, limits).requant()
+    return RealAffine(multipliers, (real_bias, correction), y.zero_point, sums_range, limits)
