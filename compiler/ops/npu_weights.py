@@ -1,6 +1,6 @@
 """How the NPUs pack 8-bit weights: bit planes of unsigned codes (weight + 128), channels in tiles.
 
-Layouts (READ: pulp-nnx, Deeploy; the 1x1 words were checked on GVSoC, see docs):
+Layouts (READ: pulp-nnx, Deeploy; of these the neureka 1x1 words were also checked on GVSoC):
 - neureka 1x1: [o][ki/32] words of 32 bytes, bit (k/4)*32 + b*4 + k%4 of a word.
 - neureka 3x3: [o][ki/28][b] words of 32 bytes, bit tap*28 + k.
 - ne16: [o][ki/16][b][tap] 16-bit words, bit k.
