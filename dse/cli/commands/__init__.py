@@ -1,0 +1,1 @@
+"""One module for every command; each has main(arguments) -> exit code."""

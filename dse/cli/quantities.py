@@ -1,0 +1,105 @@
+"""Sizes, times, budgets and pins as people write them on a command line. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError
+from dataclasses import dataclass
+
+LEVEL_NAMES = ("l1", "l2", "l3", "wmem_sram", "wmem_mram")
+DECISIONS = (
+    "engine",
+    "tile",
+    "order",
+    "split",
+    "buffering",
+    "input_home",
+    "output_home",
+    "params_home",
+    "operating_point",
+)
+_SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+_PIN = re.compile(rf"(.+?)\.({'|'.join(DECISIONS)})=(.+)")
+
+
+def size_bytes(text: str) -> int:
+    """Bytes of "1kB" (1000), "1KiB" (1024), "1.5MB", "16B", "100". Raises ArgumentTypeError."""
+    match = _NUMBER.fullmatch(text)
+    factor = _SIZES.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise ArgumentTypeError(f"{text!r} is not a size; write 64kB, 1MB, 512KiB, 1MiB or plain bytes")
+    whole, _, decimals = match[1].partition(".")
+    scaled = int(whole + decimals) * factor
+    if scaled % 10 ** len(decimals):
+        raise ArgumentTypeError(f"{text!r} is not a whole number of bytes")
+    return scaled // int(10 ** len(decimals))
+
+
+def time_seconds(text: str) -> float:
+    """Seconds of "60s", "2min", "1h", "90". Raises ArgumentTypeError, also for 0."""
+    match = _NUMBER.fullmatch(text)
+    factor = _SECONDS.get(match[2].lower()) if match else None
+    if match is None or factor is None or not float(match[1]):
+        raise ArgumentTypeError(f"{text!r} is not a time; write 60s, 2min or 1h")
+    return float(match[1]) * factor
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A whole number in [0, 2^32): what every random generator takes. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise ArgumentTypeError(f"{text!r} is not a whole number in [0, 2^32)")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class BudgetText:
+    """A budget as given: bytes over all on-chip levels (None: no cap), and bytes by level."""
+
+    on_chip_bytes: int | None
+    levels: tuple[tuple[str, int], ...]
+
+
+def budget(text: str) -> BudgetText:
+    """ "1MB" caps the on-chip sum, "l1=64kB,l2=1MB,l3=0B" caps levels; both may be mixed.
+
+    Raises ArgumentTypeError.
+    """
+    total: int | None = None
+    levels: dict[str, int] = {}
+    for part in text.split(","):
+        name, equals, amount = part.rpartition("=")
+        name = name.strip().lower()
+        if equals and name not in LEVEL_NAMES:
+            raise ArgumentTypeError(f"{name!r} is not a level; levels are {', '.join(LEVEL_NAMES)}")
+        if (name in levels) if equals else total is not None:
+            raise ArgumentTypeError(f"{text!r} caps {name or 'the on-chip sum'} twice")
+        if equals:
+            levels[name] = size_bytes(amount)
+        else:
+            total = size_bytes(amount)
+    return BudgetText(total, tuple(sorted(levels.items())))
+
+
+def objectives(text: str) -> tuple[str, ...]:
+    """A subset of latency, energy, memory, in that order. Raises ArgumentTypeError."""
+    known = ("latency", "energy", "memory")
+    asked = [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in known:
+            raise ArgumentTypeError(f"{name!r} is not an objective; objectives are {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
+
+
+def inline_pin(text: str) -> tuple[str, str, str] | None:
+    """(layer, decision, value) of "layer.decision=value"; None where it is not written so."""
+    match = _PIN.fullmatch(text)
+    return (match[1], match[2], match[3]) if match else None
