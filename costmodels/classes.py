@@ -27,8 +27,10 @@ class TileClasses:
 
     def weighted(self, cycles: FloatArray) -> FloatArray:
         """Sum over all tiles of per-class cycles: [C]."""
-        total = cycles * self.counts
-        return np.asarray(total.reshape(-1, total.shape[-1]).sum(axis=0))
+        shape = np.broadcast_shapes(cycles.shape, self.counts.shape)
+        per_class = np.broadcast_to(cycles, shape).reshape(-1, shape[-1])
+        counts = np.broadcast_to(self.counts, shape).reshape(-1, shape[-1])
+        return np.asarray(np.einsum("kc,kc->c", per_class, counts))
 
 
 def tile_classes(

@@ -25,7 +25,7 @@ import numpy as np
 from costmodels.arrays import floats
 from costmodels.work import FloatArray, IntArray
 
-ZERO = floats(0)
+ZERO, ONE = floats(0), floats(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Flow:
     """One stream's mean cost of a fetch, each [C].
 
     elapsed: cycles from issue to completion; issue: of these, cycles of the core that computes (all of
-    them for a copy loop); depth: see the module's text.
+    them for a copy loop; `ZERO` itself where there are none); depth: see the module's text.
     """
 
     elapsed: FloatArray
@@ -76,9 +76,9 @@ def pipeline_cycles(
     inner = innermost_loop(trips)
     steps, outer = _transitions(trips, inner)
     load_in, store_in = _moving(loads, inner), _moving(stores, inner)
-    first, last, nothing = _moving(loads, ZERO), _moving(stores, ZERO), _Moves(ZERO, ZERO)
+    first, last, nothing = _everything(loads), _everything(stores), _Moves(ZERO, ZERO)
     several = floats(steps > 1)
-    sums = _Sums(step, first.elapsed + last.elapsed + (1.0 - several) * step, last.elapsed)
+    sums = _Sums(step, first + last + (1.0 - several) * step, last)
     sums = sums.add(several, load_in, nothing, duplex).add(several, nothing, store_in, duplex)
     steady = np.maximum(steps - 2.0, 0.0)
     for level, count in outer:
@@ -90,36 +90,42 @@ def pipeline_cycles(
     return Overlapped(compute, sums.total - compute - sums.store, sums.store)
 
 
-def innermost_loop(trips: Sequence[IntArray]) -> FloatArray:
+def innermost_loop(trips: Sequence[IntArray]) -> IntArray:
     """Position (from 1) of the innermost loop with several trips; 0 where there is one tile only [C]."""
-    position = floats(0)
+    position = np.zeros(1, np.int8)
     for level, count in enumerate(trips, start=1):
-        position = np.where(np.asarray(count) > 1, float(level), position)
+        position = np.where(np.asarray(count) > 1, np.int8(level), position)
     return position
 
 
 def _transitions(
-    trips: Sequence[IntArray], inner: FloatArray
-) -> tuple[FloatArray, list[tuple[FloatArray, FloatArray]]]:
+    trips: Sequence[IntArray], inner: IntArray
+) -> tuple[FloatArray, list[tuple[int, FloatArray]]]:
     """Number of steps, and for every loop around the innermost (level, its transitions), each [C]."""
-    before = floats(1)
-    counts: list[tuple[FloatArray, FloatArray]] = []
+    steps = ONE
+    counts: list[tuple[int, FloatArray]] = []
     for level, trip in enumerate(trips, start=1):
-        number = floats(trip)
-        if level < len(trips) and np.any(number > 1):
-            counts.append((floats(level), np.where(inner > level, (number - 1.0) * before, 0.0)))
-        before = before * number
-    return before, counts
+        after = steps * trip
+        if level < len(trips):
+            counts.append((level, np.where(inner > level, after - steps, 0.0)))
+        steps = after
+    return steps, counts
 
 
-def _moving(flows: Sequence[Flow], level: FloatArray) -> _Moves:
-    """Sum of the flows that move at a transition of this level."""
-    elapsed, issue = floats(0), floats(0)
+def _moving(flows: Sequence[Flow], level: IntArray | int) -> _Moves:
+    """Sum of the flows that move at a transition of this level; 0: all of them."""
+    elapsed, issue = ZERO, ZERO
     for flow in flows:
         moves = flow.depth >= level
-        elapsed = elapsed + moves * flow.elapsed
-        issue = issue + moves * flow.issue
+        elapsed = elapsed + np.where(moves, flow.elapsed, 0.0)
+        if flow.issue is not ZERO:
+            issue = issue + np.where(moves, flow.issue, 0.0)
     return _Moves(elapsed, issue)
+
+
+def _everything(flows: Sequence[Flow]) -> FloatArray:
+    """Elapsed cycles of one fetch of every flow."""
+    return sum((flow.elapsed for flow in flows), ZERO)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from costmodels.platform import OperatingPoint, Platform
 from costmodels.transfer import issue_cycles, transfer_cycles
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
-BLOCK = 4096
+BLOCK = 8192
 """Candidates priced at a time, so that intermediate arrays stay in a core's cache."""
 
 
@@ -123,8 +123,10 @@ def _flow(platform: Platform, stream: StreamWork, point: OperatingPoint) -> _Str
         ratio = platform.reference_cycles(link.clock, point)
         cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, stream.fetches)
         elapsed = elapsed + cycles * ratio
-        issue = issue + issue_cycles(link, hop.transfers, cycles) * ratio
-    flow = Flow(mean_of(elapsed, stream.fetches), mean_of(issue, stream.fetches), stream.depth)
+        if link.occupies_core:
+            issue = issue + issue_cycles(link, hop.transfers, cycles) * ratio
+    issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
+    flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
     return _StreamTime(np.asarray(elapsed), flow)
 
 

@@ -56,6 +56,11 @@ class Link:
         return self.mover == "dma"
 
     @property
+    def occupies_core(self) -> bool:
+        """Whether its transfers cost cycles of a core that would compute."""
+        return not self.asynchronous or self.issue_cycles + self.driver_cycles > 0
+
+    @property
     def bytes_per_cycle(self) -> float:
         """Peak bandwidth, in bytes per cycle of `clock`."""
         return self.beat_bytes / self.beat_cycles

@@ -117,6 +117,11 @@ class ClusterEngine:
     power: EnginePower
 
     @property
+    def stall_factor(self) -> float:
+        """Factor on kernel time: `contention` where several cores work, else 1."""
+        return self.contention if self.cores > 1 else 1.0
+
+    @property
     def overhead_cycles(self) -> float:
         """Cycles of one call beyond the kernel itself."""
         return self.call_cycles + self.fork_cycles + self.barrier_cycles
@@ -131,10 +136,8 @@ def cluster_cycles(
 ) -> FloatArray:
     """Cycles of one kernel call on tiles of these extents; see `costmodels.engines.kernel_cycles`."""
     if spec.kernel in ("conv2d", "linear"):
-        cycles = _matmul_cycles(engine, spec, extents, split, floats(partial))
-    else:
-        cycles = _point_cycles(engine, spec, extents, split)
-    return cycles * (engine.contention if engine.cores > 1 else 1.0)
+        return _matmul_cycles(engine, spec, extents, split, floats(partial))
+    return _point_cycles(engine, spec, extents, split) * engine.stall_factor
 
 
 def _matmul_cycles(
@@ -150,13 +153,17 @@ def _matmul_cycles(
     groups = busiest_share(extents, ("g",), split, engine.cores)
     if split and not set(split) <= {"y", "x"} and split not in (("o",), ("g",)):
         raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
+    # Factors of the pixels alone are multiplied first: the product with the blocks has the full shape.
+    repeats = groups * engine.stall_factor
     pairs, odd = _blocks_in_rows(pixels, extent_of(extents, "x"), cost.block_pixels)
     depth = extent_of(extents, "i")
     of_block = _OutputBlocks(cost, spec, depth, _store_cycles(cost, spec, partial))
-    cycles = pairs * of_block.row(outputs, cost.block_pixels, cost.block_outputs)
+    cycles = (pairs * repeats) * of_block.row(outputs, cost.block_pixels, cost.block_outputs)
     if cost.block_pixels > 1:
-        cycles = cycles + odd * of_block.row(outputs, 1, cost.odd_pixel_outputs)
-    return cycles * groups + _gather_cycles(cost, spec, pixels, depth * groups)
+        cycles = cycles + (odd * repeats) * of_block.row(outputs, 1, cost.odd_pixel_outputs)
+    if cost.gather == "im2col" and spec.window != (1, 1):
+        cycles = cycles + (pixels * repeats) * _gather_cycles(cost, spec, depth)
+    return np.asarray(cycles)
 
 
 @dataclass(frozen=True)
@@ -213,15 +220,13 @@ def _blocks_in_rows(pixels: FloatArray, width: FloatArray, block: int) -> tuple[
 def _store_cycles(cost: MatmulCost, spec: KernelSpec, partial: FloatArray) -> FloatArray:
     """Cycles per output: requantised, raw, or a partial sum that is stored now and reloaded later."""
     final = cost.requant_cycles if spec.output_bytes < 4 else cost.raw_store_cycles
-    return np.asarray((1.0 - partial) * final + partial * (2.0 * cost.raw_store_cycles))
+    return np.asarray(final + partial * (2.0 * cost.raw_store_cycles - final))
 
 
-def _gather_cycles(cost: MatmulCost, spec: KernelSpec, pixels: FloatArray, depth: FloatArray) -> FloatArray:
+def _gather_cycles(cost: MatmulCost, spec: KernelSpec, depth: FloatArray) -> FloatArray:
+    """Cycles to copy one pixel's window into a contiguous run."""
     height, width = spec.window
-    if cost.gather == "direct" or (height == 1 and width == 1):
-        return floats(0)
-    window = height * cost.im2col_row_cycles + height * width * cost.im2col_byte_cycles * depth
-    return np.asarray(pixels * window)
+    return np.asarray(height * cost.im2col_row_cycles + height * width * cost.im2col_byte_cycles * depth)
 
 
 def _point_cycles(

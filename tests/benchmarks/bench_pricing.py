@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -47,9 +48,9 @@ def conv_work(count: int, engine: str, seed: int = 0) -> LayerWork:
 
 
 def _stream(
-    role: str, dims: tuple[str, ...], link: str, trips: dict[str, IntArray], lines: IntArray
+    role: str, dims: tuple[str, ...], link: str, trips: Mapping[str, IntArray], lines: IntArray
 ) -> StreamWork:
-    depth, fetches, running = np.zeros(len(lines), np.int64), np.ones(len(lines), np.int64), 1
+    depth, fetches, running = (np.full(len(lines), value) for value in (0, 1, 1))
     for position, name in enumerate(ORDER, start=1):
         running = running * trips[name]
         moves = (trips[name] > 1) & (name in dims)
