@@ -39,12 +39,22 @@ class StreamWork:
 
 
 @dataclass(frozen=True, eq=False)
+class KernelTime:
+    """Kernel cycles of a whole layer in the engine's clock [C], and the index of the split taken [C]."""
+
+    cycles: FloatArray
+    split: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class LayerWork:
     """One layer in C candidate tilings, on one engine with one kind of buffering.
 
     trips: trip counts by loop, outermost first, each [C]. splits: divisions over the cores to choose
     from, by default those of `spec`. buffering: 1 or 2 tile buffers in L1. before, after: whole operands
-    staged through L2 around the layer, not overlapped with it.
+    staged through L2 around the layer, not overlapped with it. kernel: the kernels' time where it is known
+    already (`pipeline.kernel_time`), for the many homes and bufferings of the same tilings; `classes` and
+    `splits` are then not looked at.
     """
 
     spec: KernelSpec
@@ -56,6 +66,7 @@ class LayerWork:
     splits: tuple[tuple[str, ...], ...] = ()
     before: tuple[Hop, ...] = ()
     after: tuple[Hop, ...] = ()
+    kernel: KernelTime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +125,7 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
     def hops(of: tuple[Hop, ...]) -> tuple[Hop, ...]:
         return tuple(Hop(hop.link, cut(hop.transfers), cut(hop.lines), cut(hop.bytes)) for hop in of)
 
-    classes = work.classes
+    classes, kernel = work.classes, work.kernel
     extents = {name: cut(extent) for name, extent in classes.extents.items()}
     return replace(
         work,
@@ -125,6 +136,7 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
         ),
         before=hops(work.before),
         after=hops(work.after),
+        kernel=None if kernel is None else KernelTime(cut(kernel.cycles), cut(kernel.split)),
     )
 
 

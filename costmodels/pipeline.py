@@ -15,11 +15,22 @@ from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
 from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
 from costmodels.engines import ClusterEngine, Engine, kernel_cycles
-from costmodels.layer import Hop, LayerWork, Priced, StreamWork, candidate_count, join_prices, take_block
+from costmodels.layer import (
+    Hop,
+    KernelTime,
+    LayerWork,
+    Priced,
+    StreamWork,
+    candidate_count,
+    join_prices,
+    take_block,
+)
 from costmodels.overlap import ZERO, Flow, Overlapped, pipeline_cycles
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.transfer import issue_cycles, transfer_cycles
 from costmodels.work import FloatArray, IntArray, KernelSpec
+
+__all__ = ["Hop", "KernelTime", "LayerWork", "Priced", "StreamWork", "kernel_time", "price_layer"]
 
 BLOCK = 8192
 """Candidates priced at a time, so that intermediate arrays stay in a core's cache."""
@@ -42,35 +53,38 @@ def price_layer(platform: Platform, work: LayerWork, point: OperatingPoint | Non
     return join_prices([_price(platform, block, at, candidate_count(block)) for block in blocks])
 
 
-def best_split(
-    engine: Engine, spec: KernelSpec, classes: TileClasses, splits: Sequence[tuple[str, ...]]
-) -> tuple[FloatArray, IntArray]:
-    """(kernel cycles of a whole layer [C], in the engine's clock; index of the quickest split [C])."""
-    if not isinstance(engine, ClusterEngine):
-        splits = splits[:1]
+def kernel_time(
+    engine: Engine, spec: KernelSpec, classes: TileClasses, splits: Sequence[tuple[str, ...]] = ()
+) -> KernelTime:
+    """Kernel cycles of C tilings with the quickest of `splits` (by default the spec's) for each.
+
+    The first of equally quick splits is taken; an NPU has no splits, its index is 0.
+    Raises UnsupportedKernel.
+    """
+    chosen = (splits or spec.splits) if isinstance(engine, ClusterEngine) else ((),)
     options = [
-        classes.weighted(kernel_cycles(engine, spec, classes.extents, s, classes.partial)) for s in splits
+        classes.weighted(kernel_cycles(engine, spec, classes.extents, split, classes.partial))
+        for split in chosen
     ]
     best, index = options[0], np.zeros(options[0].shape, np.int64)
     for number, cycles in enumerate(options[1:], start=1):
         index = np.where(cycles < best, number, index)
         best = np.minimum(best, cycles)
-    return best, index
+    return KernelTime(best, index)
 
 
 def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: int) -> Priced:
     engine = platform.engine_of[work.engine]
     steps = _product(work.trips)
-    splits = work.splits or work.spec.splits
-    kernel, split = best_split(engine, work.spec, work.classes, splits)
-    compute = kernel * platform.reference_cycles(engine.clock, point)
+    kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
+    compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
     setup = steps * _overhead(platform, engine, point)
     overlapped = _pipeline(platform, work, point, (compute + setup) / steps, steps)
     staging = _elapsed(platform, (*work.before, *work.after), point)
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
     macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
-    busy = engine_pj(engine.power, kernel, macs, point.dynamic_scale)
+    busy = engine_pj(engine.power, kernel.cycles, macs, point.dynamic_scale)
 
     def column(values: FloatArray) -> FloatArray:
         return np.broadcast_to(values, (count,))
@@ -85,7 +99,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         engine_uj=column(busy * UJ_PER_PJ),
         moved_uj=column(_moved_uj(platform, work, point)),
         idle_uj=column(idle_uj(time_ms, point.idle_mw)),
-        split=np.broadcast_to(split, (count,)),
+        split=np.broadcast_to(kernel.split, (count,)),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from costmodels.classes import tile_classes
 from costmodels.engines import ClusterEngine, kernel_cycles
 from costmodels.layer import Hop, LayerWork, StreamWork
-from costmodels.pipeline import BLOCK, price_layer
+from costmodels.pipeline import BLOCK, kernel_time, price_layer
 from costmodels.platform import Platform, load_platform
 from costmodels.work import IntArray, KernelSpec
 from tests.costmodels.conftest import Rows
@@ -134,6 +134,15 @@ def test_the_quicker_split_is_taken() -> None:
         forced = price_layer(platform, replace(work, splits=(split,)))
         assert np.all(forced.compute_cycles >= price.compute_cycles)
         assert forced.compute_cycles[1 - index] == price.compute_cycles[1 - index]
+
+
+def test_known_kernel_time_changes_nothing() -> None:
+    platform = load_platform("siracusa")
+    work = add_work(2)
+    known = kernel_time(cluster_of(platform), SPEC, work.classes)
+    price, again = price_layer(platform, work), price_layer(platform, replace(work, kernel=known))
+    assert price.total_cycles == again.total_cycles
+    assert price.energy_uj == again.energy_uj
 
 
 def test_blocks_change_nothing() -> None:
