@@ -80,7 +80,9 @@ class DesignPoint:
 
     def objective(self, name: str) -> float:
         """Value of "latency" (ms), "energy" (uJ) or "memory" (bytes)."""
-        return {"latency": self.latency_ms, "energy": self.energy_uj, "memory": float(self.memory_bytes)}[name]
+        return {"latency": self.latency_ms, "energy": self.energy_uj, "memory": float(self.memory_bytes)}[
+            name
+        ]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ and `out` (dse_operand), their ranges `r_in0`, ..., `r_out` (dse_range arrays), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
 from compiler.ir import IntType, Operator
@@ -70,9 +70,7 @@ def _signed(kind: IntType) -> bool:
     return kind.signed
 
 
-def _window(
-    window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> Fields:
+def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fields:
     return {
         "window.in_row_pitch": _pitch("in0", 0),
         "window.in_pixel_pitch": _pitch("in0", 1),
@@ -333,8 +331,6 @@ def _(op: Add, layer: LayerProgram) -> list[str]:
 @kernel_call.register
 def _(op: Mul, layer: LayerProgram) -> list[str]:
     return _binary(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
-
-
 
 
 def tables_bytes(op: Operator) -> str:

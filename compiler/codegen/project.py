@@ -79,7 +79,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  C, not HTML
+        autoescape=False,
     )
 
 
@@ -133,9 +133,7 @@ def _net(
     vectors: tuple[tuple[str, bytes], ...],
 ) -> _Net:
     template = _environment().get_template("layer.c.j2")
-    layers = tuple(
-        template.render(layer=layer_c(index, layer)) for index, layer in enumerate(program.layers)
-    )
+    layers = tuple(template.render(layer=layer_c(index, layer)) for index, layer in enumerate(program.layers))
     return _Net(
         title=f"{deployment.model} on {deployment.platform}".replace("*/", "* /"),
         prefix=prefix,

@@ -62,7 +62,9 @@ def layer_buffers(
     several = (*need.several[: len(need.input_tiles)], need.several[-1])
     staging = (*plan.staging[: len(need.input_tiles)], plan.staging[-1])
     names = (*(f"in{k}" for k in range(len(need.input_tiles))), "out")
-    for name, size, many, stage, home, total in zip(names, sizes, several, staging, homes, whole, strict=True):
+    for name, size, many, stage, home, total in zip(
+        names, sizes, several, staging, homes, whole, strict=True
+    ):
         if home != L1:
             yield from _slots(plan, f"{op}/{name}", size, many, stage, total)
     in_memory = param_home in WEIGHT_MEMORIES
@@ -94,7 +96,13 @@ def deployment_buffers(graph: Graph, decisions: Decisions) -> dict[str, tuple[Bu
 
     for tensor in graph.tensors:
         first, last = graph.first_use[tensor.name], graph.last_use[tensor.name]
-        add(decisions.homes[tensor.name], f"t/{tensor.name}", _round(tensor.bytes), first, max(last, first) + 1)
+        add(
+            decisions.homes[tensor.name],
+            f"t/{tensor.name}",
+            _round(tensor.bytes),
+            first,
+            max(last, first) + 1,
+        )
     for step, (op, plan, need) in enumerate(
         zip(graph.operators, decisions.plans, decisions.footprints, strict=True)
     ):

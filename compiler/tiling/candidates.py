@@ -33,8 +33,10 @@ def tile_sizes(dim: Dim, limit: int, preferred: int = 1) -> IntArray:
     if not dim.tileable or dim.extent == 1:
         return np.array([dim.extent])
     step = max(dim.granule, 1)
-    parts = np.arange(1, dim.extent + 1) if dim.extent <= 4096 else np.unique(
-        np.geomspace(1, dim.extent, 512).astype(np.int64)
+    parts = (
+        np.arange(1, dim.extent + 1)
+        if dim.extent <= 4096
+        else np.unique(np.geomspace(1, dim.extent, 512).astype(np.int64))
     )
     base = -(-dim.extent // parts)
     sizes = np.concatenate([base, -(-base // preferred) * preferred])

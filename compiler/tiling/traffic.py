@@ -137,9 +137,7 @@ def _param_classes(grid: Grid, space: Space) -> tuple[dict[str, IntArray], IntAr
     return extents, counts, last
 
 
-def param_traffic(
-    grid: Grid, op: Operator, order: Sequence[str], layout: str, parts: Parts
-) -> ParamTraffic:
+def param_traffic(grid: Grid, op: Operator, order: Sequence[str], layout: str, parts: Parts) -> ParamTraffic:
     """Traffic of the parameter blocks: each is contiguous, so a fetch is one transfer of one line."""
     space = grid.space
     dims = frozenset(space.param_dims)

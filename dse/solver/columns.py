@@ -1,4 +1,6 @@
-"""Which sums a label has to carry: time, energy, and the parameter memory that is an objective or can run out."""
+"""Which sums a label has to carry: time, energy, and the parameter memory that is an objective or can run
+out.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ POOLS = ("L2", "WM", "L1")
 class Columns:
     """The label is (time, energy, one sum per row of `pools`).
 
-    `pools` [q, 3] says which pools (L2, weight memory, L1) a sum adds up; `caps_bytes` [q] limits it (inf: no limit).
-    The first `objectives` columns of a label are objectives, the others only have to stay below their cap.
+    `pools` [q, 3] says which pools (L2, weight memory, L1) a sum adds up; `caps_bytes` [q] limits it (inf: no
+    limit). The first `objectives` columns of a label are objectives, the others only have to stay below their
+    cap.
     """
 
     pools: FloatArray
@@ -40,6 +43,8 @@ class Columns:
 
 def resident_bytes(layer: Layer, move: Move) -> tuple[int, int, int]:
     """Bytes that the move's parameters take in each of the POOLS."""
+    if move.resident is not None:
+        return move.resident
     home = move.home_params
     return (
         layer.params_bytes if home == "L2" else 0,
@@ -50,7 +55,10 @@ def resident_bytes(layer: Layer, move: Move) -> tuple[int, int, int]:
 
 def pool_caps_bytes(setting: Setting) -> tuple[FloatArray, FloatArray]:
     """Every limit of the setting as (pools [k, 3], caps [k])."""
-    pools, caps = np.eye(3), [setting.budget_resident_bytes, setting.wm_capacity_bytes, setting.l1_resident_bytes]
+    pools, caps = (
+        np.eye(3),
+        [setting.budget_resident_bytes, setting.wm_capacity_bytes, setting.l1_resident_bytes],
+    )
     if setting.on_chip_resident_bytes is not None:
         pools = np.concatenate([pools, np.ones((1, 3))])
         caps.append(setting.on_chip_resident_bytes)
@@ -58,7 +66,9 @@ def pool_caps_bytes(setting: Setting) -> tuple[FloatArray, FloatArray]:
 
 
 def choose_columns(network: Network, setting: Setting) -> Columns:
-    """The memory objective if asked for, then every limit that the moves' worst case exceeds; equal sums are merged."""
+    """The memory objective if asked for, then every limit that the moves' worst case exceeds; equal sums are
+    merged.
+    """
     pools, caps = pool_caps_bytes(setting)
     usage = _usage_by_layer(network, pools, caps)
     worst = np.array([u.max(axis=0, initial=0) for u in usage]).sum(axis=0)
@@ -66,7 +76,7 @@ def choose_columns(network: Network, setting: Setting) -> Columns:
     kept_pools: list[FloatArray] = [np.ones(3)] if setting.with_memory else []
     kept_caps: list[float] = [np.inf] if setting.with_memory else []
     for pool, cap in zip(pools, caps, strict=True):
-        if worst @ pool <= cap:
+        if worst @ pool <= cap or _implied(pool, cap, pools, caps):
             continue
         twin = _same_sum(everything, pool, kept_pools)
         if twin is None:
@@ -75,6 +85,12 @@ def choose_columns(network: Network, setting: Setting) -> Columns:
         else:
             kept_caps[twin] = min(kept_caps[twin], cap)
     return Columns(np.array(kept_pools).reshape(-1, 3), np.array(kept_caps), setting.objectives)
+
+
+def _implied(pool: FloatArray, cap: float, pools: FloatArray, caps: FloatArray) -> bool:
+    """True if another limit covers more pools with no more bytes, so that this one never decides."""
+    wider = (pools >= pool).all(axis=1) & (pools > pool).any(axis=1)
+    return bool((wider & (caps <= cap)).any())
 
 
 def _same_sum(usage: FloatArray, pool: FloatArray, others: list[FloatArray]) -> int | None:
@@ -88,6 +104,8 @@ def _usage_by_layer(network: Network, pools: FloatArray, caps: FloatArray) -> li
     """Per layer the pool bytes [m, 3] of the moves that no cap forbids on their own."""
     result = []
     for layer in network.layers:
-        usage = np.array([resident_bytes(layer, move) for move in layer.moves], dtype=np.float64).reshape(-1, 3)
+        usage = np.array([resident_bytes(layer, move) for move in layer.moves], dtype=np.float64).reshape(
+            -1, 3
+        )
         result.append(usage[(usage @ pools.T <= caps).all(axis=1)])
     return result

@@ -1,13 +1,14 @@
 """The inner problem as frozen values: tensors with homes, layers with priced options, and one outer setting.
 
-Semantics. Layers run in the given order. A tensor is live from its producer's step (step 0 for a network input) to its
-last consumer's step, both included; network outputs are live to the last step. At every step
+Semantics. Layers run in the given order. A tensor is live from its producer's step (step 0 for a network
+input) to its last consumer's step, both included; network outputs are live to the last step. At every step
 
 * L2-homed live tensors + the chosen row's staging <= `Setting.arena_bytes`,
 * L1-homed live tensors + the chosen row's L1 tile <= `Setting.l1_cap_bytes - Setting.l1_resident_bytes`.
 
-Parameters resident in L2, in weight memory and in L1 are sums over the network, each below its own cap of the setting.
-L3 is not bounded; on a platform without it the moves that use it do not exist. Time and energy are sums over layers.
+Parameters resident in L2, in weight memory and in L1 are sums over the network, each below its own cap of the
+setting. L3 is not bounded; on a platform without it the moves that use it do not exist. Time and energy are
+sums over layers.
 """
 
 from __future__ import annotations
@@ -38,15 +39,19 @@ class Tensor:
             raise ValueError(f"tensor {self.name!r}: size {self.size_bytes} is negative")
         unknown = [home for home in self.homes if home not in TENSOR_HOMES]
         if unknown or not self.homes or len(set(self.homes)) != len(self.homes):
-            raise ValueError(f"tensor {self.name!r}: homes {self.homes} must be distinct ones of {TENSOR_HOMES}")
+            raise ValueError(
+                f"tensor {self.name!r}: homes {self.homes} must be distinct ones of {TENSOR_HOMES}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class Move:
     """The Pareto options of a layer for one choice of homes.
 
-    `rows` [n, 4] float64: time, energy, L1 tile bytes (without L1-homed operands), L2 staging bytes; any units for the
-    first two, the same in the whole network. `refs` [n]: the caller's own number for each row.
+    `rows` [n, 4] float64: time, energy, L1 tile bytes (without L1-homed operands), L2 staging bytes; any
+    units for the first two, the same in the whole network. `refs` [n]: the caller's own number for each row.
+    `resident`: bytes of parameters that the move keeps in L2, weight memory and L1; by default the layer's
+    sizes in the move's `home_params`.
     """
 
     homes_in: tuple[str, ...]
@@ -54,8 +59,11 @@ class Move:
     home_params: str
     rows: FloatArray
     refs: IntArray
+    resident: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.resident is not None and min(self.resident) < 0:
+            raise ValueError(f"move's resident bytes {self.resident} must not be negative")
         if self.rows.ndim != 2 or self.rows.shape[1] != 4:
             raise ValueError(f"move rows must have shape [n, 4], got {self.rows.shape}")
         if self.refs.shape != (len(self.rows),):
@@ -82,7 +90,9 @@ class Layer:
 
     def __post_init__(self) -> None:
         if len(set(self.inputs)) != len(self.inputs) or self.output in self.inputs:
-            raise ValueError(f"layer {self.name!r}: inputs {self.inputs} and output {self.output} must be distinct")
+            raise ValueError(
+                f"layer {self.name!r}: inputs {self.inputs} and output {self.output} must be distinct"
+            )
         if min(self.params_bytes, self.params_wm_bytes) < 0:
             raise ValueError(f"layer {self.name!r}: parameter bytes must not be negative")
         for move in self.moves:
@@ -94,7 +104,9 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Tensors, layers in execution order, and the tensor indices that are live from the start or to the end."""
+    """Tensors, layers in execution order, and the tensor indices that are live from the start or to the
+    end.
+    """
 
     tensors: tuple[Tensor, ...]
     layers: tuple[Layer, ...]
@@ -114,10 +126,14 @@ class Network:
             for index in (*layer.inputs, layer.output):
                 self._check_index(index, f"layer {layer.name!r}")
             if layer.output in born:
-                raise ValueError(f"layer {layer.name!r}: {self.tensors[layer.output].name!r} is produced twice")
+                raise ValueError(
+                    f"layer {layer.name!r}: {self.tensors[layer.output].name!r} is produced twice"
+                )
             for index in layer.inputs:
                 if index not in born:
-                    raise ValueError(f"layer {layer.name!r}: {self.tensors[index].name!r} is read before it is written")
+                    raise ValueError(
+                        f"layer {layer.name!r}: {self.tensors[index].name!r} is read before it is written"
+                    )
             born.add(layer.output)
         for index in self.outputs:
             if index not in born:
@@ -128,8 +144,10 @@ class Network:
             raise ValueError(f"{where}: tensor index {index} is outside [0, {len(self.tensors)})")
 
     def live_ranges(self) -> tuple[tuple[int, int], ...]:
-        """Per tensor the half-open range of steps [birth, end) in which it is live; (0, 0) if it does not occur."""
-        ranges: dict[int, tuple[int, int]] = {index: (0, 1) for index in self.inputs}
+        """Per tensor the half-open range of steps [birth, end) in which it is live; (0, 0) if it does not
+        occur.
+        """
+        ranges: dict[int, tuple[int, int]] = dict.fromkeys(self.inputs, (0, 1))
         for step, layer in enumerate(self.layers):
             for index in layer.inputs:
                 ranges[index] = (ranges[index][0], step + 1)
@@ -143,9 +161,10 @@ class Network:
 class Setting:
     """What the outer search fixes: the split of every memory. All in bytes.
 
-    `l1_resident_bytes` of the L1 cap are set aside for parameters with home L1. `on_chip_resident_bytes` optionally caps
-    the sum of the resident parameters in L2, weight memory and L1 (a budget over all on-chip levels). With `with_memory`
-    that sum is a third objective; the arena and the L1 cap are constants of the setting.
+    `l1_resident_bytes` of the L1 cap are set aside for parameters with home L1. `on_chip_resident_bytes`
+    optionally caps the sum of the resident parameters in L2, weight memory and L1 (a budget over all on-chip
+    levels). With `with_memory` that sum is a third objective; the arena and the L1 cap are constants of the
+    setting.
     """
 
     l1_cap_bytes: int
@@ -157,7 +176,13 @@ class Setting:
     with_memory: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("l1_cap_bytes", "arena_bytes", "budget_resident_bytes", "wm_capacity_bytes", "l1_resident_bytes"):
+        for name in (
+            "l1_cap_bytes",
+            "arena_bytes",
+            "budget_resident_bytes",
+            "wm_capacity_bytes",
+            "l1_resident_bytes",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"setting: {name} {getattr(self, name)} is negative")
         if self.on_chip_resident_bytes is not None and self.on_chip_resident_bytes < 0:

@@ -1,0 +1,157 @@
+"""The price of a deployment, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from compiler.counts import predict_layer
+from compiler.deployment import LEVELS, Deployment, LayerPlan
+from compiler.ir import Graph, Operator
+from compiler.schedule.footprint import plan_grid
+from costmodels.pipeline import Priced, price_layer
+from costmodels.platform import OperatingPoint, Platform
+from costmodels.transfer import transfer_cycles
+from dse.options.candidates import Candidates, measure
+from dse.options.homes import NONE, HomeChoice, Mode, streams
+from dse.points import DesignPoint, LayerEstimate, OuterSetting
+from dse.task import Task
+
+RESIDENT = ("p/", "q/", "w/")
+CAUSES = ("compute", "setup", "load", "store", "staging")
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One planned layer with the homes of its operands."""
+
+    graph: Graph
+    op: Operator
+    plan: LayerPlan
+    homes: tuple[str, ...]
+    params: str
+
+
+def _candidates(layer: _Layer) -> Candidates:
+    space = layer.op.space(layer.graph.by_name)
+    grid = plan_grid(space, layer.plan)
+    return measure(layer.op, space, layer.plan.engine, layer.plan.layout, layer.plan.order, grid)
+
+
+def price_one(platform: Platform, point: OperatingPoint, layer: _Layer) -> tuple[Priced, int]:
+    """Price of one planned layer, and the L1 bytes of its tiles."""
+    c = _candidates(layer)
+    has_params = int(c.params.region_bytes[0]) > 0
+    choice = HomeChoice(layer.homes[:-1], layer.homes[-1], layer.params if has_params else NONE)
+    sizes = tuple(
+        -(-layer.graph.by_name[name].bytes // 4) * 4 for name in (*layer.op.inputs, layer.op.output)
+    )
+    mode = Mode(layer.plan.buffering, layer.plan.staging)
+    stream = streams(c, choice, mode, sizes)
+    work = replace(stream.work, splits=(layer.plan.split,))
+    return price_layer(platform, work, point), int(stream.l1_bytes[0])
+
+
+def _layers(graph: Graph, deployment: Deployment) -> list[_Layer]:
+    return [
+        _Layer(
+            graph,
+            op,
+            plan,
+            (*(deployment.home_of[name] for name in op.inputs), deployment.home_of[op.output]),
+            deployment.param_home_of[op.name],
+        )
+        for op, plan in zip(graph.operators, deployment.plans, strict=True)
+    ]
+
+
+def estimate_layer(
+    platform: Platform, point: OperatingPoint, deployment: Deployment, layer: _Layer
+) -> LayerEstimate:
+    """Cycles by cause, energy and counts of one layer."""
+    priced, l1_bytes = price_one(platform, point, layer)
+    columns = (
+        priced.compute_cycles,
+        priced.setup_cycles,
+        priced.load_cycles,
+        priced.store_cycles,
+        priced.staging_cycles,
+    )
+    causes = tuple((name, float(column[0])) for name, column in zip(CAUSES, columns, strict=True))
+    counts = predict_layer(layer.graph, layer.op, layer.plan, deployment)
+    return LayerEstimate(
+        name=layer.op.name,
+        kind=layer.op.kind,
+        engine=layer.plan.engine,
+        tile=" ".join(f"{name}={size}" for name, size in layer.plan.tile),
+        order="-".join(layer.plan.order),
+        split=",".join(layer.plan.split),
+        buffering=layer.plan.buffering,
+        homes=" ".join((*layer.homes[:-1], layer.params, layer.homes[-1])),
+        cycles=sum(value for _, value in causes),
+        energy_uj=float(priced.energy_uj[0]),
+        macs=counts.macs,
+        calls=counts.calls,
+        l1_bytes=l1_bytes,
+        causes=causes,
+        binding=_binding(priced, causes, layer),
+        links=tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links),
+    )
+
+
+def _binding(priced: Priced, causes: tuple[tuple[str, float], ...], layer: _Layer) -> str:
+    name = max(causes, key=lambda cause: cause[1])[0]
+    return layer.plan.engine if name == "compute" else name
+
+
+@dataclass
+class Estimator:
+    """Prices deployments of one task; remembers layers, of which deployments share most."""
+
+    task: Task
+    _known: dict[object, LayerEstimate] = field(default_factory=dict, repr=False)
+
+    def design_point(self, setting: OuterSetting, deployment: Deployment, source: str) -> DesignPoint:
+        """A deployment with its price; all sums over its layers."""
+        platform = self.task.platform
+        point = platform.point(setting.operating_point)
+        layers = tuple(
+            self._layer(point, deployment, layer) for layer in _layers(self.task.module.main, deployment)
+        )
+        cycles = sum(layer.cycles for layer in layers)
+        peaks = {level: deployment.peak_bytes(level) for level in LEVELS}
+        boot = sum(b.bytes for b in deployment.buffers if b.name[:2] in RESIDENT)
+        return DesignPoint(
+            latency_ms=cycles / platform.reference_hz(point) * 1e3,
+            latency_cycles=int(np.ceil(cycles)),
+            energy_uj=sum(layer.energy_uj for layer in layers),
+            memory_bytes=sum(peaks[level.name] for level in platform.levels if level.on_chip),
+            peak_bytes=tuple(peaks.items()),
+            boot_bytes=boot,
+            boot_ms=_boot_ms(platform, point, boot),
+            macs=sum(layer.macs for layer in layers),
+            engines=tuple((e.name, sum(la.engine == e.name for la in layers)) for e in platform.engines),
+            source=source,
+            setting=setting,
+            deployment=deployment,
+            layers=layers,
+        )
+
+    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: _Layer) -> LayerEstimate:
+        key = (point.name, layer.plan, layer.homes, layer.params)
+        if key not in self._known:
+            self._known[key] = estimate_layer(self.task.platform, point, deployment, layer)
+        return self._known[key]
+
+
+def _boot_ms(platform: Platform, point: OperatingPoint, boot_bytes: int) -> float:
+    """Time of the start-up copies: all resident constants over the way from their origin to L2."""
+    if boot_bytes == 0:
+        return 0.0
+    one = np.array([1])
+    seconds = 0.0
+    for link in platform.path(platform.constant_origin, "l2"):
+        cycles = transfer_cycles(link, one, one, np.array([boot_bytes]))
+        seconds += float(cycles[0]) / point.clock_hz[link.clock]
+    return seconds * 1e3

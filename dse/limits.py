@@ -1,0 +1,69 @@
+"""Memory limits of a task: what the platform has, what the budget allows, what the solver is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compiler.deployment import L1, L2, L3, WEIGHT_MEMORIES
+from dse.points import OuterSetting
+from dse.solver.problem import Setting
+from dse.task import Task
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps in bytes by level, and on the sum over the on-chip levels."""
+
+    capacities: Mapping[str, int]
+    on_chip_levels: tuple[str, ...]
+    on_chip_bytes: int
+
+    @property
+    def l1_bytes(self) -> int:
+        return self.capacities.get(L1, 0)
+
+    @property
+    def l2_bytes(self) -> int:
+        return self.capacities.get(L2, 0)
+
+    @property
+    def has_l3(self) -> bool:
+        return self.capacities.get(L3, 0) > 0
+
+    @property
+    def weight_memory(self) -> str | None:
+        """The weight memory that parameters may use: the first that has room."""
+        return next((name for name in WEIGHT_MEMORIES if self.capacities.get(name, 0) > 0), None)
+
+    @property
+    def param_homes(self) -> tuple[str, ...]:
+        """Homes that parameters may have."""
+        memory = self.weight_memory
+        return (L2, *((L3,) if self.has_l3 else ()), *((memory,) if memory else ()))
+
+    def inner(self, setting: OuterSetting, with_memory: bool) -> Setting:
+        """The inner solver's setting under an outer one."""
+        rest = max(0, self.on_chip_bytes - setting.l1_bytes - setting.arena_bytes)
+        memory = self.weight_memory
+        return Setting(
+            l1_cap_bytes=min(setting.l1_bytes, self.l1_bytes),
+            arena_bytes=setting.arena_bytes,
+            budget_resident_bytes=max(0, min(rest, self.l2_bytes - setting.arena_bytes)),
+            wm_capacity_bytes=self.capacities[memory] if memory else 0,
+            on_chip_resident_bytes=rest,
+            with_memory=with_memory,
+        )
+
+
+def limits_of(task: Task) -> Limits:
+    """Usable bytes of every level under the platform and the budget."""
+    capped = dict(task.budget.levels)
+    capacities = {
+        level.name: min(level.usable_bytes, capped.get(level.name, level.usable_bytes))
+        for level in task.platform.levels
+    }
+    on_chip = tuple(level.name for level in task.platform.levels if level.on_chip)
+    total = sum(capacities[name] for name in on_chip)
+    budget = task.budget.on_chip_bytes
+    return Limits(capacities, on_chip, total if budget is None else min(budget, total))

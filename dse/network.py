@@ -1,0 +1,110 @@
+"""The inner solver's problem, built from a module: options of every layer, tensors, moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compiler.deployment import L1, L2, L3
+from compiler.ir import Graph, Operator, Space
+from dse.options import LayerOptions, OptionsRequest, layer_options
+from dse.options.pins import LayerPins, layer_pins
+from dse.solver.problem import Layer, Move, Network, Tensor
+from dse.task import Pin
+
+SOLVER_HOME = {L1: "L1", L2: "L2", L3: "L3", "wmem_sram": "WM", "wmem_mram": "WM", "-": "-"}
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A network for the solver; `options[k]` says what the moves and rows of layer k stand for."""
+
+    network: Network
+    options: tuple[LayerOptions, ...]
+
+
+def _up4(size: int) -> int:
+    return -(-size // 4) * 4
+
+
+def signature(op: Operator, space: Space, reasons: tuple[str, ...], pins: LayerPins) -> object:
+    """Equal for layers with the same options: everything that legality and price depend on."""
+
+    def shape(access: object) -> object:
+        return replace(access, tensor="")  # type: ignore[type-var]
+
+    inputs = tuple(shape(access) for access in space.inputs)
+    same = tuple(op.inputs.index(name) for name in op.inputs)
+    tables = _tables_signature(op)
+    return (space.spec, space.dims, inputs, shape(space.output), space.orders, same, reasons, pins, tables)
+
+
+def _tables_signature(op: Operator) -> object:
+    """Sizes of the parameter blocks depend on the kind and, for pools, on the window (in the spec)."""
+    return (op.kind, op.has_weights)
+
+
+def _params_bytes(options: LayerOptions, number: int) -> tuple[int, int, int]:
+    """Most bytes that any row of an option keeps in L2, weight memory and L1 (they differ by padding only)."""
+    resident = options.options[number].resident
+    l2, memory, l1 = (int(v) for v in resident.max(axis=0))
+    return l2, memory, l1
+
+
+def _moves(options: LayerOptions) -> tuple[Move, ...]:
+    order: list[int] = []
+    for name in options.operator.inputs:
+        k = options.operator.inputs.index(name)
+        if k not in order:
+            order.append(k)
+    return tuple(
+        Move(
+            homes_in=tuple(SOLVER_HOME[option.choice.inputs[k]] for k in order),
+            home_out=SOLVER_HOME[option.choice.output],
+            home_params=SOLVER_HOME[option.choice.params],
+            rows=option.rows,
+            refs=np.arange(len(option.rows)),
+            resident=_params_bytes(options, number),
+        )
+        for number, option in enumerate(options.options)
+    )
+
+
+def build_problem(
+    graph: Graph,
+    request: OptionsRequest,
+    pins: tuple[Pin, ...],
+    io_home: str,
+    blockers: Mapping[str, tuple[str, ...]],
+) -> Problem:
+    """Options of all layers and the solver's network; equal layers share their options and moves."""
+    tensors = _tensors(graph, request.homes, io_home)
+    index = {tensor.name: k for k, tensor in enumerate(graph.tensors)}
+    cache: dict[object, tuple[LayerOptions, tuple[Move, ...]]] = {}
+    layers, options = [], []
+    for op in graph.operators:
+        space = op.space(graph.by_name)
+        pinned = layer_pins(pins, op.name, space)
+        key = signature(op, space, blockers.get(op.name, ()), pinned)
+        if key not in cache:
+            sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
+            found = layer_options(op, space, sizes, request, pinned)
+            cache[key] = (found, _moves(found))
+        found, moves = cache[key]
+        distinct = tuple(dict.fromkeys(index[name] for name in op.inputs))
+        layers.append(Layer(op.name, distinct, index[op.output], 0, moves))
+        options.append(replace(found, operator=op, space=space))
+    inputs = tuple(index[name] for name in graph.inputs)
+    outputs = tuple(index[name] for name in graph.outputs)
+    return Problem(Network(tensors, tuple(layers), inputs, outputs), tuple(options))
+
+
+def _tensors(graph: Graph, homes: tuple[str, ...], io_home: str) -> tuple[Tensor, ...]:
+    ends = {*graph.inputs, *graph.outputs}
+    free = tuple(SOLVER_HOME[home] for home in homes)
+    return tuple(
+        Tensor(t.name, _up4(t.bytes), (SOLVER_HOME[io_home],) if t.name in ends else free)
+        for t in graph.tensors
+    )

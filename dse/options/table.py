@@ -1,0 +1,228 @@
+"""Option tables: the Pareto front of one layer for every choice of homes, with the way back to plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from compiler.deployment import L1, L2, L3, LayerPlan
+from compiler.ir import Operator, Space
+from compiler.ops.engines import npu_blockers
+from compiler.schedule.footprint import Footprint
+from costmodels.engines.npu import NpuEngine
+from costmodels.pipeline import Priced, price_layer
+from costmodels.platform import OperatingPoint, Platform
+from costmodels.work import FloatArray, IntArray
+from dse.options.candidates import Candidates, Effort, layer_candidates
+from dse.options.homes import NONE, HomeChoice, Mode, modes, resident_bytes, streams
+from dse.options.pins import LayerPins, PinError
+from dse.solver.pareto import nondominated
+
+
+@dataclass(frozen=True)
+class OptionsRequest:
+    """What options are wanted: the platform at a point, L1 bytes at most, homes that activations and
+    parameters may have, engines to use, effort."""
+
+    platform: Platform
+    point: OperatingPoint
+    l1_bytes: int
+    homes: tuple[str, ...]
+    param_homes: tuple[str, ...]
+    engines: tuple[str, ...]
+    effort: Effort
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """The front of one choice of homes.
+
+    rows [n, 4]: time in ms, energy in uJ, L1 tile bytes, L2 staging bytes. picks [n, 4]: candidate set,
+    tiling, mode, split of every row. resident [n, 3]: bytes of parameters in L2, weight memory, L1.
+    """
+
+    choice: HomeChoice
+    rows: FloatArray
+    picks: IntArray
+    resident: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class LayerOptions:
+    """Everything a layer can do. `reasons`: why an engine of the platform may not run it."""
+
+    operator: Operator
+    space: Space
+    sets: tuple[Candidates, ...]
+    modes: tuple[Mode, ...]
+    options: tuple[Option, ...]
+    reasons: tuple[tuple[str, str], ...]
+
+    def plan(self, option: int, row: int, name: str) -> LayerPlan:
+        """The layer plan that a row stands for, for the operator called `name`."""
+        number, tiling, mode, split = (int(v) for v in self.options[option].picks[row])
+        c = self.sets[number]
+        tile = tuple(
+            (dim.name, int(size)) for dim, size in zip(c.space.dims, c.grid.tiles[tiling], strict=True)
+        )
+        return LayerPlan(
+            operator=name,
+            engine=c.engine,
+            layout=c.layout,
+            tile=tile,
+            order=c.order,
+            split=c.space.spec.splits[split],
+            buffering=self.modes[mode].buffering,
+            staging=self.modes[mode].staging,
+        )
+
+    def footprint(self, option: int, row: int) -> Footprint:
+        """Bytes that a row needs, as `compiler.schedule.footprint` would find them."""
+        number, tiling, _, _ = (int(v) for v in self.options[option].picks[row])
+        c = self.sets[number]
+
+        def up4(array: IntArray) -> int:
+            return -(-int(array[tiling]) // 4) * 4
+
+        depths = (*(stream.depth[tiling] > 0 for stream in c.inputs), c.params.depth[tiling] > 0)
+        return Footprint(
+            input_tiles=tuple(up4(stream.tile_bytes) for stream in c.inputs),
+            output_tile=up4(c.output.tile_bytes),
+            params_tile=up4(c.params.tile_bytes),
+            tables_tile=up4(c.tables.tile_bytes),
+            accumulator=up4(c.accumulator_bytes),
+            several=(*(bool(d) for d in depths), bool(c.output.fetches[tiling] > 1)),
+            region=int(c.params.region_bytes[tiling]),
+            tables_region=int(c.tables.region_bytes[tiling]),
+            weights_region=int(c.weights.region_bytes[tiling]),
+        )
+
+
+def layer_options(
+    op: Operator, space: Space, tensor_bytes: tuple[int, ...], request: OptionsRequest, pins: LayerPins
+) -> LayerOptions:
+    """The options of a layer. tensor_bytes: sizes of its inputs, then of its output.
+
+    Raises PinError where the pins leave no option.
+    """
+    sets, reasons = _sets(op, space, request, pins)
+    known: dict[Mode, int] = {}
+    options = []
+    for choice in _choices(op, sets, request, pins):
+        option = _option(sets, choice, tensor_bytes, request, pins, known)
+        if option is not None:
+            options.append(option)
+    return LayerOptions(op, space, sets, tuple(known), tuple(options), reasons)
+
+
+def _sets(
+    op: Operator, space: Space, request: OptionsRequest, pins: LayerPins
+) -> tuple[tuple[Candidates, ...], tuple[tuple[str, str], ...]]:
+    sets: list[Candidates] = []
+    reasons: list[tuple[str, str]] = []
+    for engine in request.platform.engines:
+        blockers = npu_blockers(op, engine.constraints) if isinstance(engine, NpuEngine) else ()
+        reasons += [(engine.name, reason) for reason in blockers]
+        if pins.engine == engine.name and blockers:
+            raise PinError(f"pin {op.name}.engine={engine.name}: {'; '.join(blockers)}")
+        wanted = pins.engine in (None, engine.name) and engine.name in (*request.engines, pins.engine)
+        if wanted and not blockers:
+            effort = replace(request.effort, pinned=pins.tile)
+            sets += layer_candidates(op, space, engine, request.l1_bytes, effort)
+    return tuple(c for c in sets if pins.order in (None, c.order)), tuple(reasons)
+
+
+def _choices(
+    op: Operator, sets: tuple[Candidates, ...], request: OptionsRequest, pins: LayerPins
+) -> Iterator[HomeChoice]:
+    has_params = any(int(c.params.region_bytes.max(initial=0)) > 0 for c in sets)
+    params = request.param_homes if has_params else (NONE,)
+    for homes in product(request.homes, repeat=len(op.inputs) + 1):
+        for home in params:
+            choice = HomeChoice(homes[:-1], homes[-1], home)
+            if pins.allows(choice) and _consistent(op, choice):
+                yield choice
+
+
+def _consistent(op: Operator, choice: HomeChoice) -> bool:
+    """One tensor has one home, also where it is read twice."""
+    seen: dict[str, str] = {}
+    return all(seen.setdefault(n, home) == home for n, home in zip(op.inputs, choice.inputs, strict=True))
+
+
+def _option(
+    sets: tuple[Candidates, ...],
+    choice: HomeChoice,
+    tensor_bytes: tuple[int, ...],
+    request: OptionsRequest,
+    pins: LayerPins,
+    known: dict[Mode, int],
+) -> Option | None:
+    rows, picks, resident = [], [], []
+    for number, c in enumerate(sets):
+        weights_only = choice.params.startswith("wmem")
+        if weights_only and (c.layout == "plain" or not c.operator.has_weights):
+            continue
+        for mode in modes(choice):
+            if pins.buffering not in (None, mode.buffering):
+                continue
+            found = _rows(c, choice, mode, tensor_bytes, request, pins)
+            if found is None:
+                continue
+            values, tiling, split = found
+            index = known.setdefault(mode, len(known))
+            count = len(tiling)
+            rows.append(values)
+            picks.append(np.stack([np.full(count, number), tiling, np.full(count, index), split], axis=1))
+            resident.append(np.stack([column[tiling] for column in resident_bytes(c, choice)], axis=1))
+    if not rows:
+        return None
+    table = np.concatenate(rows)
+    keep = nondominated(table)
+    return Option(choice, table[keep], np.concatenate(picks)[keep], np.concatenate(resident)[keep])
+
+
+def _rows(
+    c: Candidates,
+    choice: HomeChoice,
+    mode: Mode,
+    tensor_bytes: tuple[int, ...],
+    request: OptionsRequest,
+    pins: LayerPins,
+) -> tuple[FloatArray, IntArray, IntArray] | None:
+    """Front (time, energy, L1, staging) of one candidate set in one mode, tiling and split of every row."""
+    stream = streams(c, choice, mode, tensor_bytes)
+    fits = np.flatnonzero(stream.l1_bytes <= request.l1_bytes)
+    if len(fits) == 0:
+        return None
+    splits = (pins.split,) if pins.split else c.space.spec.splits
+    work = replace(stream.work, splits=splits)
+    priced = price_layer(request.platform, work, request.point)
+    rows = np.stack(
+        [priced.time_ms, priced.energy_uj, stream.l1_bytes.astype(np.float64), stream.staging_bytes], axis=1
+    )[fits]
+    keep = nondominated(rows)
+    split = np.broadcast_to(priced.split, stream.l1_bytes.shape)[fits][keep]
+    if pins.split:
+        split = np.full_like(split, c.space.spec.splits.index(pins.split))
+    return rows[keep], fits[keep], split
+
+
+def price_plan(
+    platform: Platform,
+    point: OperatingPoint,
+    c: Candidates,
+    choice: HomeChoice,
+    mode: Mode,
+    tensor_bytes: tuple[int, ...],
+    split: tuple[str, ...],
+) -> Priced:
+    """Price of single-tiling candidates in one mode, with its causes."""
+    work = replace(streams(c, choice, mode, tensor_bytes).work, splits=(split,))
+    return price_layer(platform, work, point)
+
+
+HOMES_BY_SOLVER: Mapping[str, str] = {"L1": L1, "L2": L2, "L3": L3}
