@@ -1,4 +1,4 @@
-"""Exit codes of the command line, and the one exception that ends a command with a clear line."""
+"""Exit codes of the command line, and the exceptions that end a command with a clear line."""
 
 from __future__ import annotations
 
@@ -15,5 +15,16 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class UsageError(Exception):
-    """Arguments or files that cannot be used; the text is one clear line (exit code 2)."""
+class Ending(Exception):
+    """Ends a command with a message for people and an exit code; whatever it was writing vanishes."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UsageError(Ending):
+    """Arguments or files that cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.BAD_INPUT)

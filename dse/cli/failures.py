@@ -6,13 +6,27 @@ from compiler.deployment import DeploymentError
 from compiler.frontend import ModelError
 from compiler.targets import TargetError
 from costmodels.errors import PlatformError
-from dse.cli.errors import Exit, UsageError
+from dse.cli.errors import Ending, Exit
 from dse.executors import ExecutorError
+from dse.options.pins import PinError
 from dse.output import OutputError
+from dse.search import SearchError, StorageError
 
-BAD_INPUT = (UsageError, ModelError, PlatformError, DeploymentError, ExecutorError, OutputError, TargetError)
+BAD_INPUT = (
+    ModelError,
+    PlatformError,
+    DeploymentError,
+    ExecutorError,
+    OutputError,
+    PinError,
+    SearchError,
+    StorageError,
+    TargetError,
+)
 
 
 def exit_of(error: Exception) -> Exit:
-    """2 for bad input, 1 for everything else."""
+    """The code that an ending carries, 2 for bad input, 1 for everything else."""
+    if isinstance(error, Ending):
+        return error.code
     return Exit.BAD_INPUT if isinstance(error, BAD_INPUT) else Exit.INTERNAL

@@ -11,10 +11,9 @@ A file has a table for every layer (`"*"` stands for all), with a key for every 
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,6 @@ def read_pins(texts: Sequence[str]) -> tuple[Pin, ...]:
             raise UsageError(f"--pin: {pin.layer}.{pin.decision} is pinned twice")
         seen.add((pin.layer, pin.decision))
     return pins
-
-
-def check_layers(pins: Sequence[Pin], layers: Iterable[str]) -> None:
-    """Raises UsageError for a pin of a layer that the model does not have, with the nearest name."""
-    known = tuple(layers)
-    for pin in pins:
-        if pin.layer != "*" and pin.layer not in known:
-            close = difflib.get_close_matches(pin.layer, known, n=1) or known[:1]
-            raise UsageError(f"--pin: the model has no layer {pin.layer!r} (is it {close[0]!r}?)")
 
 
 def _pins(text: str) -> Iterator[Pin]:
