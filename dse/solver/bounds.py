@@ -1,8 +1,10 @@
-"""Backward passes over the state space: what is still to be paid from every state, and weights worth asking that for.
+"""Backward passes over the state space: what is still to be paid from every state, and weights worth asking
+that for.
 
-For a weight vector w over label columns, `go` is the smallest w . (costs of the remaining steps). Any completion of a
-label x in state s then has w . (final sums) >= w . x + go[s]; subtracting the multipliers times the caps gives a bound
-in objective space alone (Lagrangian relaxation of the memory limits; Everett 1963).
+For a weight vector w over label columns, `go` is the smallest w . (costs of the remaining steps). Any
+completion of a label x in state s then has w . (final sums) >= w . x + go[s]; subtracting the multipliers
+times the caps gives a bound in objective space alone (Lagrangian relaxation of the memory limits; Everett
+1963).
 """
 
 from __future__ import annotations
@@ -19,17 +21,16 @@ ROUNDING = 1e-11
 _DIRECTIONS_2D = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _GRID = np.array([0.0, 0.01, 0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 6.0, 20.0, 100.0])
 _FACTORS = (2.0, 2.0, 1.5, 1.5, 1.25, 1.25, 1.12, 1.06, 1.03)
-_SHARES = (1.0, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
     """Weights [k, c] over label columns and what they give per step boundary i (0 .. layers) and state.
 
-    `go[i]` [s, k]: smallest weighted remaining cost; `least[i]` [s, c]: the same for each column alone; `most[i]`
-    [s, q]: largest remaining bytes per memory sum. `charge` [k] is multipliers . caps, `margin` [k] an absolute
-    allowance for rounding. `facing` [k, d] are the weights' objective parts, `tight` [j] the weights with the best root
-    bound of each direction.
+    `go[i]` [s, k]: smallest weighted remaining cost; `least[i]` [s, c]: the same for each column alone;
+    `most[i]` [s, q]: largest remaining bytes per memory sum. `charge` [k] is multipliers . caps, `margin` [k]
+    an absolute allowance for rounding. `facing` [k, d] are the weights' objective parts, `tight` [j] the
+    weights with the best root bound of each direction.
     """
 
     weights: FloatArray
@@ -44,11 +45,13 @@ class Bounds:
     @property
     def root(self) -> FloatArray:
         """[k] valid lower bounds of facing . objectives over all deployments of the setting."""
-        return self.go[0][0] - self.charge - self.margin
+        return np.asarray(self.go[0][0] - self.charge - self.margin)
 
 
 def weighted(rows: FloatArray, weights: FloatArray) -> FloatArray:
-    """rows [n, c] times weights [k, c] as [n, k], summed column by column so that no BLAS decides the rounding."""
+    """rows [n, c] times weights [k, c] as [n, k], summed column by column so that no BLAS decides the
+    rounding.
+    """
     total = rows[:, :1] * weights[None, :, 0]
     for column in range(1, rows.shape[1]):
         total += rows[:, column : column + 1] * weights[None, :, column]
@@ -56,7 +59,9 @@ def weighted(rows: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def remaining(space: Space, weights: FloatArray, sign: float = 1.0) -> tuple[FloatArray, ...]:
-    """Per step boundary the smallest (sign 1) or largest (sign -1) weighted cost to the end [s, k]; inf if dead."""
+    """Per step boundary the smallest (sign 1) or largest (sign -1) weighted cost to the end [s, k]; inf if
+    dead.
+    """
     tables = space.tables
     cheapest = np.minimum.reduceat(sign * weighted(tables.costs, weights), tables.start, axis=0)
     go = np.zeros((space.steps[-1].targets, len(weights)))
@@ -72,7 +77,9 @@ def remaining(space: Space, weights: FloatArray, sign: float = 1.0) -> tuple[Flo
 
 
 def compute_bounds(space: Space) -> Bounds:
-    """Directions through the objectives, each with the memory multipliers that make its root bound tightest."""
+    """Directions through the objectives, each with the memory multipliers that make its root bound
+    tightest.
+    """
     least = remaining(space, np.eye(space.columns.count))
     weights = _refine_multipliers(space, _directions(space, least[0][0]))
     caps = space.columns.free
@@ -111,11 +118,12 @@ def _simplex(parts: int) -> FloatArray:
 
 
 def _refine_multipliers(space: Space, weights: FloatArray) -> FloatArray:
-    """Every weight plain, with its best multipliers, and with weaker ones that suit labels which have saved memory.
+    """Every weight with its best multipliers; those of a single objective plain too, for labels that have
+    saved memory.
 
-    The dual is concave but not smooth: moving one multiplier at a time gets stuck where only moving all of them helps
-    (parameters leave L2 only to enter weight memory). So: a grid on the common ray, then all sign patterns of shrinking
-    factors around the best.
+    The dual is concave but not smooth: moving one multiplier at a time gets stuck where only moving all of
+    them helps (parameters leave L2 only to enter weight memory). So: a grid on the common ray, then all sign
+    patterns of shrinking factors around the best.
     """
     charged = 2 + np.flatnonzero(np.isfinite(space.columns.free))
     if len(charged) == 0:
@@ -124,15 +132,15 @@ def _refine_multipliers(space: Space, weights: FloatArray) -> FloatArray:
     value = np.maximum(remaining(space, weights)[0][0], 1e-300)
     rays = (_GRID[:, None] / demand)[None] * value[:, None, None]
     best = _best_multipliers(space, weights, charged, rays)
-    patterns = np.stack(np.meshgrid(*[[0.0, -1.0, 1.0]] * len(charged), indexing="ij"), axis=-1).reshape(-1, len(charged))
+    patterns = np.stack(np.meshgrid(*[[0.0, -1.0, 1.0]] * len(charged), indexing="ij"), axis=-1).reshape(
+        -1, len(charged)
+    )
     for factor in _FACTORS:
         best = _best_multipliers(space, weights, charged, best[:, None, :] * factor**patterns)
-    results = [weights[(weights > 0).sum(axis=1) == 1]]
-    for share in _SHARES:
-        charged_weights = weights.copy()
-        charged_weights[:, charged] = share * best
-        results.append(charged_weights)
-    return np.unique(np.concatenate(results), axis=0)
+    priced = weights.copy()
+    priced[:, charged] = best
+    alone = (weights > 0).sum(axis=1) == 1
+    return np.unique(np.concatenate([weights[alone], priced]), axis=0)
 
 
 def _best_multipliers(space: Space, weights: FloatArray, charged: IntArray, trial: FloatArray) -> FloatArray:

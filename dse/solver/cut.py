@@ -7,39 +7,54 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.solver.bounds import Bounds, weighted
-from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated
+from dse.solver.pareto import BoolArray, FloatArray, IntArray, filter_against, nondominated
 
+_CORNER_POINTS = 100
 _FAR = 1e300  # a coordinate that is not limited; finite, so that zero weights times it are zero
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Local upper bounds of a front: a point is *not* weakly dominated iff it lies strictly below some corner [K, d].
+    """Local upper bounds of a front: a point is *not* weakly dominated iff it lies strictly below some corner
+    [K, d].
 
-    `limits` [K, k] are facing . corner for every weight of the bounds. Corners are sorted by the first objective.
+    `front` [n, d] are the points themselves, `limits` [K, k] facing . corner for every weight of the bounds.
+    Corners are sorted by the first objective. In three dimensions they belong to a subset of the front, which
+    only prunes less.
     """
 
+    front: FloatArray
     corners: FloatArray
     limits: FloatArray
 
 
 def make_cut(front: FloatArray, bounds: Bounds, gap: float) -> Cut:
-    """Corners of `front` [n, d] after dividing it by 1 + gap: what could improve less than that is given up."""
+    """Corners of `front` [n, d] after dividing it by 1 + gap: what could improve less than that is given
+    up.
+    """
     front = np.asarray(front, dtype=np.float64)[:, : bounds.facing.shape[1]] / (1.0 + gap)
-    corners = _corners_2d(front) if front.shape[1] == 2 else _corners_3d(front)
-    return Cut(corners, weighted(corners, bounds.facing))
+    front = front[nondominated(front)]
+    corners = _corners_2d(front) if front.shape[1] == 2 else _corners_3d(_spread(front, _CORNER_POINTS))
+    return Cut(front, corners, weighted(corners, bounds.facing))
 
 
 def survivors(cut: Cut, bounds: Bounds, labels: FloatArray, go: FloatArray) -> BoolArray:
-    """Mask [n] of labels [n, c], with remaining costs go [n, k], that may still reach a point below some corner."""
+    """Mask [n] of labels [n, c], with remaining costs go [n, k], that may still reach a point below some
+    corner.
+    """
     values = weighted(labels, bounds.weights) + go - (bounds.charge + bounds.margin)
-    alive = np.zeros(len(labels), dtype=bool)
-    first, last, single = _corner_range(cut, bounds, values)
+    alone = (bounds.facing > 0).sum(axis=1) == 1
+    floors = np.stack([_floor(values, bounds.facing, d) for d in range(bounds.facing.shape[1])], axis=1)
+    first, last = _corner_range(cut, floors)
     waiting = np.flatnonzero(first < last)
-    mixed = np.flatnonzero(~single)
+    waiting = waiting[filter_against(cut.front, floors[waiting])]
+    alive = np.zeros(len(labels), dtype=bool)
+    tests = np.flatnonzero(~alone)
     for corner in range(len(cut.corners)):
         inside = waiting[(first[waiting] <= corner) & (corner < last[waiting])]
-        for weight in mixed if len(inside) else ():
+        for objective in range(2, floors.shape[1]):
+            inside = inside[floors[inside, objective] < cut.corners[corner, objective]]
+        for weight in tests if len(inside) else ():
             inside = inside[values[inside, weight] < cut.limits[corner, weight]]
         if len(inside):
             alive[inside] = True
@@ -47,38 +62,39 @@ def survivors(cut: Cut, bounds: Bounds, labels: FloatArray, go: FloatArray) -> B
     return alive
 
 
-def _corner_range(cut: Cut, bounds: Bounds, values: FloatArray) -> tuple[IntArray, IntArray, BoolArray]:
-    """Half-open range of corners that the bounds on single objectives leave, and which weights those are.
+def _corner_range(cut: Cut, floors: FloatArray) -> tuple[IntArray, IntArray]:
+    """Half-open range of the corners above the bounds on single objectives.
 
-    In two dimensions the corners' first coordinate rises and the second falls, so that the range is exact; in three only
-    the first coordinate narrows it and the other single weights are treated as mixed ones.
+    In two dimensions the corners' first coordinate rises while the second falls, so that the range is exact;
+    in three only the first coordinate narrows it.
     """
-    facing = bounds.facing
-    alone = (facing > 0).sum(axis=1) == 1
-    single = alone & (facing[:, 0] > 0)
-    floor = _floor(values, facing, single, 0)
-    first = np.searchsorted(cut.corners[:, 0], floor, side="right")
-    last = np.full(len(values), len(cut.corners))
-    if facing.shape[1] == 2:
-        second = alone & (facing[:, 1] > 0)
-        last = np.searchsorted(-cut.corners[:, 1], -_floor(values, facing, second, 1), side="left")
-        single |= second
-    return first, last, single | (facing.sum(axis=1) == 0)
+    first = np.searchsorted(cut.corners[:, 0], floors[:, 0], side="right")
+    if floors.shape[1] == 2:
+        return first, np.searchsorted(-cut.corners[:, 1], -floors[:, 1], side="left")
+    return first, np.full(len(floors), len(cut.corners))
 
 
-def _floor(values: FloatArray, facing: FloatArray, chosen: BoolArray, objective: int) -> FloatArray:
+def _floor(values: FloatArray, facing: FloatArray, objective: int) -> FloatArray:
+    """[n] largest bound on one objective among the weights that look at nothing else."""
+    chosen = (facing[:, objective] > 0) & ((facing > 0).sum(axis=1) == 1)
     return np.asarray((values[:, chosen] / facing[chosen, objective]).max(axis=1), dtype=np.float64)
 
 
+def _spread(front: FloatArray, count: int) -> FloatArray:
+    """At most `count` of the sorted points, evenly."""
+    return front[np.unique(np.linspace(0, len(front) - 1, min(count, len(front))).astype(np.int64))]
+
+
 def _corners_2d(front: FloatArray) -> FloatArray:
-    front = front[nondominated(front)]
     return np.stack([np.append(front[:, 0], _FAR), np.insert(front[:, 1], 0, _FAR)], axis=1)
 
 
 def _corners_3d(front: FloatArray) -> FloatArray:
-    """Update of the local upper bounds point by point (Klamroth, Lacour, Vanderpooten 2015, redundancy by filtering)."""
+    """Update of the local upper bounds point by point (Klamroth, Lacour, Vanderpooten 2015, redundancy by
+    filtering).
+    """
     corners = np.full((1, 3), _FAR)
-    for point in front[nondominated(front)]:
+    for point in front:
         hit = (point < corners).all(axis=1)
         split = np.repeat(corners[hit], 3, axis=0)
         axis = np.tile(np.arange(3), int(hit.sum()))

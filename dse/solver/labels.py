@@ -11,14 +11,17 @@ from dse.solver.bounds import ROUNDING, Bounds, weighted
 from dse.solver.cut import Cut, survivors
 from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated, nondominated_in_groups
 from dse.solver.space import Space, Step
+from dse.solver.tables import Tables
 
 _CHUNK = 1 << 19  # candidates expanded at once; bounds memory, not results
-_SLICES = (8, 4, 2, 2)  # per capped sum, for one, two ... of them
+_SLICES = (1, 8, 4, 2, 2)  # per capped sum, for none, one, two ... of them
+_OBJECTIVE_SLICES = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Paths:
-    """Finished labels: `costs` [p, c] and per layer the row of `Tables` taken, `rows` [p, n]. `complete`: none dropped.
+    """Finished labels: `costs` [p, c] and per layer the row of `Tables` taken, `rows` [p, n]. `complete`:
+    none dropped.
 
     `labels` counts the labels kept over all steps, `candidates` those looked at.
     """
@@ -45,16 +48,23 @@ class _Labels:
 
 @dataclass(frozen=True, eq=False)
 class Beam:
-    """Keep the best few labels of every weight `per_neighbourhood` (see there), and at most `in_step` in a whole step."""
+    """Keep the best few labels of every weight `per_neighbourhood` (see there), and at most `in_step` in a
+    whole step.
+    """
 
     per_neighbourhood: int | None = None
     in_step: int | None = None
 
 
 def explore(space: Space, bounds: Bounds, cut: Cut | None, beam: Beam) -> Paths:
-    """All Pareto-optimal completions that `cut` does not exclude; fewer, and not `complete`, where the beam bites."""
+    """All Pareto-optimal completions that `cut` does not exclude; fewer, and not `complete`, where the beam
+    bites.
+    """
     labels = _Labels(
-        np.zeros((1, space.columns.count)), np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)
+        np.zeros((1, space.columns.count)),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.int64),
     )
     trail: list[tuple[IntArray, IntArray]] = []
     complete, kept, seen = True, 0, 0
@@ -73,35 +83,42 @@ def _advance(
     space: Space, bounds: Bounds, cut: Cut | None, index: int, step: Step, labels: _Labels
 ) -> tuple[_Labels, int]:
     parts, seen = [], 0
-    for candidates in _expand(space, step, labels):
-        seen += len(candidates.state)
-        parts.append(_prune(space, bounds, cut, index, candidates))
+    for transition, parent, row in expand(space.tables, step, labels.state):
+        costs = labels.costs[parent] + space.tables.costs[row]
+        parts.append(_prune(space, bounds, cut, index, _Labels(costs, step.target[transition], parent, row)))
+        seen += len(row)
     if len(parts) == 1:
         return parts[0], seen
-    merged = _Labels(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("costs", "state", "parent", "row")))
+    if not parts:
+        return labels.take(np.zeros(0, np.int64)), 0
+    merged = _Labels(
+        *(np.concatenate([getattr(p, f) for p in parts]) for f in ("costs", "state", "parent", "row"))
+    )
     return merged.take(_undominated(space, bounds, index, merged)), seen
 
 
-def _expand(space: Space, step: Step, labels: _Labels) -> Iterator[_Labels]:
-    """Every label times every row of every transition, a bounded number at a time."""
-    begin = np.searchsorted(labels.state, np.arange(step.sources + 1))
-    tables = space.tables
+def expand(tables: Tables, step: Step, state: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Every label times every row of every transition out of its state, a bounded number at a time.
+
+    `state` [n] are the labels' states, ascending. Yields (transition, label, table row) as three arrays [m].
+    """
+    begin = np.searchsorted(state, np.arange(step.sources + 1))
     options = tables.size[step.table]
     pairs = np.diff(begin)[step.source] * options
     part = (np.cumsum(pairs) - pairs) // _CHUNK
-    for number in np.unique(part):
+    for number in np.unique(part[pairs > 0]):
         chosen = np.flatnonzero(part == number)
         transition = np.repeat(chosen, pairs[chosen])
-        offset = np.arange(len(transition)) - np.repeat(np.cumsum(pairs[chosen]) - pairs[chosen], pairs[chosen])
+        first = np.cumsum(pairs[chosen]) - pairs[chosen]
+        offset = np.arange(len(transition)) - np.repeat(first, pairs[chosen])
         parent = begin[step.source[transition]] + offset // options[transition]
-        row = tables.start[step.table[transition]] + offset % options[transition]
-        costs = labels.costs[parent] + tables.costs[row]
-        yield _Labels(costs, step.target[transition], parent, row)
+        yield transition, parent, tables.start[step.table[transition]] + offset % options[transition]
 
 
 def _prune(space: Space, bounds: Bounds, cut: Cut | None, index: int, labels: _Labels) -> _Labels:
-    least = bounds.least[index + 1][labels.state]
-    labels = labels.take((labels.costs[:, 2:] + least[:, 2:] <= space.columns.caps_bytes).all(axis=1))
+    ahead = labels.costs[:, 2:] + bounds.least[index + 1][labels.state][:, 2:]
+    affordable: BoolArray = np.asarray((ahead <= space.columns.caps_bytes).all(axis=1))
+    labels = labels.take(affordable)
     if cut is not None:
         labels = labels.take(survivors(cut, bounds, labels.costs, bounds.go[index + 1][labels.state]))
     return labels.take(_undominated(space, bounds, index, labels))
@@ -113,7 +130,9 @@ def _undominated(space: Space, bounds: Bounds, index: int, labels: _Labels) -> I
 
 
 def _relaxed(space: Space, bounds: Bounds, index: int, labels: _Labels) -> FloatArray:
-    """Costs in which a sum that can no longer exceed its cap has grown to where it just cannot: less is no better."""
+    """Costs in which a sum that can no longer exceed its cap has grown to where it just cannot: less is no
+    better.
+    """
     free = space.columns.free
     harmless = free - bounds.most[index + 1][labels.state]
     costs = labels.costs.copy()
@@ -122,7 +141,9 @@ def _relaxed(space: Space, bounds: Bounds, index: int, labels: _Labels) -> Float
 
 
 def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Beam) -> _Labels:
-    """The best labels by the bound of some weight, neighbourhood by neighbourhood; ties go to the earlier label."""
+    """The best labels by the bound of some weight, neighbourhood by neighbourhood; ties go to the earlier
+    label.
+    """
     limit = len(labels.state) if beam.in_step is None else beam.in_step
     if beam.per_neighbourhood is None and len(labels.state) <= limit:
         return labels
@@ -135,17 +156,23 @@ def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Bea
 
 
 def _neighbourhood(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:
-    """[n] number of (state, slice of every capped sum): labels alike in homes and in the memory they have left.
+    """[n] number of (state, slice of every memory sum): labels alike in homes and in the memory they have
+    left.
 
     Without the slices a beam spends all memory on the first layers and cannot afford a large one at the end.
     """
+    columns = space.columns
+    demand = bounds.most[0][0]
+    caps = np.minimum(columns.caps_bytes, demand)
+    contested = np.maximum(np.minimum(caps, demand - caps), 1.0)
+    contested[: columns.objectives - 2] = np.maximum(caps[: columns.objectives - 2], 1.0)
+    slices = np.full(len(caps), _SLICES[len(caps) - columns.objectives + 2])
+    slices[: columns.objectives - 2] = _OBJECTIVE_SLICES
+    left = np.floor((caps - _relaxed(space, bounds, index, labels)[:, 2:]) / contested * slices).astype(
+        np.int64
+    )
     group = labels.state
-    left = space.columns.caps_bytes - _relaxed(space, bounds, index, labels)[:, 2:]
-    capped = np.flatnonzero(np.isfinite(space.columns.caps_bytes))
-    for column in capped:
-        cap = space.columns.caps_bytes[column]
-        contested = min(cap, float(bounds.most[0][0, column]) - cap)
-        share = np.floor(left[:, column] / max(contested, 1.0) * _SLICES[len(capped) - 1]).astype(np.int64)
+    for share in left.T:
         group = group * (int(share.max(initial=0)) + 1) + share
     return group
 

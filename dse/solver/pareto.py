@@ -1,8 +1,8 @@
 """Exact non-dominated filters on arrays of points; every column is minimised.
 
-Divide and conquer over one coordinate at a time (Kung, Luccio, Preparata 1975; Bentley 1980), with numpy doing the
-leaves. A row *weakly dominates* another if it is no larger in any column. Of equal rows exactly one survives: the
-first in the input.
+Divide and conquer over one coordinate at a time (Kung, Luccio, Preparata 1975; Bentley 1980), with numpy
+doing the leaves. A row *weakly dominates* another if it is no larger in any column. Of equal rows exactly one
+survives: the first in the input.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ BoolArray = NDArray[np.bool_]
 # Below these sizes one broadcast comparison is cheaper than another level of recursion (measured, numpy 2).
 _LEAF_ROWS = 96
 _LEAF_PAIRS = 1 << 14
+_EARLIER = np.triu(np.ones((_LEAF_ROWS, _LEAF_ROWS), dtype=bool), 1)
 
 
 def nondominated(points: FloatArray) -> IntArray:
-    """Indices of the non-dominated rows of `points` [n, d], one per set of equal rows, in lexicographic order."""
+    """Indices of the non-dominated rows of `points` [n, d], one per set of equal rows, in lexicographic
+    order.
+    """
     points = _matrix(points)
     order = np.lexsort(points.T[::-1]) if len(points) else np.zeros(0, np.int64)
     return np.asarray(order[_nondominated_sorted(points[order])], dtype=np.int64)
 
 
 def nondominated_in_groups(points: FloatArray, group: IntArray) -> IntArray:
-    """Indices of the rows of `points` [n, d], d >= 2, that no row of the same `group` [n] dominates, ordered by group.
+    """Indices of the rows of `points` [n, d], d >= 2, that no row of the same `group` [n] dominates, ordered
+    by group.
 
-    One pass serves all groups: shifting the first column up and the second down with the group number makes rows of
-    different groups incomparable. Ranks take the place of values so that the shift is exact.
+    One pass serves all groups: shifting the first column up and the second down with the group number makes
+    rows of different groups incomparable. Ranks take the place of values so that the shift is exact.
     """
     points = _matrix(points)
     if points.shape[1] < 2:
@@ -77,11 +81,14 @@ def _nondominated_sorted(points: FloatArray) -> BoolArray:
 
 
 def _thin(points: FloatArray, alive: BoolArray, begin: int, end: int) -> None:
-    """Clear `alive` on dominated rows of the sorted range [begin, end): only earlier rows can dominate later ones."""
+    """Clear `alive` on dominated rows of the sorted range [begin, end): only earlier rows can dominate later
+    ones.
+    """
     if end - begin <= _LEAF_ROWS:
         block = points[begin:end]
         worse = _pairs(block, block, 0)
-        alive[begin:end] = ~np.triu(worse, 1).any(axis=0)
+        worse &= _EARLIER[: end - begin, : end - begin]
+        alive[begin:end] = ~worse.any(axis=0)
         return
     middle = (begin + end) // 2
     _thin(points, alive, begin, middle)
@@ -126,7 +133,9 @@ def _under_staircase(judges: FloatArray, points: FloatArray, first: int) -> Bool
 def _strike_split(
     judges: FloatArray, points: FloatArray, alive: BoolArray, index: IntArray, first: int
 ) -> None:
-    """Halve both sets at a value of column `first`; low judges need not look at that column for high points."""
+    """Halve both sets at a value of column `first`; low judges need not look at that column for high
+    points.
+    """
     judge_key, point_key = judges[:, first], points[:, first]
     if judge_key.max() <= point_key.min():
         _strike(judges, points, alive, index, first + 1)

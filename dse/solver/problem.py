@@ -96,10 +96,9 @@ class Layer:
         if min(self.params_bytes, self.params_wm_bytes) < 0:
             raise ValueError(f"layer {self.name!r}: parameter bytes must not be negative")
         for move in self.moves:
-            if len(move.homes_in) != len(self.inputs):
-                raise ValueError(
-                    f"layer {self.name!r}: a move names {len(move.homes_in)} input homes for {len(self.inputs)} inputs"
-                )
+            named, wanted = len(move.homes_in), len(self.inputs)
+            if named != wanted:
+                raise ValueError(f"layer {self.name!r}: a move names {named} input homes for {wanted} inputs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +187,8 @@ class Setting:
         if self.on_chip_resident_bytes is not None and self.on_chip_resident_bytes < 0:
             raise ValueError(f"setting: on_chip_resident_bytes {self.on_chip_resident_bytes} is negative")
         if self.l1_resident_bytes > self.l1_cap_bytes:
-            raise ValueError(
-                f"setting: l1_resident_bytes {self.l1_resident_bytes} exceeds l1_cap_bytes {self.l1_cap_bytes}"
-            )
+            reserve, cap = self.l1_resident_bytes, self.l1_cap_bytes
+            raise ValueError(f"setting: l1_resident_bytes {reserve} exceeds l1_cap_bytes {cap}")
 
     @property
     def objectives(self) -> int:

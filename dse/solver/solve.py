@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.solver.bounds import Bounds, compute_bounds
-from dse.solver.certificate import HalfPlanes
+from dse.solver.certificate import HalfPlanes, Region, Staircase
 from dse.solver.columns import resident_bytes
 from dse.solver.cut import Cut, make_cut
 from dse.solver.labels import Beam, Paths, explore
@@ -15,14 +15,15 @@ from dse.solver.pareto import FloatArray, IntArray, filter_against, nondominated
 from dse.solver.problem import Network, Setting
 from dse.solver.space import Space, build_space
 
-# Two beams: the narrow one is nearly free and lets the wide one drop most of its labels.
-_BEAMS = (2, 8)
+_BEAM = 8
 _GAPS = (0.01, 0.003)
 
 
 @dataclass(frozen=True, eq=False)
 class Stats:
-    """Work done: transitions and states of the space, labels kept and candidates looked at over all passes."""
+    """Work done: transitions and states of the space, labels kept and candidates looked at over all
+    passes.
+    """
 
     states: int
     transitions: int
@@ -34,12 +35,14 @@ class Stats:
 class Solution:
     """The front of one setting, sorted by time.
 
-    `points` [p, 4]: time, energy, resident bytes in L2, bytes in weight memory. `l1_resident_bytes` [p]. Per point and
-    layer `moves`, `rows` [p, n] are indices into `Layer.moves` and its rows, `refs` the caller's reference.
-    `exact`: every attainable objective vector is weakly dominated by a point divided by (1 + gap), or by `known`.
-    `bound` holds for every deployment of the setting, exact or not. `stuck_layer`: first layer that cannot run in the
-    arena and L1 cap, None if all can; if it is None and there are no points, the parameter caps are what fails
-    (or `known` dominates everything).
+    `points` [p, 4]: time, energy, resident bytes in L2, bytes in weight memory. `l1_resident_bytes` [p]. Per
+    point and layer `moves`, `rows` [p, n] are indices into `Layer.moves` and its rows, `refs` the caller's
+    reference. `exact`: every attainable objective vector is weakly dominated by a point divided by (1 + gap),
+    or by `known`. `bound` holds for every deployment of the setting, exact or not; `region` is the tighter
+    certificate that a finished search proves: nothing attainable is better than the points, or `known`,
+    divided by 1 + gap. `stuck_layer`: first layer that cannot run in the arena and L1 cap, None if all can;
+    if it is None and there are no points, the parameter caps are what fails (or `known` dominates
+    everything).
     """
 
     points: FloatArray
@@ -50,6 +53,7 @@ class Solution:
     exact: bool
     gap: float
     bound: HalfPlanes
+    region: Region
     stuck_layer: int | None
     stats: Stats
 
@@ -65,9 +69,11 @@ class Solution:
 
 
 def bound_setting(network: Network, setting: Setting) -> HalfPlanes:
-    """Half planes that no deployment of the setting can pass, without any search; infeasible settings exclude all.
+    """Half planes that no deployment of the setting can pass, without any search; infeasible settings exclude
+    all.
 
-    For an interval of arenas [lo, hi] under one budget B give the setting arena hi and resident budget B - lo.
+    For an interval of arenas [lo, hi] under one budget B give the setting arena hi and resident budget B -
+    lo.
     """
     space = build_space(network, setting)
     if space.stuck_layer is not None:
@@ -89,9 +95,10 @@ def solve(
 ) -> Solution:
     """Front of `network` under `setting`, exact for gap 0, else within a factor 1 + gap in every objective.
 
-    `known` [k, 2 or 3] are objective vectors found elsewhere: what they dominate is not searched for and not returned.
-    `label_limit` caps the labels kept in a step; if it ever acts the result is a beam search and `exact` is False.
-    Raises ValueError for a negative gap, a label limit below 1 and `known` of the wrong width.
+    `known` [k, 2 or 3] are objective vectors found elsewhere: what they dominate is not searched for and not
+    returned. `label_limit` caps the labels kept in a step; if it ever acts the result is a beam search and
+    `exact` is False. Raises ValueError for a negative gap, a label limit below 1 and `known` of the wrong
+    width.
     """
     known = _check(setting, gap, label_limit, known)
     space = build_space(network, setting)
@@ -99,7 +106,7 @@ def solve(
         return _infeasible(network, setting, space, gap)
     bounds = compute_bounds(space)
     gaps = [*(g for g in _GAPS if g > gap), gap]
-    passes = [(Beam(per_neighbourhood=width, in_step=label_limit), gaps[0]) for width in _BEAMS]
+    passes = [(Beam(per_neighbourhood=_BEAM, in_step=label_limit), gaps[0])]
     passes += [(Beam(in_step=label_limit), g) for g in gaps]
     front, labels, candidates, exact = _empty(network, space), 0, 0, False
     for beam, step_gap in passes:
@@ -107,7 +114,10 @@ def solve(
         front = _merge(space, front, paths, known)
         labels, candidates, exact = labels + paths.labels, candidates + paths.candidates, paths.complete
     stats = Stats(_states(space), sum(len(s.table) for s in space.steps), labels, candidates)
-    return _solution(network, space, front, exact, gap, half_planes(bounds), stats)
+    bound = half_planes(bounds)
+    objectives = np.concatenate([front.costs[:, : setting.objectives], known])
+    region = Staircase(objectives / (1.0 + gap)) if exact else bound
+    return _solution(network, space, front, exact, gap, bound, region, stats)
 
 
 def _check(setting: Setting, gap: float, label_limit: int | None, known: FloatArray | None) -> FloatArray:
@@ -145,11 +155,18 @@ def _empty(network: Network, space: Space) -> Paths:
 
 def _infeasible(network: Network, setting: Setting, space: Space, gap: float) -> Solution:
     bound = HalfPlanes.nothing(setting.objectives)
-    return _solution(network, space, _empty(network, space), True, gap, bound, Stats(0, 0, 0, 0))
+    return _solution(network, space, _empty(network, space), True, gap, bound, bound, Stats(0, 0, 0, 0))
 
 
 def _solution(
-    network: Network, space: Space, front: Paths, exact: bool, gap: float, bound: HalfPlanes, stats: Stats
+    network: Network,
+    space: Space,
+    front: Paths,
+    exact: bool,
+    gap: float,
+    bound: HalfPlanes,
+    region: Region,
+    stats: Stats,
 ) -> Solution:
     moves, rows = space.tables.move[front.rows], space.tables.row[front.rows]
     refs, pools = np.zeros_like(moves), np.zeros((len(moves), 3))
@@ -159,4 +176,6 @@ def _solution(
             refs[users, index] = layer.moves[move].refs[rows[users, index]]
             pools[users] += resident_bytes(layer, layer.moves[move])
     points = np.concatenate([front.costs[:, :2], pools[:, :2]], axis=1)
-    return Solution(points, pools[:, 2], moves, rows, refs, exact, gap, bound, space.stuck_layer, stats)
+    return Solution(
+        points, pools[:, 2], moves, rows, refs, exact, gap, bound, region, space.stuck_layer, stats
+    )

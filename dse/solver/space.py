@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,18 +14,35 @@ from dse.solver.tables import TableBuilder, Tables
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """Transitions of one layer, sorted by target state: `source`, `target`, `table` [t]; a table's rows are its options."""
+    """Transitions of one layer, sorted by target state: `source`, `target`, `table` [t]; a table's rows are
+    its options.
+
+    `live_bytes` [t]: L2-homed live tensors during the step, the output included, staging not.
+    """
 
     source: IntArray
     target: IntArray
     table: IntArray
+    live_bytes: FloatArray
     sources: int
     targets: int
+
+    def take(self, index: IntArray | BoolArray) -> Step:
+        """The same step with some of its transitions."""
+        return replace(
+            self,
+            source=self.source[index],
+            target=self.target[index],
+            table=self.table[index],
+            live_bytes=self.live_bytes[index],
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """All feasible transitions. `stuck_layer` is the first layer that no reachable state can run, None if all can."""
+    """All feasible transitions. `stuck_layer` is the first layer that no reachable state can run, None if all
+    can.
+    """
 
     columns: Columns
     tables: Tables
@@ -35,7 +52,9 @@ class Space:
 
 @dataclass(frozen=True, eq=False)
 class _Frontier:
-    """Live tensors with a choice of homes (`tensors`) and the reachable states [s, len(tensors)] as home numbers."""
+    """Live tensors with a choice of homes (`tensors`) and the reachable states [s, len(tensors)] as home
+    numbers.
+    """
 
     tensors: tuple[int, ...]
     states: IntArray
@@ -87,22 +106,28 @@ def _advance(
 ) -> tuple[Step, _Frontier]:
     layer = network.layers[index]
     output = network.tensors[layer.output]
-    l1_free = setting.l1_cap_bytes - setting.l1_resident_bytes - live_bytes(network, ranges, index, frontier, "L1")
-    l2_free = setting.arena_bytes - live_bytes(network, ranges, index, frontier, "L2")
+    l1_live, l2_live = (live_bytes(network, ranges, index, frontier, home) for home in ("L1", "L2"))
     groups = _input_homes(network, layer.inputs, frontier)
-    sources, homes_out, tables = [], [], []
+    parts: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
     for number, home_out in enumerate(output.homes):
-        l1_slack = l1_free - output.size_bytes * (home_out == "L1")
-        l2_slack = l2_free - output.size_bytes * (home_out == "L2")
+        l1_slack = (
+            setting.l1_cap_bytes
+            - setting.l1_resident_bytes
+            - l1_live
+            - output.size_bytes * (home_out == "L1")
+        )
+        l2_total = l2_live + output.size_bytes * (home_out == "L2")
         for homes_in, members in groups:
-            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack[members])
-            # A tensor of no consumer and no bytes must fit too: slack below zero never reaches a level.
-            sources.append(members[table >= 0])
-            tables.append(table[table >= 0])
-            homes_out.append(np.full(len(tables[-1]), number, dtype=np.int64))
-    return _link(
-        network, ranges, index, frontier, np.concatenate(sources), np.concatenate(homes_out), np.concatenate(tables)
-    )
+            l2_slack = setting.arena_bytes - l2_total[members]
+            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack)
+            fits = members[table >= 0]
+            parts.append(
+                (fits, np.full(len(fits), number, dtype=np.int64), table[table >= 0], l2_total[fits])
+            )
+    source, home, table, live = (np.concatenate(column) for column in zip(*parts, strict=True))
+    target, reached = _link(network, ranges, index, frontier, source, home)
+    step = Step(source, target, table, live, len(frontier.states), len(reached.states))
+    return step.take(np.lexsort((source, target))), reached
 
 
 def _input_homes(
@@ -130,8 +155,7 @@ def _link(
     frontier: _Frontier,
     source: IntArray,
     home_out: IntArray,
-    table: IntArray,
-) -> tuple[Step, _Frontier]:
+) -> tuple[IntArray, _Frontier]:
     """Number the states that the transitions lead to."""
     output = network.layers[index].output
     kept = [c for c, tensor in enumerate(frontier.tensors) if ranges[tensor][1] > index + 1]
@@ -141,9 +165,7 @@ def _link(
         tensors = (*tensors, output)
         after = np.concatenate([after, home_out[:, None]], axis=1)
     states, target = _unique_rows(after)
-    order = np.lexsort((source, target))
-    step = Step(source[order], target[order], table[order], len(frontier.states), len(states))
-    return step, _Frontier(tensors, states)
+    return target, _Frontier(tensors, states)
 
 
 def _unique_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
@@ -161,5 +183,5 @@ def _trim(steps: list[Step]) -> tuple[Step, ...]:
         keep = alive[step.target]
         alive = np.zeros(step.sources, dtype=bool)
         alive[step.source[keep]] = True
-        result.append(Step(step.source[keep], step.target[keep], step.table[keep], step.sources, step.targets))
+        result.append(step.take(keep))
     return tuple(reversed(result))

@@ -18,7 +18,8 @@ Homes = tuple[tuple[str, ...], str]
 class Tables:
     """All distinct pruned tables end to end. Table t is rows [start[t], start[t] + size[t]).
 
-    `costs` [n, c] has the columns of a label; `move` and `row` [n] lead back into `Layer.moves[move].rows[row]`.
+    `costs` [n, c] has the columns of a label; `move` and `row` [n] lead back into
+    `Layer.moves[move].rows[row]`.
     """
 
     costs: FloatArray
@@ -53,7 +54,9 @@ class TableBuilder:
     _built: list[tuple[_Options, IntArray]] = field(default_factory=list)
 
     def lookup(self, layer: Layer, homes: Homes, l1_slack: FloatArray, l2_slack: FloatArray) -> IntArray:
-        """Table numbers [s] for the slacks [s] in bytes that a step leaves to the layer; -1 where nothing fits."""
+        """Table numbers [s] for the slacks [s] in bytes that a step leaves to the layer; -1 where nothing
+        fits.
+        """
         options = self._options_of(layer).get(homes)
         if options is None:
             return np.full(len(l1_slack), -1, dtype=np.int64)
