@@ -25,7 +25,7 @@
 typedef enum {
     DSE_SPLIT_NONE,     /* core 0 does everything */
     DSE_SPLIT_PIXELS,   /* rows and columns of the output, flattened (row-major); rows, where there are only rows */
-    DSE_SPLIT_CHANNELS, /* dense convolution: outputs; grouped and depthwise: groups; others: channels */
+    DSE_SPLIT_CHANNELS, /* convolution: groups, or the outputs of a single group; others: channels */
     DSE_SPLIT_ELEMENTS  /* elementwise: rows and channels, flattened (row-major) */
 } dse_split;
 
@@ -44,11 +44,11 @@ typedef struct {
  * dense: groups == 1. A reduction over several calls (dense only) passes `accumulator`, int32 [pixel][outputs],
  * which the first call sets, the others add to, and the last requantises; with first && last it is not used.
  * dse_conv2d:      weights int8 [groups][outputs][taps_y][taps_x][inputs], tables int32 mul[g*o], add[g*o] (read
- *                  only if last), splits PIXELS, and CHANNELS (outputs if dense, else groups).
+ *                  only if last), splits PIXELS and CHANNELS.
  * dse_depthwise2d: outputs == inputs == 1; weights int8 [taps_y][taps_x][groups], tables mul[groups], add[groups].
- * The NPU entries read packed weights, 4-byte aligned, and tables uint32 scale[], int32 bias[]; they ignore split,
- * need first && last, stride and dilation 1, groups == 1 (dense) and bounds [-128, 127] or [0, 255]. They return
- * when the job is queued. */
+ * The NPU entries read packed weights, 4-byte aligned (layout: npu_weights.h; -DDSE_NE16=1 for NE16's), and tables
+ * uint32 scale[], int32 bias[]. They ignore split, need first && last, stride 1 (else dse_fatal), dilation 1,
+ * groups == 1 (dense) and the bounds of the output type, and return when the job is queued. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;

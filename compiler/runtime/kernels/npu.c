@@ -131,7 +131,8 @@ static void npu_decode_filter(const npu_tile *t, const npu_block *b, int32_t k, 
     const int32_t bytes = npu_filter_bytes(taps, j->weight_bits), all = dse_ceil_div(j->k_in, tile);
     const uint8_t *words = (const uint8_t *)j->weights + ((t->outputs.low + b->first + k) * all + first) * bytes;
     int8_t *out = npu_filters + k * DSE_NPU_FILTER_BYTES;
-    for (int32_t i = 0; i < tiles; i++) npu_decode(words + i * bytes, taps, j->weight_bits, j->weight_offset, out + i * tile);
+    for (int32_t i = 0; i < tiles; i++)
+        npu_decode(words + i * bytes, taps, j->weight_bits, j->weight_offset, out + i * tile);
     if (taps == 1) return;
     for (int32_t tap = 0; tap < taps; tap++)
         for (int32_t c = b->channels; c < tile; c++) out[tap * tile + c] = 0;
@@ -159,49 +160,95 @@ static void npu_dense(const npu_tile *t) {
 
 /* ---- Depthwise ---- */
 
-/* Channels [c, c + n) of one pixel, n in {1, 4}. */
-DSE_LEAF void npu_channels_at(const npu_tile *t, int32_t y, int32_t x, int32_t c, int32_t n, bool sgn) {
+/* One pixel, or two neighbours with the same taps; pointers are to channel 0 of the tile. */
+typedef struct {
+    const uint8_t *x0, *x1;
+    const int8_t *filter; /* first valid tap */
+    int32_t *to0, *to1;
+    dse_span ty, tx;
+    dse_taps2d taps;
+    int32_t pad_value; /* 0 where there is no padding */
+} npu_site;
+
+static inline npu_site npu_locate(const npu_tile *t, int32_t y, int32_t x, dse_span ty) {
     const dse_window *w = &t->window;
-    const int32_t tile = DSE_NPU_CHANNELS_3X3;
-    const dse_span ty = dse_taps_y(w, y), tx = dse_taps_x(w, x);
-    const dse_taps2d q = dse_taps2d_of(ty, tx, w->taps_x, w->in_row_pitch, w->in_pixel_pitch, tile);
-    const uint8_t *in = (const uint8_t *)t->job->input + t->outputs.low + c + dse_first_tap(w, y, x, ty, tx);
-    const int8_t *filter = npu_filters + c + (ty.low * w->taps_x + tx.low) * tile;
+    const dse_span tx = dse_taps_x(w, x);
+    const bool inside = dse_length(ty) == w->taps_y && dse_length(tx) == w->taps_x;
+    npu_site s = {.ty = ty, .tx = tx, .pad_value = inside ? 0 : t->job->pad_value};
+    s.x0 = (const uint8_t *)t->job->input + t->outputs.low + dse_first_tap(w, y, x, ty, tx);
+    s.x1 = s.x0 + w->in_pixel_pitch;
+    s.filter = npu_filters + (ty.low * w->taps_x + tx.low) * DSE_NPU_CHANNELS_3X3;
+    s.to0 = npu_sum(t, y, x);
+    s.to1 = s.to0 + (int32_t)DSE_NPU_KO;
+    s.taps = dse_taps2d_of(ty, tx, w->taps_x, w->in_row_pitch, w->in_pixel_pitch, DSE_NPU_CHANNELS_3X3);
+    return s;
+}
+
+/* The padding's share of `channels` channels from c on. */
+DSE_LEAF void npu_channel_padding(const npu_site *s, int32_t c, int32_t channels, int32_t sum[4]) {
+    for (int32_t k = 0; k < channels; k++) sum[k] = 0;
+    if (s->pad_value == 0) return;
+    dse_channelwise_padding(npu_filters + c, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3, channels, sum);
+    for (int32_t k = 0; k < channels; k++) sum[k] *= s->pad_value;
+}
+
+DSE_LEAF void npu_channels_4x2(const npu_site *s, int32_t c, bool sgn) {
+    int32_t pad[4];
+    npu_channel_padding(s, c, 4, pad);
+    int32_t sum[8] = {pad[0], pad[0], pad[1], pad[1], pad[2], pad[2], pad[3], pad[3]};
+    dse_channelwise_4x2(&s->taps, s->x0 + c, s->x1 + c, s->filter + c, sgn, sum);
+    for (int32_t k = 0; k < 4; k++) s->to0[c + k] = sum[2 * k], s->to1[c + k] = sum[2 * k + 1];
+}
+
+DSE_LEAF void npu_channels_4x1(const npu_site *s, int32_t c, bool sgn) {
     int32_t sum[4];
-    dse_channelwise_padding(npu_filters + c, tile, ty, tx, w->taps_y, w->taps_x, n, sum);
-    for (int32_t k = 0; k < n; k++) sum[k] *= t->job->pad_value;
-    if (n == 4)
-        dse_channelwise_4x1(&q, in, filter, sgn, sum);
-    else
-        sum[0] += dse_channelwise_1x1(&q, in, filter, sgn);
-    int32_t *to = npu_sum(t, y, x) + c;
-    for (int32_t k = 0; k < n; k++) to[k] = sum[k];
+    npu_channel_padding(s, c, 4, sum);
+    dse_channelwise_4x1(&s->taps, s->x0 + c, s->filter + c, sgn, sum);
+    for (int32_t k = 0; k < 4; k++) s->to0[c + k] = sum[k];
 }
 
-static void npu_channels_i8(const npu_tile *t, int32_t y, int32_t x) {
-    const int32_t n = dse_length(t->outputs);
-    for (int32_t c = 0; n >= 4 && c < n; c += 4) npu_channels_at(t, y, x, dse_min(c, n - 4), 4, true);
-    for (int32_t c = 0; n < 4 && c < n; c++) npu_channels_at(t, y, x, c, 1, true);
+DSE_LEAF void npu_channels_1x1(const npu_site *s, int32_t c, bool pair, bool sgn) {
+    int32_t sum[4];
+    npu_channel_padding(s, c, 1, sum);
+    s->to0[c] = sum[0] + dse_channelwise_1x1(&s->taps, s->x0 + c, s->filter + c, sgn);
+    if (pair) s->to1[c] = sum[0] + dse_channelwise_1x1(&s->taps, s->x1 + c, s->filter + c, sgn);
 }
 
-static void npu_channels_u8(const npu_tile *t, int32_t y, int32_t x) {
-    const int32_t n = dse_length(t->outputs);
-    for (int32_t c = 0; n >= 4 && c < n; c += 4) npu_channels_at(t, y, x, dse_min(c, n - 4), 4, false);
-    for (int32_t c = 0; n < 4 && c < n; c++) npu_channels_at(t, y, x, c, 1, false);
+/* Channels [0, n) of a site; the last block of four overlaps the one before, less than four go one by one. */
+DSE_LEAF void npu_channels(const npu_site *s, int32_t n, bool pair, bool sgn) {
+    if (n < 4) {
+        for (int32_t c = 0; c < n; c++) npu_channels_1x1(s, c, pair, sgn);
+        return;
+    }
+    for (int32_t c = 0; c < n; c += 4) {
+        if (pair)
+            npu_channels_4x2(s, dse_min(c, n - 4), sgn);
+        else
+            npu_channels_4x1(s, dse_min(c, n - 4), sgn);
+    }
 }
+
+static void npu_channels_i8(const npu_site *s, int32_t n, bool pair) { npu_channels(s, n, pair, true); }
+static void npu_channels_u8(const npu_site *s, int32_t n, bool pair) { npu_channels(s, n, pair, false); }
 
 static void npu_depthwise(const npu_tile *t) {
     const dse_npu_job *j = t->job;
-    const int32_t bytes = npu_filter_bytes(9, j->weight_bits);
-    const uint8_t *words = (const uint8_t *)j->weights + t->outputs.low / DSE_NPU_CHANNELS_3X3 * bytes;
+    const uint8_t *words = j->weights;
+    words += t->outputs.low / DSE_NPU_CHANNELS_3X3 * npu_filter_bytes(9, j->weight_bits);
     npu_decode(words, 9, j->weight_bits, j->weight_offset, npu_filters);
-    for (int32_t y = t->rows.low; y < t->rows.high; y++)
-        for (int32_t x = t->cols.low; x < t->cols.high; x++) {
+    const int32_t pair_end = dse_min(t->interior.high, t->cols.high) - 1;
+    for (int32_t y = t->rows.low; y < t->rows.high; y++) {
+        const dse_span ty = dse_taps_y(&t->window, y);
+        for (int32_t x = t->cols.low; x < t->cols.high;) {
+            const bool pair = x >= t->interior.low && x < pair_end;
+            const npu_site s = npu_locate(t, y, x, ty);
             if (j->in_signed)
-                npu_channels_i8(t, y, x);
+                npu_channels_i8(&s, dse_length(t->outputs), pair);
             else
-                npu_channels_u8(t, y, x);
+                npu_channels_u8(&s, dse_length(t->outputs), pair);
+            x += pair ? 2 : 1;
         }
+    }
 }
 
 /* ---- Streaming out ---- */
@@ -245,7 +292,7 @@ static void npu_run_tile(const npu_tile *t) {
     if (t->job->mode == DSE_NPU_DW3X3) {
         npu_depthwise(t);
     } else {
-        __builtin_memset(npu_sums, 0, sizeof npu_sums);
+        __builtin_memset(npu_sums, 0, (uint32_t)(dse_length(t->rows) * TILE) * sizeof npu_sums[0]);
         npu_dense(t);
     }
     npu_stream_out(t);

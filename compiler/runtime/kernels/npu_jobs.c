@@ -12,10 +12,10 @@ static int32_t padding_behind(int32_t n, int32_t taps, int32_t shift, int32_t st
 
 static dse_npu_job job_of(const dse_conv2d_args *a, dse_npu_mode mode, int32_t k_in, int32_t k_out) {
     const dse_window *w = &a->window;
-    const int32_t skip = dse_max(w->shift_y, 0) * w->in_row_pitch + dse_max(w->shift_x, 0) * w->in_pixel_pitch;
+    if (w->stride_y != 1 || w->stride_x != 1) dse_fatal("NPU job with a stride");
     return (dse_npu_job){
         .weights = a->weights,
-        .input = a->input + skip,
+        .input = a->input,
         .output = a->output,
         .scale = a->tables,
         .bias = a->tables + k_out,
@@ -52,7 +52,9 @@ dse_npu_ticket dse_conv2d_npu(const dse_conv2d_args *args) {
     return dse_npu_submit(&job);
 }
 
+/* A single channel without window is as well a dense layer, and the engine knows it only as such. */
 dse_npu_ticket dse_depthwise2d_npu(const dse_conv2d_args *args) {
-    const dse_npu_job job = job_of(args, DSE_NPU_DW3X3, args->groups, args->groups);
+    const dse_npu_mode mode = args->window.taps_y == 1 ? DSE_NPU_1X1 : DSE_NPU_DW3X3;
+    const dse_npu_job job = job_of(args, mode, args->groups, args->groups);
     return dse_npu_submit(&job);
 }

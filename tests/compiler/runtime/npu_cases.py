@@ -1,0 +1,161 @@
+"""Random NPU jobs with a definition of their own: loops over taps, bit planes packed one bit at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.ir.tensor import IntArray
+from tests.compiler.ops.cases import Case, convolution, linear, pick
+from tests.compiler.runtime.abi import NpuJob
+from tests.compiler.runtime.placed import Placed, Rng, place
+
+MODE_3X3, MODE_DW3X3, MODE_1X1 = 0, 1, 2
+
+
+def npu_layer(rng: Rng) -> Case:
+    """A layer that an NPU can run."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return linear(rng)
+    if kind == 1:
+        return convolution(rng, pick(rng, 2, 60), 1, 1, (3, 3), simple=True)
+    window = ((1, 1), (3, 3))[kind - 2]
+    return convolution(rng, 1, pick(rng, 1, 70), pick(rng, 1, 40), window, simple=True)
+
+
+@dataclass(frozen=True)
+class JobCase:
+    """A job in memory and the output it must leave."""
+
+    job: NpuJob
+    output: Placed
+    expected: IntArray
+    keep: tuple[object, ...]
+
+
+def random_job(rng: Rng, ne16: bool) -> JobCase:
+    """A job with any weight width, scale width, output width, bias, ReLU, padding; extremes are likely."""
+    mode = int(rng.integers(3))
+    k_in = pick(rng, 1, 70)
+    k_out = k_in if mode == MODE_DW3X3 else pick(rng, 1, 36)
+    bits = pick(rng, 2, 8)
+    taps = 1 if mode == MODE_1X1 else 3
+    pads = [0 if taps == 1 else pick(rng, 0, 2) for _ in range(4)]  # top, right, bottom, left
+    h_out, w_out = (max(pick(rng, 1, 9), taps - 1) for _ in range(2))
+    rows, cols = h_out + taps - 1 - pads[0] - pads[2], w_out + taps - 1 - pads[1] - pads[3]
+    if min(rows, cols) < 1:
+        return random_job(rng, ne16)
+    signed = bool(rng.integers(2))
+    kind = np.int8 if signed else np.uint8
+    info = np.iinfo(kind)
+    x = rng.integers(info.min, info.max + 1, (rows, cols, k_in)).astype(kind)
+    pad_value = pick(rng, info.min, info.max)
+    codes = rng.integers(0, 2**bits, (k_out, taps, taps, 1 if mode == MODE_DW3X3 else k_in))
+    offset = -(2 ** (bits - 1)) if rng.integers(2) else pick(rng, -128, 128 - 2**bits)
+    sums = accumulate(x, codes + offset, pads, pad_value, (h_out, w_out), mode)
+    quantised, out_bits = bool(rng.integers(4)), 8 if rng.integers(2) else 32
+    scale_bits = 8 if rng.integers(2) else 32
+    scale = rng.integers(0, 2**scale_bits, k_out, dtype=np.uint64).astype(f"u{scale_bits // 8}")
+    bias = rng.integers(-(2**31), 2**31, k_out).astype(np.int32) if rng.integers(3) else None
+    relu, shift, out_signed = bool(rng.integers(2)), pick(rng, 0, 31), bool(rng.integers(2))
+    expected: IntArray = sums
+    if quantised:
+        expected = saturate(normalise(sums, scale, bias, shift), out_bits, relu, out_signed)
+    else:
+        out_bits = 32
+    weights = pack_bits(rng, codes, bits, mode, ne16)
+    placed = place(rng, x, 2)
+    width = out_bits // 8
+    raw = np.ascontiguousarray(expected).view(np.uint8).reshape(h_out, w_out, k_out * width)
+    output = place(rng, np.zeros_like(raw), 3)
+    job = NpuJob(
+        weights=weights.ctypes.data,
+        input=placed.address,
+        output=output.address,
+        scale=scale.ctypes.data if quantised else None,
+        bias=bias.ctypes.data if bias is not None else None,
+        in_pixel_stride=placed.pitch[1],
+        in_row_stride=placed.pitch[0],
+        out_pixel_stride=output.pitch[1],
+        out_row_stride=output.pitch[0],
+        h_out=h_out,
+        w_out=w_out,
+        k_in=k_in,
+        k_out=k_out,
+        mode=mode,
+        weight_bits=bits,
+        scale_bits=scale_bits,
+        out_bits=out_bits,
+        shift=shift,
+        relu=relu,
+        in_signed=signed,
+        out_signed=out_signed,
+        pad_top=pads[0],
+        pad_right=pads[1],
+        pad_bottom=pads[2],
+        pad_left=pads[3],
+        pad_value=pad_value,
+        weight_offset=offset,
+    )
+    return JobCase(job, output, raw, (weights, placed, scale, bias))
+
+
+def accumulate(
+    x: IntArray, weights: IntArray, pads: list[int], fill: int, out: tuple[int, int], mode: int
+) -> npt.NDArray[np.int32]:
+    """The sums [h_out, w_out, k_out]."""
+    top, right, bottom, left = pads
+    whole = np.pad(x.astype(np.int64), ((top, bottom), (left, right), (0, 0)), constant_values=fill)
+    sums = np.zeros((*out, weights.shape[0]), np.int64)
+    for ky, kx in np.ndindex(weights.shape[1:3]):
+        window = whole[ky : ky + out[0], kx : kx + out[1]]
+        tap = weights[:, ky, kx]
+        sums += window * tap[:, 0] if mode == MODE_DW3X3 else window @ tap.T
+    return sums.astype(np.int32)
+
+
+def normalise(sums: IntArray, scale: IntArray, bias: IntArray | None, shift: int) -> npt.NDArray[np.int64]:
+    """The product cut to 32 bits, the bias added with saturation, shifted without rounding."""
+    product = (sums.astype(np.int64) * scale.astype(np.int64)) & 0xFFFFFFFF
+    product = np.where(product >= 2**31, product - 2**32, product)
+    total = product + (0 if bias is None else bias.astype(np.int64))
+    shifted: npt.NDArray[np.int64] = np.clip(total, -(2**31), 2**31 - 1) >> shift
+    return shifted
+
+
+def saturate(value: IntArray, bits: int, relu: bool, signed: bool) -> IntArray:
+    """Clipped to the output type, as dse_npu.h has it."""
+    if bits == 32:
+        return np.clip(value, 0 if relu else -(2**31), 2**31 - 1).astype(np.int32)
+    if signed and not relu:
+        return np.clip(value, -128, 127).astype(np.int8)
+    return np.clip(value, 0, 255).astype(np.uint8)
+
+
+def pack_bits(rng: Rng, codes: IntArray, bits: int, mode: int, ne16: bool) -> npt.NDArray[np.uint8]:
+    """The packed words, one bit at a time, from the layouts' definition; bits without meaning are random."""
+    if mode == MODE_DW3X3:
+        codes = codes.transpose(3, 1, 2, 0)
+    taps = codes.shape[1] * codes.shape[2]
+    tile = 16 if ne16 else 32 if taps == 1 else 28
+    majors = -(-codes.shape[3] // tile)
+    group = bits * taps * 2 if ne16 else 32 * (1 if taps == 1 else bits)
+    words = rng.integers(0, 256, codes.shape[0] * majors * group).astype(np.uint8)
+    for o, ky, kx, i in np.ndindex(codes.shape):
+        major, k = divmod(i, tile)
+        for b in range(bits):
+            tap = ky * codes.shape[2] + kx
+            if ne16:
+                at = (b * taps + tap) * 16 + k
+            elif taps == 1:
+                at = k // 4 * 32 + b * 4 + k % 4
+            else:
+                at = b * 256 + tap * 28 + k
+            bit = (int(codes[o, ky, kx, i]) >> b) & 1
+            byte = (o * majors + major) * group + at // 8
+            words[byte] = int(words[byte]) & ~(1 << at % 8) | bit << at % 8
+    padding = -words.size % 4
+    return np.concatenate([words, np.zeros(padding, np.uint8)])
