@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from costmodels.classes import TileClasses
+from costmodels.overlap import Flow
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
 A = TypeVar("A", IntArray, FloatArray)
@@ -25,17 +26,28 @@ class Hop:
 
 
 @dataclass(frozen=True, eq=False)
+class StreamTime:
+    """One stream: reference cycles over the whole layer [C], its mean fetch, energy of the bytes moved [C]."""
+
+    total: FloatArray
+    mean: Flow
+    moved_uj: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class StreamWork:
     """One operand on its way: hops in the order of travel (L3 to L2 staging, then L2 to L1).
 
     role: "output" is stored, all others are loaded. fetches: how often a tile of it moves [C]. depth:
     position, from 1, of the innermost loop of several trips that it depends on; 0: moves once [C].
+    time: its price where it is known already (`pipeline.stream_time`); the counts are then not looked at.
     """
 
     role: Literal["input", "params", "output"]
     hops: tuple[Hop, ...]
     fetches: IntArray
     depth: IntArray
+    time: StreamTime | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +144,8 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
         classes=TileClasses(extents, cut(classes.counts), cut(classes.partial)),
         trips=tuple(cut(trip) for trip in work.trips),
         streams=tuple(
-            replace(s, hops=hops(s.hops), fetches=cut(s.fetches), depth=cut(s.depth)) for s in work.streams
+            replace(s, hops=hops(s.hops), fetches=cut(s.fetches), depth=cut(s.depth), time=None)
+            for s in work.streams
         ),
         before=hops(work.before),
         after=hops(work.after),

@@ -20,6 +20,7 @@ from costmodels.layer import (
     KernelTime,
     LayerWork,
     Priced,
+    StreamTime,
     StreamWork,
     candidate_count,
     join_prices,
@@ -30,7 +31,17 @@ from costmodels.platform import OperatingPoint, Platform
 from costmodels.transfer import issue_cycles, transfer_cycles
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
-__all__ = ["Hop", "KernelTime", "LayerWork", "Priced", "StreamWork", "kernel_time", "price_layer"]
+__all__ = [
+    "Hop",
+    "KernelTime",
+    "LayerWork",
+    "Priced",
+    "StreamTime",
+    "StreamWork",
+    "kernel_time",
+    "price_layer",
+    "stream_time",
+]
 
 BLOCK = 8192
 """Candidates priced at a time, so that intermediate arrays stay in a core's cache."""
@@ -79,7 +90,9 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
     setup = steps * _overhead(platform, engine, point)
-    overlapped = _pipeline(platform, work, point, (compute + setup) / steps, steps)
+    times = [stream.time or stream_time(platform, stream, point) for stream in work.streams]
+    overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
+    moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
     staging = _elapsed(platform, (*work.before, *work.after), point)
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
@@ -97,7 +110,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         staging_cycles=column(staging),
         time_ms=column(time_ms),
         engine_uj=column(busy * UJ_PER_PJ),
-        moved_uj=column(_moved_uj(platform, work, point)),
+        moved_uj=column(moved),
         idle_uj=column(idle_uj(time_ms, point.idle_mw)),
         split=np.broadcast_to(kernel.split, (count,)),
     )
@@ -110,11 +123,11 @@ def _overhead(platform: Platform, engine: Engine, point: OperatingPoint) -> floa
 
 
 def _pipeline(
-    platform: Platform, work: LayerWork, point: OperatingPoint, step: FloatArray, steps: FloatArray
+    platform: Platform, work: LayerWork, times: Sequence[StreamTime], step: FloatArray, steps: FloatArray
 ) -> Overlapped:
     """Exposed loads and stores; `step` are mean cycles of a step's computation."""
-    loads = [_flow(platform, s, point) for s in work.streams if s.role != "output"]
-    stores = [_flow(platform, s, point) for s in work.streams if s.role == "output"]
+    loads = [time for s, time in zip(work.streams, times, strict=True) if s.role != "output"]
+    stores = [time for s, time in zip(work.streams, times, strict=True) if s.role == "output"]
     if work.buffering == 1:
         return Overlapped(steps * step, _all(loads), _all(stores))
     duplex = _channels(platform, work, True).isdisjoint(_channels(platform, work, False))
@@ -122,29 +135,29 @@ def _pipeline(
     return pipeline_cycles(step, *per_fetch, work.trips, duplex)
 
 
-@dataclass(frozen=True, eq=False)
-class _StreamTime:
-    """One stream: reference cycles over the whole layer, and its mean fetch."""
+def stream_time(platform: Platform, stream: StreamWork, point: OperatingPoint) -> StreamTime:
+    """Price of one stream's transfers, alone.
 
-    total: FloatArray
-    mean: Flow
-
-
-def _flow(platform: Platform, stream: StreamWork, point: OperatingPoint) -> _StreamTime:
+    Of two hops the one next to L1 cannot start before (loads; stores: after) the core has seen the other
+    end, so that only the far one overlaps with computing: the near one counts as time of the core.
+    """
+    near = len(stream.hops) - 1 if stream.role != "output" else 0
     elapsed, issue = ZERO, ZERO
-    for hop in stream.hops:
+    for number, hop in enumerate(stream.hops):
         link = platform.link_of[hop.link]
         ratio = platform.reference_cycles(link.clock, point)
         cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, stream.fetches)
         elapsed = elapsed + cycles * ratio
-        if link.occupies_core:
+        if len(stream.hops) > 1 and number == near:
+            issue = issue + cycles * ratio
+        elif link.occupies_core:
             issue = issue + issue_cycles(link, hop.transfers, cycles) * ratio
     issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
     flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
-    return _StreamTime(np.asarray(elapsed), flow)
+    return StreamTime(np.asarray(elapsed), flow, _moved_uj(platform, stream.hops, point))
 
 
-def _all(times: Iterable[_StreamTime]) -> FloatArray:
+def _all(times: Iterable[StreamTime]) -> FloatArray:
     total = ZERO
     for time in times:
         total = total + time.total
@@ -166,10 +179,9 @@ def _channels(platform: Platform, work: LayerWork, loading: bool) -> set[str]:
     return {platform.link_of[hop.link].channel for stream in chosen for hop in stream.hops}
 
 
-def _moved_uj(platform: Platform, work: LayerWork, point: OperatingPoint) -> FloatArray:
+def _moved_uj(platform: Platform, hops: Sequence[Hop], point: OperatingPoint) -> FloatArray:
     total = ZERO
-    hops = (hop for stream in work.streams for hop in stream.hops)
-    for hop in (*hops, *work.before, *work.after):
+    for hop in hops:
         link = platform.link_of[hop.link]
         source, target = platform.level_of[link.from_level], platform.level_of[link.to_level]
         read = source.read_pj_per_byte * (point.dynamic_scale if source.on_chip else 1.0)

@@ -59,7 +59,7 @@ class Limits:
 def limits_of(task: Task) -> Limits:
     """Usable bytes of every level under the platform and the budget."""
     capped = dict(task.budget.levels)
-    capacities = {
+    capacities: dict[str, int] = {
         level.name: min(level.usable_bytes, capped.get(level.name, level.usable_bytes))
         for level in task.platform.levels
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from compiler.deployment import DIRECT, L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE
 from compiler.ir.operator import align4
 from compiler.tiling import StreamTraffic
-from costmodels.pipeline import Hop, LayerWork, StreamWork
+from costmodels.pipeline import Hop, LayerWork, StreamTime, StreamWork
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates
 
@@ -59,13 +59,15 @@ class Streams:
 
 @dataclass(frozen=True, eq=False)
 class _Operand:
-    """One stream: its traffic, home, staging, whole size in bytes [C] and direction."""
+    """One stream: its traffic, home, staging, whole size in bytes [C]; in_memory: the tables of parameters
+    whose weights are in a weight memory."""
 
     role: str
     traffic: StreamTraffic
     home: str
     staging: str
     whole_bytes: IntArray
+    in_memory: bool = False
 
 
 def _operands(
@@ -77,18 +79,43 @@ def _operands(
         in_memory = choice.params in WEIGHT_MEMORIES
         traffic = c.tables if in_memory else c.params
         home = L2 if in_memory else choice.params
-        yield _Operand("params", traffic, home, mode.staging[-2], traffic.region_bytes)
+        yield _Operand("params", traffic, home, mode.staging[-2], traffic.region_bytes, in_memory)
     yield _Operand("output", c.output, choice.output, mode.staging[-1], np.array([tensor_bytes[-1]]))
 
 
-def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[int, ...]) -> Streams:
+Pricer = Callable[[StreamWork], StreamTime]
+
+
+@dataclass
+class StreamCache:
+    """Priced streams of one candidate set: many choices of homes share them."""
+
+    price: Pricer
+    _known: dict[tuple[int, bool, str], StreamWork] = field(default_factory=dict)
+
+    def stream(self, number: int, operand: _Operand) -> StreamWork:
+        """Stream `number` of the layer, priced."""
+        key = (number, operand.in_memory, operand.staging)
+        if key not in self._known:
+            work = _stream_work(operand)
+            self._known[key] = replace(work, time=self.price(work))
+        return self._known[key]
+
+
+def streams(
+    c: Candidates,
+    choice: HomeChoice,
+    mode: Mode,
+    tensor_bytes: tuple[int, ...],
+    cache: StreamCache | None = None,
+) -> Streams:
     """What a combination needs and moves. tensor_bytes: sizes of the inputs, then of the output."""
     l1 = c.accumulator_bytes.astype(np.int64)
     staging = np.zeros(c.grid.count, np.int64)
     works: list[StreamWork] = []
     before: list[Hop] = []
     after: list[Hop] = []
-    for operand in _operands(c, choice, mode, tensor_bytes):
+    for number, operand in enumerate(_operands(c, choice, mode, tensor_bytes)):
         if operand.home == L1:
             continue
         several = operand.traffic.depth > 0 if operand.role != "output" else operand.traffic.fetches > 1
@@ -99,7 +126,7 @@ def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[i
         elif operand.staging == WHOLE:
             staging = staging + align4(operand.whole_bytes)
             (after if operand.role == "output" else before).append(_whole_hop(operand))
-        works.append(_stream_work(operand))
+        works.append(_stream_work(operand) if cache is None else cache.stream(number, operand))
     work = LayerWork(
         spec=c.space.spec,
         engine=c.engine,
@@ -124,6 +151,7 @@ def _stream_work(operand: _Operand) -> StreamWork:
     outward = operand.role == "output"
     near = f"{L1}_{L2}" if outward else f"{L2}_{L1}"
     moved = (traffic.transfers, traffic.lines, traffic.bytes)
+    hops: tuple[Hop, ...]
     if operand.staging == TILE:
         far = f"{L2}_{L3}" if outward else f"{L3}_{L2}"
         dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -13,11 +13,11 @@ from compiler.ir import Operator, Space
 from compiler.ops.engines import npu_blockers
 from compiler.schedule.footprint import Footprint
 from costmodels.engines.npu import NpuEngine
-from costmodels.pipeline import Priced, price_layer
+from costmodels.pipeline import KernelTime, kernel_time, price_layer, stream_time
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import FloatArray, IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
-from dse.options.homes import NONE, HomeChoice, Mode, modes, resident_bytes, streams
+from dse.options.homes import NONE, HomeChoice, Mode, StreamCache, modes, resident_bytes, streams
 from dse.options.pins import LayerPins, PinError
 from dse.solver.pareto import nondominated
 
@@ -111,11 +111,28 @@ def layer_options(
     sets, reasons = _sets(op, space, request, pins)
     known: dict[Mode, int] = {}
     options = []
+    priced = [_priced_set(c, request, pins) for c in sets]
     for choice in _choices(op, sets, request, pins):
-        option = _option(sets, choice, tensor_bytes, request, pins, known)
+        option = _option(priced, choice, tensor_bytes, request, pins, known)
         if option is not None:
             options.append(option)
     return LayerOptions(op, space, sets, tuple(known), tuple(options), reasons)
+
+
+@dataclass(frozen=True, eq=False)
+class _PricedSet:
+    """A candidate set with what all its homes and modes share: kernel times and priced streams."""
+
+    candidates: Candidates
+    kernel: KernelTime
+    cache: StreamCache
+
+
+def _priced_set(c: Candidates, request: OptionsRequest, pins: LayerPins) -> _PricedSet:
+    platform, point = request.platform, request.point
+    splits = (pins.split,) if pins.split else c.space.spec.splits
+    kernel = kernel_time(platform.engine_of[c.engine], c.space.spec, c.classes, splits)
+    return _PricedSet(c, kernel, StreamCache(lambda stream: stream_time(platform, stream, point)))
 
 
 def _sets(
@@ -154,7 +171,7 @@ def _consistent(op: Operator, choice: HomeChoice) -> bool:
 
 
 def _option(
-    sets: tuple[Candidates, ...],
+    sets: Sequence[_PricedSet],
     choice: HomeChoice,
     tensor_bytes: tuple[int, ...],
     request: OptionsRequest,
@@ -162,14 +179,15 @@ def _option(
     known: dict[Mode, int],
 ) -> Option | None:
     rows, picks, resident = [], [], []
-    for number, c in enumerate(sets):
+    for number, priced in enumerate(sets):
+        c = priced.candidates
         weights_only = choice.params.startswith("wmem")
         if weights_only and (c.layout == "plain" or not c.operator.has_weights):
             continue
         for mode in modes(choice):
             if pins.buffering not in (None, mode.buffering):
                 continue
-            found = _rows(c, choice, mode, tensor_bytes, request, pins)
+            found = _rows(priced, choice, mode, tensor_bytes, request, pins)
             if found is None:
                 continue
             values, tiling, split = found
@@ -186,7 +204,7 @@ def _option(
 
 
 def _rows(
-    c: Candidates,
+    priced_set: _PricedSet,
     choice: HomeChoice,
     mode: Mode,
     tensor_bytes: tuple[int, ...],
@@ -194,12 +212,12 @@ def _rows(
     pins: LayerPins,
 ) -> tuple[FloatArray, IntArray, IntArray] | None:
     """Front (time, energy, L1, staging) of one candidate set in one mode, tiling and split of every row."""
-    stream = streams(c, choice, mode, tensor_bytes)
+    c = priced_set.candidates
+    stream = streams(c, choice, mode, tensor_bytes, priced_set.cache)
     fits = np.flatnonzero(stream.l1_bytes <= request.l1_bytes)
     if len(fits) == 0:
         return None
-    splits = (pins.split,) if pins.split else c.space.spec.splits
-    work = replace(stream.work, splits=splits)
+    work = replace(stream.work, kernel=priced_set.kernel)
     priced = price_layer(request.platform, work, request.point)
     rows = np.stack(
         [priced.time_ms, priced.energy_uj, stream.l1_bytes.astype(np.float64), stream.staging_bytes], axis=1
@@ -209,20 +227,3 @@ def _rows(
     if pins.split:
         split = np.full_like(split, c.space.spec.splits.index(pins.split))
     return rows[keep], fits[keep], split
-
-
-def price_plan(
-    platform: Platform,
-    point: OperatingPoint,
-    c: Candidates,
-    choice: HomeChoice,
-    mode: Mode,
-    tensor_bytes: tuple[int, ...],
-    split: tuple[str, ...],
-) -> Priced:
-    """Price of single-tiling candidates in one mode, with its causes."""
-    work = replace(streams(c, choice, mode, tensor_bytes).work, splits=(split,))
-    return price_layer(platform, work, point)
-
-
-HOMES_BY_SOLVER: Mapping[str, str] = {"L1": L1, "L2": L2, "L3": L3}

@@ -31,26 +31,11 @@ static inline dse_range dse_clip(int32_t low, int32_t high, int32_t extent) {
     return (dse_range){start, dse_max(dse_min(high, extent), start + 1), low - start};
 }
 
-/* Offset of a range's first element in a tensor with these pitches. */
-static inline uint32_t dse_offset(const dse_range *r, const uint32_t *pitch, uint32_t rank) {
-    uint32_t offset = 0;
-    for (uint32_t k = 0; k < rank; k++) offset += (uint32_t)r[k].low * pitch[k];
-    return offset;
-}
-
 /* A dense tile. */
-static inline dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element) {
-    dse_operand view = {data, {0}};
-    for (uint32_t k = rank; k-- > 0u; element *= dse_extent(r[k])) view.pitch[k] = element;
-    return view;
-}
+dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element);
 
 /* A window of a tensor that lives in L1. */
-static inline dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
-    dse_operand view = {tensor + dse_offset(r, pitch, rank), {0}};
-    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
-    return view;
-}
+dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank);
 
 /* How a tile is cut into transfers: axes [line, rank) are one line, axes [block, line) the lines of one
  * transfer, every index of the axes before is a transfer of its own. */
@@ -59,48 +44,14 @@ typedef struct {
     uint32_t pitch[DSE_MAX_RANK]; /* of the tensor, in bytes */
 } dse_shape;
 
-static inline uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r) {
-    uint32_t bytes = s->element;
-    for (uint32_t k = 0; k < s->rank; k++) bytes *= dse_extent(r[k]);
-    return bytes;
-}
+uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r);
 
-/* Moves a tile between a tensor and its dense copy; returns the ticket of the last transfer. */
-static inline dse_ticket dse_move(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile,
-                                  bool into_tile) {
-    uint32_t outer = 1, lines = 1, bytes = s->element;
-    for (uint32_t k = 0; k < s->block; k++) outer *= dse_extent(r[k]);
-    for (uint32_t k = s->block; k < s->line; k++) lines *= dse_extent(r[k]);
-    for (uint32_t k = s->line; k < s->rank; k++) bytes *= dse_extent(r[k]);
-    const uint32_t pitch = s->line > s->block ? s->pitch[s->line - 1u] : bytes;
-    uint8_t *const start = tensor + dse_offset(r, s->pitch, s->rank);
-    dse_ticket ticket = DSE_DONE;
-    for (uint32_t i = 0; i < outer; i++) {
-        uint32_t rest = i, offset = 0;
-        for (uint32_t k = s->block; k-- > 0u; rest /= dse_extent(r[k])) offset += rest % dse_extent(r[k]) * s->pitch[k];
-        uint8_t *const far = start + offset, *const near = tile + i * lines * bytes;
-        ticket = into_tile ? dse_copy_2d(link, near, far, bytes, lines, bytes, pitch)
-                           : dse_copy_2d(link, far, near, bytes, lines, pitch, bytes);
-    }
-    return ticket;
-}
-
-static inline dse_ticket dse_load(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile) {
-    return dse_move(link, s, r, tensor, tile, true);
-}
-
-static inline dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile) {
-    return dse_move(link, s, r, tensor, tile, false);
-}
+/* Copies a tile of a tensor to a dense buffer, or back; the ticket is that of the last transfer. */
+dse_ticket dse_load(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile);
+dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile);
 
 /* Steps a tile index through a loop nest, innermost last. Returns the position (from 1) of the outermost
  * loop that moved, or 0 after the last tile. */
-static inline uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops) {
-    for (uint32_t k = loops; k-- > 0u;) {
-        if (++at[k] < trips[k]) return k + 1u;
-        at[k] = 0u;
-    }
-    return 0u;
-}
+uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops);
 
 #endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tiles of generated networks, see dse_tile.h: views, transfers, stepping through loop nests. */
+#include "dse_tile.h"
+
+/* Offset of a range's first element in a tensor with these pitches. */
+static uint32_t dse_offset(const dse_range *r, const uint32_t *pitch, uint32_t rank) {
+    uint32_t offset = 0;
+    for (uint32_t k = 0; k < rank; k++) offset += (uint32_t)r[k].low * pitch[k];
+    return offset;
+}
+
+dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element) {
+    dse_operand view = {data, {0}};
+    for (uint32_t k = rank; k-- > 0u; element *= dse_extent(r[k])) view.pitch[k] = element;
+    return view;
+}
+
+dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
+    dse_operand view = {tensor + dse_offset(r, pitch, rank), {0}};
+    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
+    return view;
+}
+
+uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r) {
+    uint32_t bytes = s->element;
+    for (uint32_t k = 0; k < s->rank; k++) bytes *= dse_extent(r[k]);
+    return bytes;
+}
+
+/* Moves a tile between a tensor and its dense copy; returns the ticket of the last transfer. */
+static dse_ticket dse_move(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile,
+                                  bool into_tile) {
+    uint32_t outer = 1, lines = 1, bytes = s->element;
+    for (uint32_t k = 0; k < s->block; k++) outer *= dse_extent(r[k]);
+    for (uint32_t k = s->block; k < s->line; k++) lines *= dse_extent(r[k]);
+    for (uint32_t k = s->line; k < s->rank; k++) bytes *= dse_extent(r[k]);
+    const uint32_t pitch = s->line > s->block ? s->pitch[s->line - 1u] : bytes;
+    uint8_t *const start = tensor + dse_offset(r, s->pitch, s->rank);
+    dse_ticket ticket = DSE_DONE;
+    for (uint32_t i = 0; i < outer; i++) {
+        uint32_t rest = i, offset = 0;
+        for (uint32_t k = s->block; k-- > 0u; rest /= dse_extent(r[k])) offset += rest % dse_extent(r[k]) * s->pitch[k];
+        uint8_t *const far = start + offset, *const near = tile + i * lines * bytes;
+        ticket = into_tile ? dse_copy_2d(link, near, far, bytes, lines, bytes, pitch)
+                           : dse_copy_2d(link, far, near, bytes, lines, pitch, bytes);
+    }
+    return ticket;
+}
+
+dse_ticket dse_load(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile) {
+    return dse_move(link, s, r, tensor, tile, true);
+}
+
+dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile) {
+    return dse_move(link, s, r, tensor, tile, false);
+}
+
+uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops) {
+    for (uint32_t k = loops; k-- > 0u;) {
+        if (++at[k] < trips[k]) return k + 1u;
+        at[k] = 0u;
+    }
+    return 0u;
+}
