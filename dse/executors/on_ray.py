@@ -1,0 +1,252 @@
+"""Work in Ray actors, on this machine or on a cluster. Ray is imported when a pool is opened, not before."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from dse.executors.base import ExecutorError, In, Make, Out, Pool
+from dse.executors.sources import PACKAGES, package_directory, sources_hash
+
+# A chunk that took this many workers down is to blame itself: most likely it needs more memory than there is.
+_DEATHS_PER_CHUNK = 3
+_START_SECONDS = 60.0
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about machines without GPU
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """`workers` Ray actors of one CPU each (None: one for every CPU), at `address`, or on this machine.
+
+    A cluster gets this process's sources with the job, and a worker that runs others is refused.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+
+    @contextmanager
+    def open(self, make: Make[In, Out]) -> Iterator[Pool[In, Out]]:
+        """Connect, start the actors, end them and the connection. Raises ExecutorError with the reason."""
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        with _connected(self.address, self.workers) as ray:
+            workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+            pool = _RayPool[In, Out](ray, workers, _Recipe.of(ray, make))
+            try:
+                pool.start()
+                yield pool
+            finally:
+                pool.close()
+
+
+@contextmanager
+def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
+    """The `ray` module, connected. A connection that was there before is used and left as it is."""
+    try:
+        import ray
+    except ImportError as error:
+        raise ExecutorError(f"several workers need Ray, which cannot be imported: {error}") from error
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        if address is None:
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, runtime_env={"py_modules": _packages()}, **quiet)
+    except Exception as error:  # Ray has no common base: ConnectionError, RuntimeError, ValueError, its own
+        raise ExecutorError(f"Ray at {address or 'this machine'}: {_one_line(error)}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _packages() -> list[str]:
+    return [str(package_directory(name)) for name in PACKAGES]
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no reason given'}"
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What an actor is built from: the factory, pickled by Ray's pickler, and where its modules are found."""
+
+    make: bytes
+    path: tuple[str, ...]
+    sources: str
+
+    @classmethod
+    def of(cls, ray: Any, make: Make[Any, Any]) -> _Recipe:
+        return cls(ray.cloudpickle.dumps(make), tuple(sys.path), sources_hash())
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """An exception of the work on its way to the driver, with the worker's traceback as text."""
+
+    error: Exception
+    trace: str
+
+    @classmethod
+    def of(cls, error: Exception) -> _Raised:
+        trace = traceback.format_exc()
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # an exception may refuse pickling in any way; its text still travels
+            error = ExecutorError(_one_line(error))
+        return cls(error, trace)
+
+
+class _Worker:
+    """Lives in the actor's process."""
+
+    def __init__(self, recipe: _Recipe) -> None:
+        sys.path.extend(entry for entry in recipe.path if entry not in sys.path)
+        self.sources = sources_hash()
+        self.make = recipe.make
+        self.work: Any = None
+
+    def hash_of_sources(self) -> str:
+        return self.sources
+
+    def run(self, items: Sequence[Any]) -> list[Any]:
+        """Results up to the first that failed."""
+        results: list[Any] = []
+        try:
+            if self.work is None:
+                self.work = pickle.loads(self.make)()
+            for item in items:
+                results.append(self.work(item))
+        except Exception as error:  # the driver decides
+            results.append(_Raised.of(error))
+        return results
+
+
+@dataclass(frozen=True)
+class _Chunk(Generic[In]):
+    first: int
+    items: tuple[In, ...]
+    deaths: int = 0
+
+
+@dataclass
+class _RayPool(Generic[In, Out]):
+    """The live side of OnRay: actors, and which of them is idle."""
+
+    ray: Any
+    workers: int
+    recipe: _Recipe
+    actors: list[Any] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start all actors and check that they run this code."""
+        self.actors = [self._actor() for _ in range(self.workers)]
+        hashes = [actor.hash_of_sources.remote() for actor in self.actors]
+        try:
+            found = self.ray.get(hashes, timeout=_START_SECONDS)
+        except self.ray.exceptions.GetTimeoutError as error:
+            raise ExecutorError(
+                f"{self.workers} workers did not start within {_START_SECONDS:.0f} s; the cluster offers "
+                f"{self.ray.available_resources().get('CPU', 0):.0f} free CPUs"
+            ) from error
+        except self.ray.exceptions.RayError as error:
+            raise ExecutorError(f"a worker did not start: {_one_line(error)}") from error
+        check_sources(self.recipe.sources, found)
+
+    def close(self) -> None:
+        """End all actors, also busy ones."""
+        for actor in self.actors:
+            with suppress(Exception):  # a lost connection leaves nothing to end
+                self.ray.kill(actor)
+
+    def _actor(self) -> Any:
+        return self.ray.remote(num_cpus=1)(_Worker).remote(self.recipe)
+
+    def map(self, items: Sequence[In], chunk: int = 1) -> Iterator[Out]:
+        """See Pool."""
+        starts = range(0, len(items), max(1, chunk))
+        todo = deque(_Chunk(first, tuple(items[first : first + max(1, chunk)])) for first in starts)
+        done: dict[int, list[Any]] = {}
+        busy: dict[Any, tuple[Any, _Chunk[In]]] = {}
+        idle = deque(self.actors)
+        for first in starts:
+            while first not in done:
+                self._hand_out(idle, todo, busy)
+                self._collect(idle, todo, busy, done)
+            yield from _checked(done.pop(first))
+
+    def _hand_out(
+        self, idle: deque[Any], todo: deque[_Chunk[In]], busy: dict[Any, tuple[Any, _Chunk[In]]]
+    ) -> None:
+        while idle and todo:
+            actor, chunk = idle.popleft(), todo.popleft()
+            busy[actor.run.remote(chunk.items)] = (actor, chunk)
+
+    def _collect(
+        self,
+        idle: deque[Any],
+        todo: deque[_Chunk[In]],
+        busy: dict[Any, tuple[Any, _Chunk[In]]],
+        done: dict[int, list[Any]],
+    ) -> None:
+        """Wait for one chunk; one whose worker died goes back to the front of the queue, for a new worker."""
+        (ready,), _ = self.ray.wait(list(busy), num_returns=1)
+        actor, chunk = busy.pop(ready)
+        try:
+            done[chunk.first] = self.ray.get(ready)
+            idle.append(actor)
+        except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError) as error:
+            todo.appendleft(_once_more(chunk, error))
+            idle.append(self._replace(actor))
+
+    def _replace(self, dead: Any) -> Any:
+        """A new actor instead of `dead`, which may only be out of reach."""
+        with suppress(Exception):  # usually it is gone already
+            self.ray.kill(dead)
+        fresh = self._actor()
+        self.actors[self.actors.index(dead)] = fresh
+        return fresh
+
+
+def check_sources(expected: str, found: Sequence[str]) -> None:
+    """Raises ExecutorError if a worker's sources differ from the driver's."""
+    for number, value in enumerate(found):
+        if value != expected:
+            raise ExecutorError(
+                f"worker {number} runs other code than this process (sources {value[:12]}, here "
+                f"{expected[:12]}); install the same version there or leave rvdse uninstalled"
+            )
+
+
+def _once_more(chunk: _Chunk[In], error: Exception) -> _Chunk[In]:
+    if chunk.deaths + 1 >= _DEATHS_PER_CHUNK:
+        raise ExecutorError(
+            f"{_DEATHS_PER_CHUNK} workers died of the same {len(chunk.items)} items (out of memory?): "
+            f"{_one_line(error)}"
+        ) from error
+    return _Chunk(chunk.first, chunk.items, chunk.deaths + 1)
+
+
+def _checked(results: list[Any]) -> Iterator[Any]:
+    for result in results:
+        if isinstance(result, _Raised):
+            result.error.add_note(f"in a worker:\n{result.trace}")
+            raise result.error
+        yield result

@@ -1,0 +1,220 @@
+"""The loop: ask a batch, evaluate it wherever the executor runs, tell it in trial order, save it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from dse.executors import Executor, InProcess, Pool
+from dse.front import choose, knee
+from dse.points import Evaluation, Evaluator, OuterSetting
+from dse.search.archive import Archive, thinned
+from dse.search.interrupt import interruptible
+from dse.search.options import Progress, SearchOptions, SearchResult
+from dse.search.outcome import SOLVER, outcome_of
+from dse.search.store import Saved, Storage, Store
+from dse.search.study import Asked, LiveStudy, quiet_optuna, without_position
+
+T = TypeVar("T")
+MakeEvaluator = Callable[[], Evaluator]
+OnProgress = Callable[[Progress], None]
+
+
+def explore(
+    make: MakeEvaluator,
+    options: SearchOptions,
+    executor: Executor | None = None,
+    storage: Storage | None = None,
+    progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+) -> SearchResult:
+    """Search what `make()` evaluates until the trials or the time of `options` are used up.
+
+    make: a picklable factory; called once here and once in every worker. executor: InProcess() by default.
+    storage: where the study goes, None to keep it in memory. progress: called after every evaluation.
+    stop: set it to end the search; Ctrl-C in the main thread does that too. What was evaluated is kept.
+
+    The same `make`, options (with trials) and seed give an equal result with every executor, also if the
+    search was interrupted at the end of a batch and resumed. Raises StorageError, ExecutorError, and
+    whatever the evaluator raises.
+    """
+    begin = time.monotonic()
+    stop = stop or threading.Event()
+    once = _Once(make)
+    work = EvaluateBatch(once, options.objectives)
+    with quiet_optuna(), interruptible(stop), (executor or InProcess()).open(work) as pool:
+        search = _Search.begin(once(), options, storage, pool, stop, begin)
+        search.run(progress or (lambda _: None))
+        return search.result()
+
+
+@dataclass
+class _Once(Generic[T]):
+    """Calls `make` at most once a process; what was made does not travel."""
+
+    make: Callable[[], T]
+    made: list[T] = field(default_factory=list)
+
+    def __call__(self) -> T:
+        if not self.made:
+            self.made.append(self.make())
+        return self.made[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_Once, (self.make,))
+
+
+@dataclass(frozen=True)
+class EvaluateBatch:
+    """The factory of the work that executors do: evaluate one setting, drop what is dominated."""
+
+    make: MakeEvaluator
+    objectives: tuple[str, ...]
+
+    def __call__(self) -> Callable[[OuterSetting], Evaluation]:
+        """Build the evaluator in the worker."""
+        return partial(_evaluate, self.make(), self.objectives)
+
+
+def _evaluate(evaluator: Evaluator, objectives: Sequence[str], setting: OuterSetting) -> Evaluation:
+    return thinned(evaluator.evaluate(setting), objectives)
+
+
+@dataclass
+class _Search:
+    options: SearchOptions
+    live: LiveStudy
+    store: Store | None
+    pool: Pool[OuterSetting, Evaluation]
+    stop: threading.Event
+    begin_seconds: float
+    archive: Archive
+    before: int
+    infeasible: int
+
+    @classmethod
+    def begin(
+        cls,
+        evaluator: Evaluator,
+        options: SearchOptions,
+        storage: Storage | None,
+        pool: Pool[OuterSetting, Evaluation],
+        stop: threading.Event,
+        begin_seconds: float,
+    ) -> _Search:
+        store = None if storage is None else Store(storage, options.objectives, _identity(options, storage))
+        saved = Saved() if store is None else store.load()
+        live = LiveStudy.begin(evaluator, options, saved.trials)
+        archive = Archive(options.objectives).with_saved(saved.points, saved.bound)
+        infeasible = sum(outcome.violation > 0 for outcome in live.outcomes.values())
+        before = len(live.finished)
+        return cls(options, live, store, pool, stop, begin_seconds, archive, before, infeasible)
+
+    def run(self, progress: OnProgress) -> None:
+        """Batch after batch; time is looked at only between batches."""
+        while (count := self._next_batch()) > 0:
+            asked = self.live.ask(count)
+            evaluations = self._evaluate_batch(asked, progress)
+            self._tell(asked, evaluations)
+            progress(self._progress(0))
+
+    def _next_batch(self) -> int:
+        """How many trials to ask: up to the next multiple of the batch size, so that batches stay aligned."""
+        done, options = len(self.live.finished), self.options
+        if self.stop.is_set():
+            return 0
+        if options.seconds is not None and done > self.before and self._elapsed() >= options.seconds:
+            return 0
+        count = options.batch - done % options.batch
+        return count if options.trials is None else min(count, options.trials - done)
+
+    def _evaluate_batch(
+        self, asked: Sequence[Asked], progress: OnProgress
+    ) -> Mapping[OuterSetting, Evaluation]:
+        """Evaluations of the settings that are new; fewer if the search is stopped meanwhile.
+
+        Settings that share an inner problem are neighbours, so that one worker solves it once for all.
+        """
+        new = dict.fromkeys(each.setting for each in asked if each.setting not in self.live.outcomes)
+        items = sorted(new, key=lambda setting: repr(without_position(setting)))
+        chunk = max(1, len(items) // (2 * self.pool.workers))
+        done: dict[OuterSetting, Evaluation] = {}
+        results = self.pool.map(items, chunk)
+        try:
+            for setting, evaluation in zip(items, results, strict=False):
+                done[setting] = evaluation
+                progress(self._progress(len(done)))
+                if self.stop.is_set():
+                    break
+        except KeyboardInterrupt:
+            self.stop.set()
+        return done
+
+    def _tell(self, asked: Sequence[Asked], evaluations: Mapping[OuterSetting, Evaluation]) -> None:
+        """In trial order. Trials whose setting was not reached before a stop are forgotten."""
+        fresh: list[Evaluation] = []
+        told = []
+        for each in asked:
+            evaluation = evaluations.get(each.setting)
+            outcome = self.live.outcomes.get(each.setting)
+            if outcome is None and evaluation is not None:
+                outcome = outcome_of(evaluation, self.options.objectives)
+                fresh.append(evaluation)
+            if outcome is not None:
+                told.append(self.live.tell(each, outcome))
+        self.infeasible += sum(evaluation.point is None for evaluation in fresh)
+        before, self.archive = self.archive, self.archive.with_evaluations(fresh)
+        if self.store is not None:
+            self.store.append(told, self.archive.new_since(before), self.archive.bound)
+
+    def _is_cut_short(self) -> bool:
+        trials = self.options.trials
+        return self.stop.is_set() and (trials is None or len(self.live.finished) < trials)
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.begin_seconds
+
+    def _progress(self, evaluated: int) -> Progress:
+        options = self.options
+        return Progress(
+            trials=len(self.live.finished) + evaluated,
+            limit=options.trials,
+            seconds=self._elapsed(),
+            seconds_limit=options.seconds,
+            front=len(self.archive.points),
+            infeasible=self.infeasible,
+            best=self.archive.best(),
+        )
+
+    def result(self) -> SearchResult:
+        """Choose the front, enter its solver points into the study."""
+        points, objectives = self.archive.points, self.options.objectives
+        front = choose(points, objectives, self.options.points) if points else ()
+        if self.store is not None:
+            solver = [self.live.solver_trial(point) for point in front if point.source == SOLVER]
+            self.store.add([trial for trial in solver if trial is not None])
+        return SearchResult(
+            points=points,
+            front=front,
+            knee=front.index(points[knee(points, objectives)]) if points else None,
+            trials=len(self.live.finished),
+            new_trials=len(self.live.finished) - self.before,
+            bound=self.archive.bound,
+            interrupted=self._is_cut_short(),
+            infeasible=None if points else self.archive.infeasible,
+            seconds=self._elapsed(),
+        )
+
+
+def _identity(options: SearchOptions, storage: Storage) -> dict[str, str]:
+    own = {
+        "objectives": ",".join(options.objectives),
+        "seed": str(options.seed),
+        "sampler": options.sampler,
+        "batch": str(options.batch),
+    }
+    return {**dict(storage.identity), **own}

@@ -1,0 +1,211 @@
+"""The study on disk: an Optuna study for people and tools, and the points met, for a resume.
+
+Nothing is written before something fits: a search that finds nothing leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from dse.points import Bound, DesignPoint
+from dse.search.codec import CodecError, from_plain, to_plain
+from dse.search.outcome import SOURCE, TRIAL, both_constraint_keys, one_constraint_key
+
+JOURNAL, POINTS = "study.journal", "study.points.jsonl"
+_IDENTITY = "identity"
+UNITS = {"latency": "latency_ms", "energy": "energy_uj", "memory": "memory_bytes"}
+
+
+class StorageError(ValueError):
+    """A study that cannot be written, read or continued; one clear line."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """directory: gets `study.points.jsonl` and, without a url, the journal `study.journal`.
+
+    url: of a database that Optuna can reach. name: of the study. identity: what was explored, as text by
+    name (model hash, platform, budget, ...); a resume with another identity is refused. resume: continue
+    what is there; without it a journal is replaced, and a study of that name in a database is an error.
+    """
+
+    directory: Path
+    name: str = "study"
+    url: str | None = None
+    identity: tuple[tuple[str, str], ...] = ()
+    resume: bool = False
+
+    @property
+    def journal(self) -> Path:
+        """Where the journal lies."""
+        return self.directory / JOURNAL
+
+    @property
+    def points(self) -> Path:
+        """Where the points lie."""
+        return self.directory / POINTS
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an earlier search left: its trials (source "trial"), its points in the order met, its bound."""
+
+    trials: tuple[FrozenTrial, ...] = ()
+    points: tuple[DesignPoint, ...] = ()
+    bound: Bound | None = None
+
+
+@dataclass
+class Store:
+    """The live side of a Storage. `identity` is completed by the search with its own options."""
+
+    storage: Storage
+    objectives: tuple[str, ...]
+    identity: Mapping[str, str]
+    study: Study | None = None
+    waiting: list[FrozenTrial] = field(default_factory=list)
+
+    def load(self) -> Saved:
+        """What there is to continue from. Raises StorageError if it belongs to another search."""
+        with _clear_errors(self.storage):
+            found = _study_there(self.storage)
+            if found is None:
+                return Saved()
+            if not self.storage.resume:
+                where, name = _where(self.storage), self.storage.name
+                raise StorageError(f"{where} has a study {name!r} already: resume it, or name another")
+            self._check_identity(found)
+            self.study = found
+            trials = [_loaded(trial) for trial in found.trials if trial.user_attrs.get(SOURCE) == TRIAL]
+        points, bound = _read_points(self.storage.points)
+        return Saved(tuple(trials), points, bound)
+
+    def append(
+        self, trials: Iterable[FrozenTrial], points: Sequence[DesignPoint], bound: Bound | None
+    ) -> None:
+        """Record a batch. The points go first: after a crash there may be a point too many, never a trial."""
+        self.waiting.extend(trials)
+        if self.study is None and not points:
+            return
+        with _clear_errors(self.storage):
+            study = self._opened()
+            _append_points(self.storage.points, points, bound)
+            study.add_trials([_stored(trial) for trial in self.waiting])
+        self.waiting.clear()
+
+    def add(self, trials: Sequence[FrozenTrial]) -> None:
+        """Enter trials that no sampler asked for, except those whose values the study has already."""
+        if self.study is None or not trials:
+            return
+        with _clear_errors(self.storage):
+            known = {tuple(trial.values or ()) for trial in self.study.get_trials(deepcopy=False)}
+            self.study.add_trials([_stored(t) for t in trials if tuple(t.values or ()) not in known])
+
+    def _opened(self) -> Study:
+        if self.study is None:
+            self.storage.directory.mkdir(parents=True, exist_ok=True)
+            self.storage.points.write_text("", encoding="utf-8")
+            if self.storage.url is None:
+                self.storage.journal.unlink(missing_ok=True)
+            self.study = optuna.create_study(
+                storage=_backend(self.storage),
+                study_name=self.storage.name,
+                directions=["minimize"] * len(self.objectives),
+            )
+            self.study.set_metric_names([UNITS[name] for name in self.objectives])
+            self.study.set_user_attr(_IDENTITY, dict(self.identity))
+        return self.study
+
+    def _check_identity(self, study: Study) -> None:
+        before = study.user_attrs.get(_IDENTITY, {})
+        for name in sorted({*before, *self.identity}):
+            then, now = before.get(name), self.identity.get(name)
+            if then != now:
+                raise StorageError(f"{_where(self.storage)} was made with {name} {then}, not {now}")
+
+
+def _where(storage: Storage) -> str:
+    return str(storage.journal) if storage.url is None else storage.url
+
+
+@contextmanager
+def _clear_errors(storage: Storage) -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as error:  # drivers of databases raise what they like
+        reason = str(error).strip().splitlines()
+        raise StorageError(
+            f"{_where(storage)}: {type(error).__name__}: {reason[0] if reason else 'no reason given'}"
+        ) from error
+
+
+def _backend(storage: Storage) -> BaseStorage:
+    if storage.url is not None:
+        return get_storage(storage.url)
+    return JournalStorage(JournalFileBackend(str(storage.journal)))
+
+
+def _study_there(storage: Storage) -> Study | None:
+    """The stored study; None if there is none, or if it is a journal that is about to be replaced."""
+    if storage.url is None:
+        if not storage.resume or not storage.journal.exists():
+            return None
+        _drop_torn_line(storage.journal)
+    try:
+        return optuna.load_study(study_name=storage.name, storage=_backend(storage))
+    except KeyError:
+        return None
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A killed process may leave half a line, to which the next one would be glued."""
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def _stored(trial: FrozenTrial) -> FrozenTrial:
+    stored = copy.copy(trial)
+    stored.system_attrs = both_constraint_keys(trial.system_attrs)
+    return stored
+
+
+def _loaded(trial: FrozenTrial) -> FrozenTrial:
+    trial.system_attrs = one_constraint_key(trial.system_attrs)
+    return trial
+
+
+def _append_points(path: Path, points: Sequence[DesignPoint], bound: Bound | None) -> None:
+    records: list[dict[str, Any]] = [{"point": to_plain(point)} for point in points]
+    records.append({"bound": None if bound is None else to_plain(bound)})
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
+
+
+def _read_points(path: Path) -> tuple[tuple[DesignPoint, ...], Bound | None]:
+    """Points in the order written, and the last bound."""
+    try:
+        _drop_torn_line(path)
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        points = [from_plain(DesignPoint, record["point"]) for record in records if "point" in record]
+        bounds = [record["bound"] for record in records if "bound" in record]
+        bound = from_plain(Bound, bounds[-1]) if bounds and bounds[-1] is not None else None
+    except (OSError, TypeError, json.JSONDecodeError, CodecError) as error:
+        raise StorageError(f"{path}: {error}; search again without resuming") from error
+    return tuple(points), bound

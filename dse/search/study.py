@@ -1,0 +1,153 @@
+"""The Optuna study of a running search: in memory, asked and told in batches."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from dse.points import DesignPoint, Evaluator, OuterSetting
+from dse.search.options import SearchOptions
+from dse.search.outcome import (
+    CONSTRAINT,
+    CONSTRAINT_KEY,
+    SOLVER,
+    Outcome,
+    outcome_of_trial,
+    point_attributes,
+)
+from dse.search.samplers import BatchSamplers, samplers_for
+from dse.search.space import POSITION, Params, distributions, seed_params, setting_of
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's line for every study and its notes on experimental features."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+# How often uniform sampling is tried for an inner problem that was not asked before.
+_FALLBACK_TRIES = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial and the setting that its parameters stand for."""
+
+    trial: Trial
+    setting: OuterSetting
+
+
+@dataclass
+class LiveStudy:
+    """finished: told trials in order. params_of: parameters of the first trial of each setting, its position
+    left out. outcomes: by setting, so that none is evaluated twice. problems: inner problems asked so far.
+    queued: seeds still to be asked."""
+
+    evaluator: Evaluator
+    options: SearchOptions
+    study: Study
+    space: dict[str, BaseDistribution]
+    finished: list[FrozenTrial] = field(default_factory=list)
+    params_of: dict[tuple[Any, ...], Params] = field(default_factory=dict)
+    outcomes: dict[OuterSetting, Outcome] = field(default_factory=dict)
+    problems: set[tuple[Any, ...]] = field(default_factory=set)
+    queued: int = 0
+
+    @classmethod
+    def begin(cls, evaluator: Evaluator, options: SearchOptions, earlier: Sequence[FrozenTrial]) -> LiveStudy:
+        """A study with the `earlier` trials told and the seeds that they lack enqueued."""
+        study = optuna.create_study(directions=["minimize"] * len(options.objectives))
+        live = cls(evaluator, options, study, distributions(evaluator.axes))
+        for trial in earlier:
+            study.add_trial(trial)
+            live._finish(trial, setting_of(evaluator, trial.params), outcome_of_trial(trial))
+        done = [trial.params for trial in earlier]
+        for params in seed_params(evaluator):
+            if params not in done:
+                study.enqueue_trial(params)
+                live.queued += 1
+        return live
+
+    def ask(self, size: int) -> list[Asked]:
+        """The next `size` trials, sampled from what is told so far."""
+        options = self.options
+        samplers = samplers_for(options.sampler, options.seed, len(self.finished), options.batch)
+        return [self._ask_novel(samplers) for _ in range(size)]
+
+    def _ask_novel(self, samplers: BatchSamplers) -> Asked:
+        """A seed as it is, else a trial whose inner problem is new: another position on a front that is known
+        would teach nothing. Samplers look at completed trials only, so those passed over leave no trace."""
+        is_final = self.queued > 0 or len(self.problems) >= self.problem_count
+        self.queued = max(0, self.queued - 1)
+        asked = self._ask(samplers.main)
+        for attempt in range(0 if is_final else samplers.tries + _FALLBACK_TRIES):
+            if without_position(asked.setting) not in self.problems:
+                break
+            self.study.tell(asked.trial, state=TrialState.FAIL)
+            asked = self._ask(samplers.main if attempt < samplers.tries else samplers.fallback)
+        self.problems.add(without_position(asked.setting))
+        return asked
+
+    def _ask(self, sampler: BaseSampler) -> Asked:
+        self.study.sampler = sampler
+        trial = self.study.ask(self.space)
+        return Asked(trial, setting_of(self.evaluator, trial.params))
+
+    @cached_property
+    def problem_count(self) -> int:
+        """How many inner problems there can be."""
+        return math.prod(len(axis.choices) for axis in self.evaluator.axes)
+
+    def tell(self, asked: Asked, outcome: Outcome) -> FrozenTrial:
+        """Finish one trial."""
+        for name, value in outcome.attributes.items():
+            asked.trial.set_user_attr(name, value)
+        asked.trial.set_constraint(CONSTRAINT, outcome.violation)
+        told = self.study.tell(asked.trial, list(outcome.values))
+        self._finish(told, asked.setting, outcome)
+        return told
+
+    def _finish(self, trial: FrozenTrial, setting: OuterSetting, outcome: Outcome) -> None:
+        self.finished.append(trial)
+        self.params_of.setdefault(without_position(setting), trial.params)
+        self.outcomes.setdefault(setting, outcome)
+        self.problems.add(without_position(setting))
+
+    def solver_trial(self, point: DesignPoint) -> FrozenTrial | None:
+        """A finished trial for a point that only the inner solver met: the choices of the trial that it was
+        met under, at the position where it would have been asked for; None if no trial has its setting."""
+        params = self.params_of.get(without_position(point.setting))
+        if params is None:
+            return None
+        return create_trial(
+            state=TrialState.COMPLETE,
+            values=[point.objective(name) for name in self.options.objectives],
+            params={**params, POSITION: min(1.0, max(0.0, point.setting.position))},
+            distributions=self.space,
+            user_attrs=point_attributes(point, SOLVER),
+            system_attrs={CONSTRAINT_KEY: 0.0},
+        )
+
+
+def without_position(setting: OuterSetting) -> tuple[Any, ...]:
+    """What identifies an inner problem: one front serves all positions."""
+    return tuple(getattr(setting, name) for name in setting.__dataclass_fields__ if name != POSITION)
