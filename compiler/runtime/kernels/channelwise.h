@@ -73,27 +73,39 @@ DSE_LEAF int32_t dse_channelwise_1x1(const dse_taps2d *q, const uint8_t *x, cons
     return sum;
 }
 
-/* sum[c] += the weights of `taps` neighbouring taps, c in [0, channels). */
-DSE_LEAF void dse_sum_taps(const int8_t *w, int32_t pitch, int32_t taps, int32_t channels, int32_t sum[4]) {
-    for (; taps > 0; taps--, w += pitch)
-        for (int32_t c = 0; c < channels; c++) sum[c] += w[c];
+/* sum[c] += the weights of `taps` neighbouring taps, c in [0, 4). */
+DSE_LEAF void dse_sum_taps_4(const int8_t *w, int32_t pitch, int32_t taps, int32_t sum[4]) {
+    int32_t s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
+    for (; taps > 0; taps--, w += pitch) s0 += w[0], s1 += w[1], s2 += w[2], s3 += w[3];
+    sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
 }
 
-/* sum[c] = the weights of channel c over the taps outside ty x tx, that is in the padding, c in [0, channels). What
- * lies right of tx in a row of taps and left of it in the next is contiguous: a head, equal gaps, and a tail. */
-DSE_LEAF void dse_channelwise_padding(const int8_t *w, int32_t pitch, dse_span ty, dse_span tx, int32_t taps_y,
-                                      int32_t taps_x, int32_t channels, int32_t sum[4]) {
-    const int32_t gap = taps_x - dse_length(tx);
-    for (int32_t c = 0; c < channels; c++) sum[c] = 0;
+/* sum[c] = the weights of channel c over the taps outside ty x tx, that is in the padding, c in [0, 4). What lies
+ * right of tx in a row of taps and left of it in the next is contiguous: a head, equal gaps, and a tail. */
+DSE_LEAF void dse_channelwise_padding_4(const int8_t *w, int32_t pitch, dse_span ty, dse_span tx, int32_t taps_y,
+                                             int32_t taps_x, int32_t sum[4]) {
+    const int32_t all = taps_y * taps_x, gap = taps_x - dse_length(tx);
+    sum[0] = sum[1] = sum[2] = sum[3] = 0;
     if (dse_length(ty) == 0 || gap == taps_x) {
-        dse_sum_taps(w, pitch, taps_y * taps_x, channels, sum);
+        dse_sum_taps_4(w, pitch, all, sum);
         return;
     }
-    dse_sum_taps(w, pitch, ty.low * taps_x + tx.low, channels, sum);
+    dse_sum_taps_4(w, pitch, ty.low * taps_x + tx.low, sum);
     int32_t at = ty.low * taps_x + tx.high;
-    for (int32_t r = dse_length(ty) - 1; r > 0; r--, at += taps_x)
-        dse_sum_taps(w + at * pitch, pitch, gap, channels, sum);
-    dse_sum_taps(w + at * pitch, pitch, taps_y * taps_x - at, channels, sum);
+    for (int32_t r = dse_length(ty) - 1; r > 0; r--, at += taps_x) dse_sum_taps_4(w + at * pitch, pitch, gap, sum);
+    dse_sum_taps_4(w + at * pitch, pitch, all - at, sum);
+}
+
+/* The same for one channel. */
+static inline int32_t dse_channelwise_padding_1(const int8_t *w, int32_t pitch, dse_span ty, dse_span tx,
+                                                int32_t taps_y, int32_t taps_x) {
+    int32_t sum = 0;
+    for (int32_t ky = 0; ky < taps_y; ky++)
+        for (int32_t kx = 0; kx < taps_x; kx++, w += pitch) {
+            const bool inside = ky >= ty.low && ky < ty.high && kx >= tx.low && kx < tx.high;
+            sum += inside ? 0 : *w;
+        }
+    return sum;
 }
 
 #endif

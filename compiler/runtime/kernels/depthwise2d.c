@@ -34,12 +34,11 @@ static inline dw_site dw_locate(const dse_conv2d_args *a, int32_t y, int32_t x, 
     return s;
 }
 
-/* The padding's share of the sums of channels [c, c + channels). */
-DSE_LEAF void dw_padding(const dse_conv2d_args *a, const dw_site *s, int32_t c, int32_t channels, int32_t sum[4]) {
-    const dse_window *w = &a->window;
-    dse_channelwise_padding((const int8_t *)a->weights + c, a->groups, s->ty, s->tx, w->taps_y, w->taps_x, channels,
-                            sum);
-    for (int32_t k = 0; k < channels; k++) sum[k] *= a->pad_value;
+/* The padding's share of the sums of channels [c, c + 4). */
+DSE_LEAF void dw_padding(const dse_conv2d_args *a, const dw_site *s, int32_t c, int32_t sum[4]) {
+    const int8_t *w = (const int8_t *)a->weights + c;
+    dse_channelwise_padding_4(w, a->groups, s->ty, s->tx, a->window.taps_y, a->window.taps_x, sum);
+    for (int32_t k = 0; k < 4; k++) sum[k] *= a->pad_value;
 }
 
 /* Channels [c, c + 4) of two pixels. */
@@ -50,7 +49,7 @@ DSE_LEAF void dw_4x2(const dse_conv2d_args *a, const dw_site *s, int32_t c, bool
     int32_t sum[8] = {0};
     if (s->padded) {
         int32_t pad[4];
-        dw_padding(a, s, c, 4, pad);
+        dw_padding(a, s, c, pad);
         for (int32_t k = 0; k < 4; k++) sum[2 * k] = sum[2 * k + 1] = pad[k];
     }
     dse_channelwise_4x2(&s->taps, s->x0 + c, s->x1 + c, s->w + c, sgn, sum);
@@ -67,18 +66,19 @@ DSE_LEAF void dw_4x1(const dse_conv2d_args *a, const dw_site *s, int32_t c, bool
     const int32_t *mul = a->tables + c, *add = mul + a->groups;
     uint8_t *y = s->y0 + c;
     int32_t sum[4] = {0};
-    if (s->padded) dw_padding(a, s, c, 4, sum);
+    if (s->padded) dw_padding(a, s, c, sum);
     dse_channelwise_4x1(&s->taps, s->x0 + c, s->w + c, sgn, sum);
     for (int32_t k = 0; k < 4; k++) y[k] = dse_requant(sum[k], mul[k], add[k], shift, low, high);
 }
 
 DSE_LEAF void dw_1x1(const dse_conv2d_args *a, const dw_site *s, int32_t c, int32_t pixel, bool sgn) {
-    const uint8_t *x = (pixel ? s->x1 : s->x0) + c;
-    int32_t sum[4] = {0};
-    if (s->padded) dw_padding(a, s, c, 1, sum);
-    sum[0] += dse_channelwise_1x1(&s->taps, x, s->w + c, sgn);
+    const dse_window *w = &a->window;
+    const int8_t *weights = (const int8_t *)a->weights + c;
+    int32_t sum = dse_channelwise_1x1(&s->taps, (pixel ? s->x1 : s->x0) + c, s->w + c, sgn);
+    if (s->padded)
+        sum += a->pad_value * dse_channelwise_padding_1(weights, a->groups, s->ty, s->tx, w->taps_y, w->taps_x);
     uint8_t *y = (pixel ? s->y1 : s->y0) + c;
-    *y = dse_requant(sum[0], a->tables[c], a->tables[a->groups + c], a->shift, a->low, a->high);
+    *y = dse_requant(sum, a->tables[c], a->tables[a->groups + c], a->shift, a->low, a->high);
 }
 
 /* The channels of one site. */

@@ -184,17 +184,17 @@ static inline npu_site npu_locate(const npu_tile *t, int32_t y, int32_t x, dse_s
     return s;
 }
 
-/* The padding's share of `channels` channels from c on. */
-DSE_LEAF void npu_channel_padding(const npu_site *s, int32_t c, int32_t channels, int32_t sum[4]) {
-    for (int32_t k = 0; k < channels; k++) sum[k] = 0;
+/* What the sums of channels [c, c + 4) start from: the padding's share. */
+DSE_LEAF void npu_channel_padding(const npu_site *s, int32_t c, int32_t sum[4]) {
+    sum[0] = sum[1] = sum[2] = sum[3] = 0;
     if (s->pad_value == 0) return;
-    dse_channelwise_padding(npu_filters + c, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3, channels, sum);
-    for (int32_t k = 0; k < channels; k++) sum[k] *= s->pad_value;
+    dse_channelwise_padding_4(npu_filters + c, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3, sum);
+    for (int32_t k = 0; k < 4; k++) sum[k] *= s->pad_value;
 }
 
 DSE_LEAF void npu_channels_4x2(const npu_site *s, int32_t c, bool sgn) {
     int32_t pad[4];
-    npu_channel_padding(s, c, 4, pad);
+    npu_channel_padding(s, c, pad);
     int32_t sum[8] = {pad[0], pad[0], pad[1], pad[1], pad[2], pad[2], pad[3], pad[3]};
     dse_channelwise_4x2(&s->taps, s->x0 + c, s->x1 + c, s->filter + c, sgn, sum);
     for (int32_t k = 0; k < 4; k++) s->to0[c + k] = sum[2 * k], s->to1[c + k] = sum[2 * k + 1];
@@ -202,16 +202,17 @@ DSE_LEAF void npu_channels_4x2(const npu_site *s, int32_t c, bool sgn) {
 
 DSE_LEAF void npu_channels_4x1(const npu_site *s, int32_t c, bool sgn) {
     int32_t sum[4];
-    npu_channel_padding(s, c, 4, sum);
+    npu_channel_padding(s, c, sum);
     dse_channelwise_4x1(&s->taps, s->x0 + c, s->filter + c, sgn, sum);
     for (int32_t k = 0; k < 4; k++) s->to0[c + k] = sum[k];
 }
 
 DSE_LEAF void npu_channels_1x1(const npu_site *s, int32_t c, bool pair, bool sgn) {
-    int32_t sum[4];
-    npu_channel_padding(s, c, 1, sum);
-    s->to0[c] = sum[0] + dse_channelwise_1x1(&s->taps, s->x0 + c, s->filter + c, sgn);
-    if (pair) s->to1[c] = sum[0] + dse_channelwise_1x1(&s->taps, s->x1 + c, s->filter + c, sgn);
+    const int8_t *weights = npu_filters + c;
+    const int32_t padding =
+        s->pad_value * dse_channelwise_padding_1(weights, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3);
+    s->to0[c] = padding + dse_channelwise_1x1(&s->taps, s->x0 + c, s->filter + c, sgn);
+    if (pair) s->to1[c] = padding + dse_channelwise_1x1(&s->taps, s->x1 + c, s->filter + c, sgn);
 }
 
 /* Channels [0, n) of a site; the last block of four overlaps the one before, less than four go one by one. */

@@ -2,7 +2,7 @@
  *
  * DSE_PIN makes values opaque at one place of a loop body: the compiler can neither load the values of all unrolled
  * steps first, nor regroup sums, nor replace pointers by a base and an index. On RV32 either costs it more registers
- * than there are (measured with clang: 5.2 instead of 3.5 instructions a MAC). It emits no instruction.
+ * than there are. It emits no instruction.
  */
 #ifndef DSE_KERNEL_PIN_H
 #define DSE_KERNEL_PIN_H
