@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.solver.bounds import Bounds, compute_bounds
-from dse.solver.certificate import HalfPlanes, Region, Staircase
+from dse.solver.certificate import Region
 from dse.solver.columns import resident_bytes
 from dse.solver.cut import Cut, make_cut
 from dse.solver.labels import Beam, Paths, explore
@@ -36,13 +36,11 @@ class Solution:
     """The front of one setting, sorted by time.
 
     `points` [p, 4]: time, energy, resident bytes in L2, bytes in weight memory. `l1_resident_bytes` [p]. Per
-    point and layer `moves`, `rows` [p, n] are indices into `Layer.moves` and its rows, `refs` the caller's
-    reference. `exact`: every attainable objective vector is weakly dominated by a point divided by (1 + gap),
-    or by `known`. `bound` holds for every deployment of the setting, exact or not; `region` is the tighter
-    certificate that a finished search proves: nothing attainable is better than the points, or `known`,
-    divided by 1 + gap. `stuck_layer`: first layer that cannot run in the arena and L1 cap, None if all can;
-    if it is None and there are no points, the parameter caps are what fails (or `known` dominates
-    everything).
+    point and layer `moves`, `rows` [p, n] are indices into `Layer.moves` and its rows, `refs` the caller's.
+    `exact`: every attainable objective vector is weakly dominated by a point divided by (1 + gap), or by such
+    a point of `known`. `region` holds for every deployment of the setting, exact or not. `stuck_layer` is the
+    first layer that cannot run in the arena and the L1 cap, None if all can; if there are no points
+    nevertheless, the parameter caps are what fails, or `known` dominates everything.
     """
 
     points: FloatArray
@@ -52,7 +50,6 @@ class Solution:
     refs: IntArray
     exact: bool
     gap: float
-    bound: HalfPlanes
     region: Region
     stuck_layer: int | None
     stats: Stats
@@ -68,7 +65,7 @@ class Solution:
         return np.concatenate([self.points[:, :2], memory[:, None]], axis=1)[:, : 3 if with_memory else 2]
 
 
-def bound_setting(network: Network, setting: Setting) -> HalfPlanes:
+def bound_setting(network: Network, setting: Setting) -> Region:
     """Half planes that no deployment of the setting can pass, without any search; infeasible settings exclude
     all.
 
@@ -77,13 +74,9 @@ def bound_setting(network: Network, setting: Setting) -> HalfPlanes:
     """
     space = build_space(network, setting)
     if space.stuck_layer is not None:
-        return HalfPlanes.nothing(setting.objectives)
-    return half_planes(compute_bounds(space))
-
-
-def half_planes(bounds: Bounds) -> HalfPlanes:
-    """The root bounds as a certificate."""
-    return HalfPlanes(bounds.facing, bounds.root)
+        return Region.nothing(setting.objectives)
+    bounds = compute_bounds(space)
+    return Region(bounds.facing, bounds.root)
 
 
 def solve(
@@ -114,10 +107,9 @@ def solve(
         front = _merge(space, front, paths, known)
         labels, candidates, exact = labels + paths.labels, candidates + paths.candidates, paths.complete
     stats = Stats(_states(space), sum(len(s.table) for s in space.steps), labels, candidates)
-    bound = half_planes(bounds)
     objectives = np.concatenate([front.costs[:, : setting.objectives], known])
-    region = Staircase(objectives / (1.0 + gap)) if exact else bound
-    return _solution(network, space, front, exact, gap, bound, region, stats)
+    region = Region(bounds.facing, bounds.root, objectives / (1.0 + gap) if exact else None)
+    return _solution(network, space, front, exact, gap, region, stats)
 
 
 def _check(setting: Setting, gap: float, label_limit: int | None, known: FloatArray | None) -> FloatArray:
@@ -154,8 +146,8 @@ def _empty(network: Network, space: Space) -> Paths:
 
 
 def _infeasible(network: Network, setting: Setting, space: Space, gap: float) -> Solution:
-    bound = HalfPlanes.nothing(setting.objectives)
-    return _solution(network, space, _empty(network, space), True, gap, bound, bound, Stats(0, 0, 0, 0))
+    bound = Region.nothing(setting.objectives)
+    return _solution(network, space, _empty(network, space), True, gap, bound, Stats(0, 0, 0, 0))
 
 
 def _solution(
@@ -164,7 +156,6 @@ def _solution(
     front: Paths,
     exact: bool,
     gap: float,
-    bound: HalfPlanes,
     region: Region,
     stats: Stats,
 ) -> Solution:
@@ -176,6 +167,4 @@ def _solution(
             refs[users, index] = layer.moves[move].refs[rows[users, index]]
             pools[users] += resident_bytes(layer, layer.moves[move])
     points = np.concatenate([front.costs[:, :2], pools[:, :2]], axis=1)
-    return Solution(
-        points, pools[:, 2], moves, rows, refs, exact, gap, bound, region, space.stuck_layer, stats
-    )
+    return Solution(points, pools[:, 2], moves, rows, refs, exact, gap, region, space.stuck_layer, stats)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.solver.certificate import HalfPlanes, envelope_hypervolume, hypervolume_gap
+from dse.solver.certificate import Region, envelope_hypervolume, hypervolume_gap
 from dse.solver.hypervolume import hypervolume
 from dse.solver.minimum import minimum_memory
 from dse.solver.problem import Network, Setting
@@ -31,7 +31,7 @@ def recompute(network: Network, solution: Solution, point: int) -> tuple[float, 
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_front_is_the_brute_force_front(seed: int, branches: bool) -> None:
     network, setting = random_network(seed, branches), random_setting(seed)
     found = objectives(attainable(network, setting), setting)
@@ -147,7 +147,10 @@ def test_minimum_memory_is_the_brute_force_minimum(seed: int, off_chip: bool) ->
 @settings(max_examples=60, deadline=None)
 def test_union_of_envelopes_is_never_below_a_fine_count(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    regions = [HalfPlanes(rng.random((4, 2)) + 0.05, rng.random(4)) for _ in range(3)]
+    regions = [
+        Region(rng.random((4, 2)) + 0.05, rng.random(4), rng.random((3, 2)) if rng.random() < 0.5 else None)
+        for _ in range(3)
+    ]
     reference = np.array([1.0, 1.2])
     axis = (np.arange(120) + 0.5) / 120
     cells = np.stack(np.meshgrid(axis * reference[0], axis * reference[1], indexing="ij"), axis=-1).reshape(

@@ -1,4 +1,6 @@
-"""Small random networks, networks shaped like the usual benchmarks, and a brute force that shares no solver code."""
+"""Small random networks, networks shaped like the usual benchmarks, and a brute force that shares no solver
+code.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,8 @@ def random_setting(seed: int) -> Setting:
 
 
 def every_deployment(network: Network) -> Iterator[tuple[tuple[tuple[int, int], ...], tuple[float, ...]]]:
-    """((move, row) per layer, [time, energy, L2 resident, weight memory, L1 resident, L1 peak, L2 peak]) of all choices.
+    """((move, row) per layer, [time, energy, L2 resident, weight memory, L1 resident, L1 peak, L2 peak]) of
+    all choices.
 
     The peaks are without resident parameters. Written from the definition of a live range, tensor by tensor.
     """
@@ -129,7 +132,9 @@ def _extend(
 
 
 def attainable(network: Network, setting: Setting) -> FloatArray:
-    """[n, 5] time, energy and resident bytes (L2, weight memory, L1) of all deployments within the setting."""
+    """[n, 5] time, energy and resident bytes (L2, weight memory, L1) of all deployments within the
+    setting.
+    """
     totals = np.array([total for _, total in every_deployment(network)]).reshape(-1, 7)
     fits = totals[:, 2] <= setting.budget_resident_bytes
     fits &= totals[:, 3] <= setting.wm_capacity_bytes
@@ -160,8 +165,8 @@ def naive_front(points: FloatArray) -> FloatArray:
 def benchmark_network(name: str, rows: int = 50, seed: int = 0) -> Network:
     """`mobilenet`: chain of 30; `dscnn`: chain of 12; `resnet8`: 15 layers, three residual blocks (9 states).
 
-    Sizes follow the MLPerf Tiny models; the options are random fronts of about `rows` per key where slower rows take
-    less energy or less memory, a larger tile is faster, and L3 is far dearer than L2.
+    Sizes follow the MLPerf Tiny models; the options are random fronts of about `rows` per key where slower
+    rows take less energy or less memory, a larger tile is faster, and L3 is far dearer than L2.
     """
     rng = np.random.default_rng(seed)
     channels, pairs, shortcuts = {
