@@ -56,7 +56,6 @@ DSE_LEAF dse_span dse_share(bool is_split, int32_t n, uint32_t core, uint32_t nc
     return is_split ? dse_chunk(n, core, ncores) : (dse_span){0, n};
 }
 
-DSE_LEAF dse_span dse_whole(int32_t n) { return (dse_span){0, n}; }
 DSE_LEAF int32_t dse_length(dse_span s) { return s.high - s.low; }
 
 /* Every kernel starts here: one call counted, its task on all cores, or on this one if nothing is split. */
