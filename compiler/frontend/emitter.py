@@ -47,6 +47,7 @@ class Emitter:
         self.net = net
         self.moved_bytes = 0
         self._names = Names()
+        self._tensor_names = Names()
         self._tensors: dict[str, Tensor] = {}
         self._operators: list[Operator] = []
         self._places: dict[str, tuple[str, Layout]] = {}
@@ -56,7 +57,7 @@ class Emitter:
         for name in net.inputs:
             value = net.values[name]
             layout = input_layouts.get(name, row_major(value.shape))
-            tensor = self._tensor(self._names.fresh(value.name, "input"), layout, self.quant(value))
+            tensor = self._tensor(self._tensor_names.fresh(value.name, "input"), layout, self.quant(value))
             self.place(value, tensor.name, layout)
             self._inputs.append(tensor.name)
 
@@ -95,14 +96,14 @@ class Emitter:
         """(operator name, output tensor) for the operator of `step`."""
         value = self.value(step.output)
         name = self._names.fresh(*_wishes(step))
-        tensor = self._tensor(f"{name}_out", layout, self.quant(value))
+        tensor = self._tensor(self._result(name), layout, self.quant(value))
         self.place(value, tensor.name, layout)
         return name, tensor
 
     def intermediate(self, step: Step, layout: Layout, quant: Quant, suffix: str) -> tuple[str, Tensor]:
         """(operator name, tensor) for a value that ONNX does not have."""
         name = self._names.fresh(*(f"{wish}_{suffix}" for wish in _wishes(step)))
-        return name, self._tensor(f"{name}_out", layout, quant)
+        return name, self._tensor(self._result(name), layout, quant)
 
     def add(self, operator: Operator) -> None:
         self._operators.append(operator)
@@ -124,7 +125,7 @@ class Emitter:
             for name, onnx in zip(self.net.outputs, self.net.output_names, strict=True)
         )
         wanted = dict.fromkeys(binding.tensor for binding in outputs)
-        new = {name: self._names.fresh(self._onnx_name(outputs, name), "output") for name in wanted}
+        new = {name: self._tensor_names.fresh(self._onnx_name(outputs, name), "output") for name in wanted}
         outputs = tuple(replace(binding, tensor=new[binding.tensor]) for binding in outputs)
         operators = tuple(_renamed(op, new) for op in self._operators)
         used = {name for op in operators for name in (*op.inputs, op.output)} | {*self._inputs, *new.values()}
@@ -151,6 +152,9 @@ class Emitter:
     def inputs(self) -> tuple[Binding, ...]:
         return tuple(self._bindings[name] for name in self._inputs)
 
+    def _result(self, operator: str) -> str:
+        return self._tensor_names.fresh(f"{operator}_out", f"{operator}_out")
+
     def _tensor(self, name: str, layout: Layout, quant: Quant) -> Tensor:
         tensor = Tensor(name, layout.storage_shape, quant.dtype, quant.scale, quant.zero_point)
         self._tensors[name] = tensor
@@ -168,7 +172,7 @@ class Emitter:
         self, value: Value, source: str, layout: Layout, shape: tuple[int, ...], perm: tuple[int, ...]
     ) -> str:
         name = self._names.fresh(f"{source.removesuffix('_out')}_transpose", "transpose")
-        tensor = self._tensor(f"{name}_out", layout, self.quant(value))
+        tensor = self._tensor(self._result(name), layout, self.quant(value))
         self._operators.append(
             Transpose(
                 name=name,

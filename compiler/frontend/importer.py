@@ -20,7 +20,7 @@ from compiler.frontend.operators import HANDLERS
 from compiler.frontend.quantise import is_float, quantise
 from compiler.frontend.reader import Reader
 from compiler.frontend.simplify import simplify
-from compiler.frontend.source import Port
+from compiler.frontend.source import Port, Source
 from compiler.frontend.steps import Net
 from compiler.frontend.support import check
 from compiler.ir import Module
@@ -56,10 +56,11 @@ def import_model(path: Path | str, *, calibration: Path | str | None = None, see
     file = Path(path)
     data = files.read_bytes(file)
     model = files.parse(data, file)
-    net, ports = _read(model, file.name)
+    net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
     if is_float(model):
-        model, notes = _quantised(model, ports, file.name, calibration, seed)
+        model, warnings = _quantised(model, source.inputs, file.name, calibration, seed)
+        notes = (*source.notes, *warnings)
         net, _ = _read(model, file.name)
     return _imported(net, notes, files.digest(data), model, file)
 
@@ -79,7 +80,7 @@ def _quantised(
     return quantise(model, ports, synthetic_samples(ports, seed), name), (note,)
 
 
-def _read(model: onnx.ModelProto, name: str) -> tuple[Net, tuple[Port, ...]]:
+def _read(model: onnx.ModelProto, name: str) -> tuple[Net, Source]:
     """The net of `model`; raises ModelError with everything in it that is not supported."""
     source = files.read(model, name)
     known = tuple(check(source.nodes))
@@ -88,7 +89,7 @@ def _read(model: onnx.ModelProto, name: str) -> tuple[Net, tuple[Port, ...]]:
     reader.read(source.nodes, HANDLERS, refused)
     net = reader.net(name, source.outputs)
     _raise(name, (*known, *reader.findings))
-    return net, source.inputs
+    return net, source
 
 
 def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelProto, file: Path) -> Imported:

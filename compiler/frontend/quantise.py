@@ -10,22 +10,35 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from compiler.frontend.calibration import Samples
+from compiler.frontend.constants import dequantise
 from compiler.frontend.errors import ModelError
-from compiler.frontend.source import Port
+from compiler.frontend.source import Port, to_array
 from compiler.frontend.support import OPERATORS, QUANTISERS
 
 MIN_OPSET = 13
 """The first operator set whose DequantizeLinear has scales by channel."""
 
+ERRORS = 3
+"""onnxruntime's log level that leaves out warnings."""
+
 NOT_QUANTISED = ("Constant", "Shape", "Identity", "Dropout", *QUANTISERS)
 
 
 def is_float(model: onnx.ModelProto) -> bool:
-    """Whether the model has no quantisation at all."""
-    return not any(node.op_type in QUANTISERS for node in model.graph.node)
+    """Whether no activation is quantised: no QuantizeLinear, and no integer input is dequantised.
+
+    Weights alone may be stored as integers behind DequantizeLinear.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return not any(
+        node.op_type == "QuantizeLinear"
+        or (node.op_type == "DequantizeLinear" and node.input[0] not in constants)
+        for node in model.graph.node
+    )
 
 
 def quantise(model: onnx.ModelProto, ports: tuple[Port, ...], samples: Samples, name: str) -> onnx.ModelProto:
@@ -37,7 +50,7 @@ def quantise(model: onnx.ModelProto, ports: tuple[Port, ...], samples: Samples, 
         raise ModelError(
             f"{name}: a float model must be quantised, which needs onnxruntime: pip install 'rvdse[quant]'"
         )
-    fixed = _with_fixed_inputs(model, ports)
+    fixed = _with_float_constants(_with_fixed_inputs(model, ports))
     try:
         with tempfile.TemporaryDirectory() as folder, _quiet():
             return _quantised(fixed, samples, Path(folder))
@@ -57,17 +70,33 @@ def _with_fixed_inputs(model: onnx.ModelProto, ports: tuple[Port, ...]) -> onnx.
     return fixed
 
 
+def _with_float_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Replace DequantizeLinear of constants by float constants; edits `model`."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or any(n and n not in tensors for n in node.input):
+            kept.append(node)
+            continue
+        codes, scale, *zero = (to_array(tensors[name]) for name in node.input if name)
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        real = dequantise(codes, scale, zero[0] if zero else None, axis).array.astype(np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(real, node.output[0]))
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
 def _quantised(model: onnx.ModelProto, samples: Samples, folder: Path) -> onnx.ModelProto:
     from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
     if versions and versions[0] < MIN_OPSET:
         model = onnx.version_converter.convert_version(model, MIN_OPSET)
-    prepared, output = folder / "prepared.onnx", folder / "quantised.onnx"
-    quant_pre_process(model, prepared, skip_symbolic_shape=True)
+    output = folder / "quantised.onnx"
     quantization.quantize_static(
-        prepared,
+        _folded(model, folder / "folded.onnx"),
         output,
         _Reader(samples),
         quant_format=quantization.QuantFormat.QDQ,
@@ -77,6 +106,18 @@ def _quantised(model: onnx.ModelProto, samples: Samples, folder: Path) -> onnx.M
         weight_type=quantization.QuantType.QInt8,
     )
     return onnx.load(output)
+
+
+def _folded(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
+    """The model after onnxruntime's basic optimisations: constants and BatchNormalization folded."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = ERRORS
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnx.load(path)
 
 
 class _Reader:
