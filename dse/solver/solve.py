@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from dse.solver.labels import Beam, Paths, explore
 from dse.solver.pareto import FloatArray, IntArray, filter_against, nondominated
 from dse.solver.problem import Network, Setting
 from dse.solver.space import Space, build_space
+from dse.solver.width import free_homes, pin_homes, wide_tensors
 
 _BEAM = 8
 _GAPS = (0.01, 0.003)
@@ -85,15 +86,23 @@ def solve(
     gap: float = 0.0,
     label_limit: int | None = None,
     known: FloatArray | None = None,
+    state_limit: int = 20_000,
 ) -> Solution:
     """Front of `network` under `setting`, exact for gap 0, else within a factor 1 + gap in every objective.
 
     `known` [k, 2 or 3] are objective vectors found elsewhere: what they dominate is not searched for and not
     returned. `label_limit` caps the labels kept in a step; if it ever acts the result is a beam search and
-    `exact` is False. Raises ValueError for a negative gap, a label limit below 1 and `known` of the wrong
-    width.
+    `exact` is False. Where live tensors could be combined in more than `state_limit` ways, the smallest are
+    pinned to L2: `exact` is False, and `region` still holds for the network as given.
+
+    Raises ValueError for a negative gap, a limit below 1 and `known` of the wrong width.
     """
     known = _check(setting, gap, label_limit, known)
+    wide = wide_tensors(network, state_limit)
+    if wide:
+        region = bound_setting(free_homes(network, wide), setting)
+        pinned = solve(pin_homes(network, wide), setting, gap, label_limit, known, state_limit)
+        return replace(pinned, exact=False, region=region)
     space = build_space(network, setting)
     if space.stuck_layer is not None:
         return _infeasible(network, setting, space, gap)

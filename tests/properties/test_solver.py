@@ -91,6 +91,20 @@ def test_label_limit_gives_attainable_points_and_a_valid_bound(seed: int, limit:
         np.testing.assert_array_equal(solution.objectives(setting.with_memory), naive_front(found))
 
 
+@given(seeds, st.sampled_from([1, 2, 4]))
+@settings(max_examples=80, deadline=None)
+def test_pinned_homes_give_attainable_points_and_a_valid_bound(seed: int, state_limit: int) -> None:
+    network, setting = random_network(seed), random_setting(seed)
+    found = objectives(attainable(network, setting), setting)
+    solution = solve(network, setting, state_limit=state_limit)
+    everything = {tuple(point) for point in found}
+    assert all(tuple(point) in everything for point in solution.objectives(setting.with_memory))
+    assert solution.region.admits(found * (1 + 1e-9)).all()
+    assert solution.stats.states <= state_limit
+    for point in range(min(2, len(solution.points))):
+        assert recompute(network, solution, point)[:4] == tuple(solution.points[point])
+
+
 @given(seeds)
 @settings(max_examples=80, deadline=None)
 def test_no_deployment_lies_outside_the_half_planes(seed: int) -> None:
