@@ -14,15 +14,16 @@ from compiler.memory import DoesNotFit
 from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, LevelCapacities, deploy
 from costmodels.engines.npu import NpuEngine
-from costmodels.platform import OperatingPoint
 from dse.estimate import Estimator
+from dse.front import merge_bounds
 from dse.limits import Limits, limits_of
-from dse.network import SOLVER_HOME, Problem, build_problem
+from dse.network import Problem, build_problem, near_problem
 from dse.options import Effort, OptionsRequest
 from dse.options.pins import check_pins
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting, frozen_choices
-from dse.reachable import least_memory, why_infeasible
-from dse.solver.solve import Solution, solve
+from dse.reachable import Least, least_memory, why_infeasible
+from dse.solver.certificate import Region
+from dse.solver.solve import Solution, bound_setting, solve
 from dse.task import Task
 
 GAP = 0.01
@@ -30,7 +31,6 @@ LABEL_LIMIT = 400
 OTHERS = 10
 L1_STEPS = 5
 ARENA_STEPS = 7
-LEVEL_OF_SOLVER = {value: key for key, value in SOLVER_HOME.items() if key != "wmem_mram"}
 
 
 @dataclass
@@ -39,12 +39,14 @@ class ProblemEvaluator:
 
     task: Task
     effort: Effort = field(default_factory=Effort)
-    _problems: dict[tuple[str, str, bool], Problem] = field(default_factory=dict, repr=False)
+    _problems: dict[str, Problem] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        names = tuple(engine.name for engine in self.task.platform.engines)
-        check_pins(self.task.pins, self.graph, names)
+        platform = self.task.platform
+        engines = tuple(engine.name for engine in platform.engines)
+        points = tuple(point.name for point in platform.operating_points)
+        check_pins(self.task.pins, self.graph, engines, points)
 
     @property
     def graph(self) -> Graph:
@@ -63,111 +65,112 @@ class ProblemEvaluator:
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
-        """What Optuna decides; choices that the task fixes have one entry."""
-        engines = [engine.name for engine in self.task.platform.engines]
-        policies = ("all", "cluster") if len(engines) > 1 else ("all",)
-        points = tuple(point.name for point in self.task.platform.operating_points)
-        return (
+        """What Optuna decides; what the task leaves no choice in is not an axis."""
+        activations = (L2, L3) if self.limits.has_l3 else (L2,)
+        axes = (
             Axis("l1", self._l1_labels, "cap on L1, so that layers leave room for each other"),
-            Axis(
-                "arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"
-            ),
-            Axis("engines", policies, "which engines layers may use"),
-            Axis("operating_point", points, "voltage and clocks"),
-            Axis(
-                "activations", ("l2", "l3") if self.limits.has_l3 else ("l2",), "where activations may live"
-            ),
+            Axis("arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"),
+            Axis("operating_point", self._points, "voltage and clocks"),
+            Axis("activations", activations, "the farthest level where activations may live"),
         )
+        return tuple(axis for axis in axes if len(axis.choices) > 1)
 
     @cached_property
-    def _arena_range(self) -> tuple[int, int]:
-        """Least and most useful cap on live tensors and stages, in bytes."""
-        least = least_memory(
-            self.problem(self._default_point.name, "all", False).network, self.limits.l1_bytes
-        )
-        roomy = sum(-(-t.bytes // 4) * 4 for t in self.graph.tensors)
-        high = max(1, min(self.limits.l2_bytes, self.limits.on_chip_bytes, roomy))
-        return min(least.arena_bytes, high), high
+    def _points(self) -> tuple[str, ...]:
+        pinned = [pin.value for pin in self.task.pins if pin.decision == "operating_point"]
+        return tuple(pinned[-1:]) or tuple(point.name for point in self.task.platform.operating_points)
+
+    @cached_property
+    def _default_point(self) -> str:
+        default = self.task.platform.point().name
+        return default if default in self._points else self._points[0]
+
+    @cached_property
+    def _needs(self) -> tuple[Least, Least]:
+        """Least memory with activations on chip, and wherever the platform allows them."""
+        caps = (self.limits.l1_bytes, self.limits.l2_bytes, self.limits.on_chip_bytes)
+        far = self.limits.has_l3
+        near = least_memory(self.problem(self._default_point, False).network, *caps)
+        return near, least_memory(self.problem(self._default_point, True).network, *caps) if far else near
 
     @cached_property
     def _l1_labels(self) -> tuple[str, ...]:
         high = min(self.limits.l1_bytes, self.limits.on_chip_bytes)
-        return _ladder(max(1, high // 16), high, L1_STEPS)
+        return _ladder({need.l1_bytes for need in self._needs if need.feasible}, high, L1_STEPS)
 
     @cached_property
     def _arena_labels(self) -> tuple[str, ...]:
-        low, high = self._arena_range
-        return _ladder(low, high, ARENA_STEPS)
-
-    @cached_property
-    def _default_point(self) -> OperatingPoint:
-        return self.task.platform.point()
+        roomy = sum(-(-t.bytes // 4) * 4 for t in self.graph.tensors)
+        high = min(self.limits.l2_bytes, self.limits.on_chip_bytes, roomy)
+        return _ladder({need.arena_bytes for need in self._needs if need.feasible}, high, ARENA_STEPS)
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
-        """The setting that sampled choices stand for."""
+        """The setting that sampled choices stand for; a missing choice is the only one there is."""
         return OuterSetting(
-            l1_bytes=int(choices["l1"]),
-            arena_bytes=int(choices["arena"]),
-            engines=choices["engines"],
-            operating_point=choices["operating_point"],
-            l3_activations=choices["activations"] == "l3",
+            l1_bytes=int(choices.get("l1", self._l1_labels[-1])),
+            arena_bytes=int(choices.get("arena", self._arena_labels[-1])),
+            engines="all",
+            operating_point=choices.get("operating_point", self._default_point),
+            l3_activations=choices.get("activations", L2) == L3,
             position=position,
         )
 
     def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
-        """The largest memories first, then every arena with the largest L1 and every L1 with the largest arena."""
-        found = []
-        last = {axis.name: axis.choices[-1] for axis in self.axes}
-        base = last | {
-            "engines": "all",
-            "operating_point": self._default_point.name,
-            "activations": "l2",
-        }
-        for position in (0.0, 1.0, 0.5):
-            found.append((frozen_choices(**base), position))
-        for name in ("arena", "l1"):
-            for label in reversed(self._axis(name).choices[:-1]):
-                found.append((frozen_choices(**{**base, name: label}), 0.0))
-        return tuple(found)
+        """The least memory first, then the roomiest setting, then the ladder of arenas and of L1 caps."""
+        names = {axis.name for axis in self.axes}
+        near, far = self._needs
 
-    def _axis(self, name: str) -> Axis:
-        return next(axis for axis in self.axes if axis.name == name)
+        def choices(**wanted: str) -> Mapping[str, str]:
+            base = {
+                "l1": self._l1_labels[-1],
+                "arena": self._arena_labels[-1],
+                "operating_point": self._default_point,
+                "activations": L2,
+            }
+            return frozen_choices(**{k: v for k, v in {**base, **wanted}.items() if k in names})
+
+        found = [(choices(), position) for position in (0.0, 1.0, 0.5)]
+        for need, level in ((near, L2), (far, L3)):
+            if need.feasible:
+                least = {"l1": str(need.l1_bytes), "arena": str(need.arena_bytes), "activations": level}
+                found.append((choices(**least), 0.0))
+        for label in self._arena_labels[-2::-1]:
+            found.append((choices(arena=label), 0.0))
+        for label in self._l1_labels[-2::-1]:
+            found.append((choices(l1=label), 0.0))
+        return tuple(found)
 
     # -- evaluation --------------------------------------------------------------------------------
 
-    def problem(self, point: str, engines: str, l3: bool) -> Problem:
-        """The solver's problem under the decisions that change the options."""
-        key = (point, engines, l3)
-        if key not in self._problems:
+    def problem(self, point: str, far: bool) -> Problem:
+        """The solver's problem at an operating point; `far`: activations may also live in L3."""
+        if point not in self._problems:
             platform = self.task.platform
-            names = tuple(engine.name for engine in platform.engines)
             request = OptionsRequest(
                 platform=platform,
                 point=platform.point(point),
                 l1_bytes=min(self.limits.l1_bytes, self.limits.on_chip_bytes),
-                homes=(L2, L1, L3) if l3 else self._homes,
+                homes=(L2, L1, L3) if self.limits.has_l3 else (L2, L1),
                 param_homes=self.limits.param_homes,
-                engines=names if engines == "all" else (engines,),
+                engines=tuple(engine.name for engine in platform.engines),
                 effort=self.effort,
             )
-            self._problems[key] = build_problem(
+            self._problems[point] = build_problem(
                 self.graph, request, self.task.pins, self.task.io_home, self._blockers
             )
-        return self._problems[key]
-
-    @property
-    def _homes(self) -> tuple[str, ...]:
-        pinned = any(
-            pin.decision in ("input_home", "output_home") and pin.value == L3 for pin in self.task.pins
-        )
-        return (L2, L1, L3) if self.task.io_home == L3 or pinned else (L2, L1)
+        problem = self._problems[point]
+        return problem if far else near_problem(problem)
 
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:
         npus = [engine for engine in self.task.platform.engines if isinstance(engine, NpuEngine)]
-        return {
-            op.name: tuple(r for npu in npus for r in npu_blockers(op, npu.constraints)) for op in self.graph
-        }
+        return {op.name: tuple(r for npu in npus for r in npu_blockers(op, npu.constraints)) for op in self.graph}
+
+    def infeasible(self) -> Infeasible | None:
+        """Why the task has no deployment at all; None if it has one."""
+        if any(need.feasible for need in self._needs):
+            return None
+        return why_infeasible(self.task, self.limits, self.problem(self._default_point, self.limits.has_l3))
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve the setting, pick the point at its position, realise it and a spread of the others."""
@@ -178,29 +181,23 @@ class ProblemEvaluator:
         realised = [self._realise(setting, solution, index, "solver") for index in spread]
         point = self._realise(setting, solution, wanted, "trial")
         others = tuple(p for p in realised if isinstance(p, DesignPoint))
-        bound = self._bound(setting, solution)
+        bound = self._bound_for(setting)
         if isinstance(point, DesignPoint):
             return Evaluation(setting, point, others, 0.0, None, bound)
         over = point.need_bytes / max(point.capacity_bytes, 1) - 1.0
         return Evaluation(setting, None, others, max(over, 1e-6), self._does_not_fit(point), bound)
 
-    def infeasible(self) -> Infeasible | None:
-        """Why the task has no deployment at all; None if it has one."""
-        return why_infeasible(
-            self.task, self.limits, self.problem(self._default_point.name, "all", self.limits.has_l3)
-        )
-
     def _solve(self, setting: OuterSetting) -> Solution:
         key = replace(setting, position=0.0)
         if key not in self._solutions:
-            problem = self.problem(setting.operating_point, setting.engines, setting.l3_activations)
+            problem = self.problem(setting.operating_point, setting.l3_activations)
             inner = self.limits.inner(setting, "memory" in self.task.objectives)
             self._solutions[key] = solve(problem.network, inner, GAP, LABEL_LIMIT)
         return self._solutions[key]
 
     def _nothing(self, setting: OuterSetting) -> Evaluation:
         """An infeasible setting; the violation is how far its caps are below the least memory."""
-        problem = self.problem(setting.operating_point, setting.engines, setting.l3_activations)
+        problem = self.problem(setting.operating_point, setting.l3_activations)
         least = least_memory(problem.network, setting.l1_bytes)
         violation = 1.0
         if least.feasible:
@@ -211,7 +208,7 @@ class ProblemEvaluator:
     def _realise(
         self, setting: OuterSetting, solution: Solution, index: int, source: str
     ) -> DesignPoint | DoesNotFit:
-        problem = self.problem(setting.operating_point, setting.engines, setting.l3_activations)
+        problem = self.problem(setting.operating_point, setting.l3_activations)
         decisions = self._decisions(problem, solution, index)
         capacities = LevelCapacities(self.limits.capacities)
         deployment = deploy(
@@ -238,15 +235,27 @@ class ProblemEvaluator:
             footprints.append(options.footprint(move, row))
         return Decisions(tuple(plans), tuple(footprints), homes, params)
 
-    def _bound(self, setting: OuterSetting, solution: Solution) -> Bound:
-        low = solution.bound
-        ideal = [_least(low.weights, low.bounds, axis) for axis in range(2)]
-        planes = tuple(
-            (float(w[0]), float(w[1]), float(b))
-            for w, b in zip(low.weights, low.bounds, strict=True)
-            if len(w) == 2
-        )
-        return Bound(ideal[0], ideal[1], 0, planes)
+    @cached_property
+    def bound(self) -> Bound:
+        """What no deployment of the whole explored space can beat: relaxed to the largest caps everywhere."""
+        merged: Bound | None = None
+        for point in self._points:
+            network = self.problem(point, self.limits.has_l3).network
+            merged = merge_bounds(merged, self._bound_of(bound_setting(network, self.limits.roomiest())))
+        if merged is None:
+            raise ValueError(f"platform {self.task.platform.name} has no operating point")
+        return merged
+
+    def _bound_of(self, region: Region) -> Bound:
+        ideal = [_least(region.weights, region.bounds, axis) for axis in range(2)]
+        rows = zip(region.weights, region.bounds, strict=True)
+        planes = tuple((float(w[0]), float(w[1]), float(b)) for w, b in rows)
+        memory = min(need.total_bytes for need in self._needs if need.feasible)
+        return Bound(ideal[0], ideal[1], memory, planes)
+
+    def _bound_for(self, setting: OuterSetting) -> Bound | None:
+        """The bound travels once, with the first seed."""
+        return self.bound if setting == self.setting(*self.seeds()[0]) else None
 
     def _does_not_fit(self, found: DoesNotFit) -> Infeasible:
         return Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
@@ -258,11 +267,15 @@ def _least(weights: np.ndarray, bounds: np.ndarray, axis: int) -> float:
     return float((bounds[alone] / weights[alone, axis]).max(initial=0.0))
 
 
-def _ladder(low: int, high: int, steps: int) -> tuple[str, ...]:
-    """Geometric steps between two sizes in bytes, as labels; multiples of 4, ends included."""
-    values = np.geomspace(max(low, 4), max(high, 4), steps)
-    rounded = sorted({*(int(v) // 4 * 4 for v in values[1:-1]), low, high})
-    return tuple(str(v) for v in rounded)
+def _ladder(least: set[int], high: int, steps: int) -> tuple[str, ...]:
+    """Ascending sizes in bytes, as labels: the least ones, geometric steps from the greatest of them to `high`.
+
+    `high` itself is always there; with nothing feasible it is alone.
+    """
+    start = max(least, default=high)
+    grid = np.geomspace(max(start, 4), max(high, 4), steps) if start < high else np.array([])
+    inner = {int(v) // 4 * 4 for v in grid[1:-1]}
+    return tuple(str(v) for v in sorted({*(v for v in least if v <= high), *inner, high}))
 
 
 def _chosen(points: np.ndarray, position: float) -> tuple[int, list[int]]:

@@ -55,6 +55,17 @@ class Limits:
             with_memory=with_memory,
         )
 
+    def roomiest(self) -> Setting:
+        """A relaxation of every inner setting: each memory has all the bytes that it could get."""
+        memory = self.weight_memory
+        return Setting(
+            l1_cap_bytes=min(self.l1_bytes, self.on_chip_bytes),
+            arena_bytes=min(self.l2_bytes, self.on_chip_bytes),
+            budget_resident_bytes=min(self.l2_bytes, self.on_chip_bytes),
+            wm_capacity_bytes=self.capacities[memory] if memory else 0,
+            on_chip_resident_bytes=self.on_chip_bytes,
+        )
+
 
 def limits_of(task: Task) -> Limits:
     """Usable bytes of every level under the platform and the budget."""

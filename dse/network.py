@@ -108,3 +108,11 @@ def _tensors(graph: Graph, homes: tuple[str, ...], io_home: str) -> tuple[Tensor
         Tensor(t.name, _up4(t.bytes), (SOLVER_HOME[io_home],) if t.name in ends else free)
         for t in graph.tensors
     )
+
+
+def near_problem(problem: Problem) -> Problem:
+    """The same without L3 as a home of activations that have another."""
+    tensors = tuple(
+        replace(t, homes=tuple(home for home in t.homes if home != "L3") or t.homes) for t in problem.network.tensors
+    )
+    return replace(problem, network=replace(problem.network, tensors=tensors))

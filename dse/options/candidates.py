@@ -67,6 +67,11 @@ class Candidates:
         """Trip counts by loop, outermost first."""
         return tuple(self.grid.trip(name) for name in self.order)
 
+    def subset(self, rows: IntArray) -> Candidates:
+        """Only these tilings."""
+        grid = Grid(self.space, self.grid.tiles[rows])
+        return measure(self.operator, self.space, self.engine, self.layout, self.order, grid)
+
 
 def layout_of(engine: Engine) -> str:
     """How an engine wants its parameter blocks."""

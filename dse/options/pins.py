@@ -10,7 +10,17 @@ from compiler.ir import Graph, Space
 from dse.options.homes import HomeChoice
 from dse.task import Pin
 
-DECISIONS = ("engine", "tile", "order", "split", "buffering", "input_home", "output_home", "params_home")
+DECISIONS = (
+    "engine",
+    "tile",
+    "order",
+    "split",
+    "buffering",
+    "input_home",
+    "output_home",
+    "params_home",
+    "operating_point",
+)
 
 
 class PinError(ValueError):
@@ -39,8 +49,8 @@ class LayerPins:
         )
 
 
-def check_pins(pins: Sequence[Pin], graph: Graph, engines: Sequence[str]) -> None:
-    """Raises PinError for a pin on an unknown layer, decision, engine or level."""
+def check_pins(pins: Sequence[Pin], graph: Graph, engines: Sequence[str], points: Sequence[str]) -> None:
+    """Raises PinError for a pin on an unknown layer, decision, engine, level or operating point."""
     names = {op.name for op in graph.operators}
     for pin in pins:
         if pin.layer != "*" and pin.layer not in names:
@@ -52,6 +62,8 @@ def check_pins(pins: Sequence[Pin], graph: Graph, engines: Sequence[str]) -> Non
             )
         if pin.decision == "engine" and pin.value not in engines:
             raise PinError(f"pin {pin.layer}.engine={pin.value}: engines are {', '.join(engines)}")
+        if pin.decision == "operating_point" and (pin.value not in points or pin.layer != "*"):
+            raise PinError(f"pin {pin.layer}.operating_point={pin.value}: say *.operating_point={'|'.join(points)}")
         if pin.decision.endswith("_home") and pin.value not in LEVELS:
             raise PinError(f"pin {pin.layer}.{pin.decision}={pin.value}: levels are {', '.join(LEVELS)}")
     for op in graph.operators:

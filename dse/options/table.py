@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -110,13 +110,40 @@ def layer_options(
     """
     sets, reasons = _sets(op, space, request, pins)
     known: dict[Mode, int] = {}
-    options = []
     priced = [_priced_set(c, request, pins) for c in sets]
-    for choice in _choices(op, sets, request, pins):
-        option = _option(priced, choice, tensor_bytes, request, pins, known)
-        if option is not None:
-            options.append(option)
+
+    def price(choices: Iterable[HomeChoice], offset: int) -> list[Option]:
+        found = (_option(priced, choice, tensor_bytes, request, pins, known, offset) for choice in choices)
+        return [option for option in found if option is not None]
+
+    near, far = _by_distance(_choices(op, sets, request, pins))
+    options = price(near, 0)
+    if far and options:
+        useful = _useful(sets, options)
+        priced = [_priced_set(c, request, pins) for c in useful]
+        options += price(far, len(sets))
+        sets = (*sets, *useful)
+    elif far:
+        options = price(far, 0)
     return LayerOptions(op, space, sets, tuple(known), tuple(options), reasons)
+
+
+def _by_distance(choices: Iterable[HomeChoice]) -> tuple[list[HomeChoice], list[HomeChoice]]:
+    """Choices with all activations on chip, and those with one in L3."""
+    near, far = [], []
+    for choice in choices:
+        (far if L3 in (*choice.inputs, choice.output) else near).append(choice)
+    return near, far
+
+
+def _useful(sets: Sequence[Candidates], options: Sequence[Option]) -> tuple[Candidates, ...]:
+    """The sets without tilings that are on no front of an on-chip choice.
+
+    Choices with activations in L3 multiply, and so look at these tilings only: part of what the space is.
+    """
+    picks = np.concatenate([option.picks[:, :2] for option in options])
+    used = [np.unique(picks[picks[:, 0] == number, 1]) for number in range(len(sets))]
+    return tuple(c.subset(rows) for c, rows in zip(sets, used, strict=True) if len(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +204,11 @@ def _option(
     request: OptionsRequest,
     pins: LayerPins,
     known: dict[Mode, int],
+    offset: int,
 ) -> Option | None:
+    """The front of a choice of homes; candidate set `number` of the picks counts from `offset`."""
     rows, picks, resident = [], [], []
-    for number, priced in enumerate(sets):
+    for number, priced in enumerate(sets, start=offset):
         c = priced.candidates
         weights_only = choice.params.startswith("wmem")
         if weights_only and (c.layout == "plain" or not c.operator.has_weights):
