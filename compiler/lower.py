@@ -10,8 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from compiler.deployment import DIRECT, L1, L2, L3, LEVELS, TILE, WEIGHT_MEMORIES, WHOLE
-from compiler.deployment import Deployment, DeploymentError, LayerPlan
+from compiler.deployment import (
+    DIRECT,
+    L1,
+    L2,
+    L3,
+    LEVELS,
+    TILE,
+    WEIGHT_MEMORIES,
+    WHOLE,
+    Deployment,
+    DeploymentError,
+    LayerPlan,
+)
 from compiler.ir import Access, Graph, Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
 from compiler.program import Copy, LayerProgram, Loop, ParamStream, Place, Program, Stream, Transfer
@@ -58,9 +69,7 @@ def _tensor(deployment: Deployment, name: str) -> Place:
     return Place(level, deployment.placed[level, f"t/{name}"].offset)
 
 
-def param_region(
-    op: Operator, layout: str, parts: Parts, loops: Sequence[Loop], space: Space
-) -> _Region:
+def param_region(op: Operator, layout: str, parts: Parts, loops: Sequence[Loop], space: Space) -> _Region:
     """All parameter blocks of a layer, in row-major order over the tiles of its parameter dimensions."""
     reductions = {dim.name for dim in space.dims if dim.reduction}
     axes = [loop for name in space.param_dims for loop in loops if loop.dim == name]
@@ -90,9 +99,7 @@ class _Lowering:
         grid = plan_grid(space, self.plan)
         rest = tuple(dim.name for dim in space.dims if dim.name not in self.plan.order)
         extents = {dim.name: dim.extent for dim in space.dims}
-        loops = tuple(
-            Loop(name, extents[name], self.plan.sizes[name]) for name in (*self.plan.order, *rest)
-        )
+        loops = tuple(Loop(name, extents[name], self.plan.sizes[name]) for name in (*self.plan.order, *rest))
         inputs = tuple(
             self._stream(access, int(operand_traffic(grid, access, self.plan.order).depth[0]), grid, k)
             for k, access in enumerate(space.inputs)
@@ -179,9 +186,7 @@ class _Lowering:
             weight_starts=packed.starts,
         )
 
-    def _resident(
-        self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]
-    ) -> Place:
+    def _resident(self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]) -> Place:
         place = self._buffer(level, name)
         if place is None:
             raise DeploymentError(f"layer {self.op.name}: {name} has no address in {level}")

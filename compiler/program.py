@@ -187,7 +187,9 @@ class LayerProgram:
         return number
 
     def _call(self, index: tuple[int, ...], box: Mapping[str, tuple[int, int]]) -> TileCall:
-        reductions = [(i, loop) for i, loop in zip(index, self.loops, strict=True) if loop.dim in self.reduction]
+        reductions = [
+            (i, loop) for i, loop in zip(index, self.loops, strict=True) if loop.dim in self.reduction
+        ]
         return TileCall(
             box=tuple((loop.dim, *box[loop.dim]) for loop in self.loops),
             inputs=tuple(stream.access.region(box) for stream in self.inputs),

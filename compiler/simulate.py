@@ -41,7 +41,9 @@ class _Machine:
         """Bytes [offset, offset + size) of a level; raises IndexError outside the arena."""
         memory = self.memory[place.level]
         if place.offset < 0 or place.offset + size > len(memory):
-            raise IndexError(f"{place.level}: [{place.offset}, {place.offset + size}) leaves {len(memory)} bytes")
+            raise IndexError(
+                f"{place.level}: [{place.offset}, {place.offset + size}) leaves {len(memory)} bytes"
+            )
         return memory[place.offset : place.offset + size]
 
     def transfer(self, move: Transfer) -> None:
@@ -54,7 +56,9 @@ class _Machine:
         last = sum((n - 1) * pitch for n, pitch in zip(shape, view.pitches, strict=True))
         span = self.span(view.place, last + dtype.itemsize)
         typed = span.view() if dtype.itemsize == 1 else np.frombuffer(span, np.uint8)
-        return np.lib.stride_tricks.as_strided(typed.view(np.uint8), (*shape, dtype.itemsize), (*view.pitches, 1))
+        return np.lib.stride_tricks.as_strided(
+            typed.view(np.uint8), (*shape, dtype.itemsize), (*view.pitches, 1)
+        )
 
 
 def _decode(raw: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
@@ -68,7 +72,9 @@ def _encode(values: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
 def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram, call: KernelCall) -> None:
     op, tile = layer.operator, call.call
     inputs = [
-        _decode(machine.view(view, region.shape, graph.by_name[name].dtype.dtype), graph.by_name[name].dtype.dtype)
+        _decode(
+            machine.view(view, region.shape, graph.by_name[name].dtype.dtype), graph.by_name[name].dtype.dtype
+        )
         for view, region, name in zip(call.inputs, tile.inputs, op.inputs, strict=True)
     ]
     block = b""
@@ -128,7 +134,5 @@ def simulate(graph: Graph, program: Program, inputs: Mapping[str, IntArray]) -> 
         tensor = graph.by_name[name]
         raw = machine.span(place, tensor.bytes).copy().view(tensor.dtype.dtype)
         outputs[name] = raw.reshape(tensor.shape)
-    counts = tuple(
-        walk_counts(layer, layer.operator.space(graph.by_name).spec) for layer in program.layers
-    )
+    counts = tuple(walk_counts(layer, layer.operator.space(graph.by_name).spec) for layer in program.layers)
     return Simulation(outputs, counts)
