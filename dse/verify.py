@@ -18,9 +18,16 @@ Link = tuple[int, int, int]
 """Transfers, lines, bytes."""
 
 
+class RunFailed(TargetError):
+    """The program did not get to its end, or printed what is no record."""
+
+
 @dataclass(frozen=True)
 class Tally:
-    """What one layer did: predicted (cycles in the platform's reference clock), or counted while it ran."""
+    """What one layer did: predicted (cycles in the platform's reference clock), or counted while it ran.
+
+    calls: kernel calls on cores and NPU jobs. macs: on both.
+    """
 
     calls: int
     macs: int
@@ -163,25 +170,25 @@ def _link(values: list[Any]) -> Link:
 
 
 def parse_records(result: RunResult) -> Records:
-    """The records among what a program printed. Raises TargetError if it did not get to its end."""
+    """The records among what a program printed. Raises RunFailed if it did not get to its end."""
     rows = [line.split() for line in result.stdout.splitlines()]
     endings = [row[1] for row in rows if len(row) == 2 and row[0] == "result"]
     if not endings:
         said = (result.stderr.strip() or result.stdout.strip() or "nothing").splitlines()
         first = next((line for line in said if "rror" in line), said[0])
-        raise TargetError(
-            f"the program ended with {result.exit_code} before its result: {first.strip()[:200]}"
-        )
+        raise RunFailed(f"the program ended with {result.exit_code} before its result: {first.strip()[:200]}")
     try:
         outputs = tuple((int(r[1]), r[2] == "ok", int(r[3])) for r in rows if r[:1] == ["output"])
         links = [(int(r[1]), r[2], _link(r[3:6])) for r in rows if r[:1] == ["link"]]
         layers = tuple(_counted(row, links) for row in rows if row[:1] == ["layer"])
     except (IndexError, ValueError, KeyError) as error:
-        raise TargetError(f"the program printed a record that is none: {error}") from error
+        raise RunFailed(f"the program printed a record that is none: {error}") from error
     return Records(outputs, layers, endings[-1] == "ok" and result.exit_code == 0)
 
 
 def _counted(row: list[str], links: list[tuple[int, str, Link]]) -> Tally:
     values = {name: int(value) for name, value in zip(row[2::2], row[3::2], strict=True)}
     own = {name: link for layer, name, link in links if layer == int(row[1])}
-    return Tally(values["calls"], values["macs"], values["npu_jobs"], own, float(values["cycles"]))
+    # The runtime counts what cores do and what the NPU does apart; a prediction speaks of both together.
+    calls, macs = values["calls"] + values["npu_jobs"], values["macs"] + values["npu_macs"]
+    return Tally(calls, macs, values["npu_jobs"], own, float(values["cycles"]))

@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parser.exit(message=f"dse {metadata.version('rvdse')}\n")
+        print(f"dse {metadata.version('rvdse')}")
+        parser.exit()
 
 
 def parser() -> Parser:

@@ -60,8 +60,8 @@ def layer_table(layers: Sequence[LayerEstimate]) -> Table:
     """Vela's questions: where the time goes, what binds it, what runs where."""
     text = ("layer", "kind", "engine", "tile", "order", "homes", "binding")
     table = plain_table(
-        "layer", "kind", "engine", "tile", "order", "buf", "homes", "cycles", "share", "binding", "uJ", "L1 B",
-        left=text,
+        "layer", "kind", "engine", "tile", "order", "buf", "homes", "cycles", "share", "binding", "uJ",
+        "L1 B", left=text,
     )  # fmt: skip
     total = sum(layer.cycles for layer in layers) or 1.0
     for layer in layers:

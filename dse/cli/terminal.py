@@ -71,8 +71,14 @@ class Terminal:
             yield lambda: bar.advance(task)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that leaves early (head, less) is no error; the command line's frame decides."""
+        raise BrokenPipeError
+
+
 def _console(is_terminal: bool, stderr: bool) -> Console:
-    return Console(stderr=stderr, width=None if is_terminal else _WIDE, highlight=False, markup=False)
+    return _Console(stderr=stderr, width=None if is_terminal else _WIDE, highlight=False, markup=False)
 
 
 def _bar_state(progress: SearchProgress, objectives: tuple[str, ...]) -> dict[str, Any]:

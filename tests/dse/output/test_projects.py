@@ -95,7 +95,10 @@ def test_processes_write_the_same_files(tmp_path: Path) -> None:
     for processes in (1, 2):
         jobs = [Job(tmp_path / str(processes) / name, point, 8) for name, point in found().named[:2]]
         emit_all(network().main, golden(), jobs, processes, lambda: calls.append(1))
-    one, two = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "12")
+    one, two = (
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()}
+        for n in "12"
+    )
     assert one == two
     assert len(one) > 20
     assert len(calls) == 4
