@@ -99,6 +99,17 @@ def test_benchmark_shapes_are_solved_and_repeatable(name: str) -> None:
     assert (np.diff(one.points[:, 1]) < 0).all()
 
 
+def test_region_of_a_coarse_search_holds_the_exact_front() -> None:
+    network = benchmark_network("resnet8", rows=20)
+    weights = sum(layer.params_bytes for layer in network.layers)
+    limits = Setting(60_000, 63_000, int(0.3 * weights))
+    coarse, exact = solve(network, limits, gap=0.05), solve(network, limits)
+    wanted = exact.objectives()
+    missed = ~(coarse.objectives()[:, None] <= wanted[None]).all(axis=2).any(axis=0)
+    assert missed.any()
+    assert coarse.region.admits(wanted * (1 + 1e-9)).all()
+
+
 def test_bad_arguments_are_refused() -> None:
     network = two_layers()
     with pytest.raises(ValueError, match=r"gap -0\.1"):
