@@ -18,7 +18,7 @@ from dse.estimate import Estimator
 from dse.front import merge_bounds
 from dse.limits import Limits, limits_of
 from dse.network import Problem, build_problem, near_problem
-from dse.options import Effort, OptionsRequest
+from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pins import check_pins
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting, frozen_choices
 from dse.reachable import Least, least_memory, why_infeasible
@@ -40,6 +40,7 @@ class ProblemEvaluator:
     task: Task
     effort: Effort = field(default_factory=Effort)
     _problems: dict[str, Problem] = field(default_factory=dict, repr=False)
+    _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +70,9 @@ class ProblemEvaluator:
         activations = (L2, L3) if self.limits.has_l3 else (L2,)
         axes = (
             Axis("l1", self._l1_labels, "cap on L1, so that layers leave room for each other"),
-            Axis("arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"),
+            Axis(
+                "arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"
+            ),
             Axis("operating_point", self._points, "voltage and clocks"),
             Axis("activations", activations, "the farthest level where activations may live"),
         )
@@ -156,7 +159,7 @@ class ProblemEvaluator:
                 effort=self.effort,
             )
             self._problems[point] = build_problem(
-                self.graph, request, self.task.pins, self.task.io_home, self._blockers
+                self.graph, request, self.task.pins, self.task.io_home, self._blockers, self._tilings
             )
         problem = self._problems[point]
         return problem if far else near_problem(problem)
@@ -164,7 +167,9 @@ class ProblemEvaluator:
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:
         npus = [engine for engine in self.task.platform.engines if isinstance(engine, NpuEngine)]
-        return {op.name: tuple(r for npu in npus for r in npu_blockers(op, npu.constraints)) for op in self.graph}
+        return {
+            op.name: tuple(r for npu in npus for r in npu_blockers(op, npu.constraints)) for op in self.graph
+        }
 
     def infeasible(self) -> Infeasible | None:
         """Why the task has no deployment at all; None if it has one."""
@@ -268,7 +273,7 @@ def _least(weights: np.ndarray, bounds: np.ndarray, axis: int) -> float:
 
 
 def _ladder(least: set[int], high: int, steps: int) -> tuple[str, ...]:
-    """Ascending sizes in bytes, as labels: the least ones, geometric steps from the greatest of them to `high`.
+    """Ascending sizes in bytes, as labels: the least ones, then geometric steps up to `high`.
 
     `high` itself is always there; with nothing feasible it is alone.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph, Operator, Space
-from dse.options import LayerOptions, OptionsRequest, layer_options
+from dse.options import LayerOptions, OptionsRequest, Sets, layer_options, layer_sets
 from dse.options.pins import LayerPins, layer_pins
 from dse.solver.problem import Layer, Move, Network, Tensor
 from dse.task import Pin
@@ -47,7 +47,7 @@ def _tables_signature(op: Operator) -> object:
 
 
 def _params_bytes(options: LayerOptions, number: int) -> tuple[int, int, int]:
-    """Most bytes that any row of an option keeps in L2, weight memory and L1 (they differ by padding only)."""
+    """Most bytes that a row of an option keeps in L2, weight memory and L1 (rows differ by padding)."""
     resident = options.options[number].resident
     l2, memory, l1 = (int(v) for v in resident.max(axis=0))
     return l2, memory, l1
@@ -78,8 +78,12 @@ def build_problem(
     pins: tuple[Pin, ...],
     io_home: str,
     blockers: Mapping[str, tuple[str, ...]],
+    tilings: dict[object, Sets],
 ) -> Problem:
-    """Options of all layers and the solver's network; equal layers share their options and moves."""
+    """Options of all layers and the solver's network; equal layers share their options and moves.
+
+    tilings: filled with the tilings of each kind of layer, for the next operating point.
+    """
     tensors = _tensors(graph, request.homes, io_home)
     index = {tensor.name: k for k, tensor in enumerate(graph.tensors)}
     cache: dict[object, tuple[LayerOptions, tuple[Move, ...]]] = {}
@@ -90,7 +94,9 @@ def build_problem(
         key = signature(op, space, blockers.get(op.name, ()), pinned)
         if key not in cache:
             sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
-            found = layer_options(op, space, sizes, request, pinned)
+            if key not in tilings:
+                tilings[key] = layer_sets(op, space, request, pinned)
+            found = layer_options(op, space, sizes, request, pinned, tilings[key])
             cache[key] = (found, _moves(found))
         found, moves = cache[key]
         distinct = tuple(dict.fromkeys(index[name] for name in op.inputs))
@@ -113,6 +119,7 @@ def _tensors(graph: Graph, homes: tuple[str, ...], io_home: str) -> tuple[Tensor
 def near_problem(problem: Problem) -> Problem:
     """The same without L3 as a home of activations that have another."""
     tensors = tuple(
-        replace(t, homes=tuple(home for home in t.homes if home != "L3") or t.homes) for t in problem.network.tensors
+        replace(t, homes=tuple(home for home in t.homes if home != "L3") or t.homes)
+        for t in problem.network.tensors
     )
     return replace(problem, network=replace(problem.network, tensors=tensors))

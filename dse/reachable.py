@@ -124,7 +124,7 @@ def _extended(
     both[:, :, 2] = front[:, None, 2] + rows[None, :, 2]
     flat = both.reshape(-1, 3)
     fits = (flat[:, 0] <= l1_cap) & (flat[:, 1] <= l2_cap) & (flat.sum(axis=1) <= total_cap)
-    return flat[fits]
+    return np.asarray(flat[fits])
 
 
 def least_memory(network: Network, l1_cap: float, l2_cap: float = np.inf, total_cap: float = np.inf) -> Least:

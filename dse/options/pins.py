@@ -63,7 +63,9 @@ def check_pins(pins: Sequence[Pin], graph: Graph, engines: Sequence[str], points
         if pin.decision == "engine" and pin.value not in engines:
             raise PinError(f"pin {pin.layer}.engine={pin.value}: engines are {', '.join(engines)}")
         if pin.decision == "operating_point" and (pin.value not in points or pin.layer != "*"):
-            raise PinError(f"pin {pin.layer}.operating_point={pin.value}: say *.operating_point={'|'.join(points)}")
+            raise PinError(
+                f"pin {pin.layer}.operating_point={pin.value}: say *.operating_point={'|'.join(points)}"
+            )
         if pin.decision.endswith("_home") and pin.value not in LEVELS:
             raise PinError(f"pin {pin.layer}.{pin.decision}={pin.value}: levels are {', '.join(LEVELS)}")
     for op in graph.operators:

@@ -8,18 +8,18 @@ from itertools import product
 
 import numpy as np
 
-from compiler.deployment import L1, L2, L3, LayerPlan
+from compiler.deployment import L3, LayerPlan
 from compiler.ir import Operator, Space
 from compiler.ops.engines import npu_blockers
 from compiler.schedule.footprint import Footprint
 from costmodels.engines.npu import NpuEngine
 from costmodels.pipeline import KernelTime, kernel_time, price_layer, stream_time
 from costmodels.platform import OperatingPoint, Platform
-from costmodels.work import FloatArray, IntArray
+from costmodels.work import IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
 from dse.options.homes import NONE, HomeChoice, Mode, StreamCache, modes, resident_bytes, streams
 from dse.options.pins import LayerPins, PinError
-from dse.solver.pareto import nondominated
+from dse.solver.pareto import FloatArray, nondominated
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,20 @@ class LayerOptions:
         )
 
 
-def layer_options(
-    op: Operator, space: Space, tensor_bytes: tuple[int, ...], request: OptionsRequest, pins: LayerPins
-) -> LayerOptions:
-    """The options of a layer. tensor_bytes: sizes of its inputs, then of its output.
+Sets = tuple[tuple[Candidates, ...], tuple[tuple[str, str], ...]]
 
-    Raises PinError where the pins leave no option.
-    """
-    sets, reasons = _sets(op, space, request, pins)
+
+def layer_options(
+    op: Operator,
+    space: Space,
+    tensor_bytes: tuple[int, ...],
+    request: OptionsRequest,
+    pins: LayerPins,
+    tiled: Sets,
+) -> LayerOptions:
+    """The options of a layer, of the tilings of `layer_sets`. tensor_bytes: sizes of its inputs, then of its
+    output."""
+    sets, reasons = tiled
     known: dict[Mode, int] = {}
     priced = [_priced_set(c, request, pins) for c in sets]
 
@@ -130,7 +136,8 @@ def layer_options(
 
 def _by_distance(choices: Iterable[HomeChoice]) -> tuple[list[HomeChoice], list[HomeChoice]]:
     """Choices with all activations on chip, and those with one in L3."""
-    near, far = [], []
+    near: list[HomeChoice] = []
+    far: list[HomeChoice] = []
     for choice in choices:
         (far if L3 in (*choice.inputs, choice.output) else near).append(choice)
     return near, far
@@ -162,9 +169,11 @@ def _priced_set(c: Candidates, request: OptionsRequest, pins: LayerPins) -> _Pri
     return _PricedSet(c, kernel, StreamCache(lambda stream: stream_time(platform, stream, point)))
 
 
-def _sets(
-    op: Operator, space: Space, request: OptionsRequest, pins: LayerPins
-) -> tuple[tuple[Candidates, ...], tuple[tuple[str, str], ...]]:
+def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerPins) -> Sets:
+    """Tilings of a layer on every engine that may run it, and why the others may not.
+
+    The same at every operating point. Raises PinError where a pinned engine cannot run the layer.
+    """
     sets: list[Candidates] = []
     reasons: list[tuple[str, str]] = []
     for engine in request.platform.engines:
@@ -248,9 +257,8 @@ def _rows(
         return None
     work = replace(stream.work, kernel=priced_set.kernel)
     priced = price_layer(request.platform, work, request.point)
-    rows = np.stack(
-        [priced.time_ms, priced.energy_uj, stream.l1_bytes.astype(np.float64), stream.staging_bytes], axis=1
-    )[fits]
+    columns = (priced.time_ms, priced.energy_uj, stream.l1_bytes, stream.staging_bytes)
+    rows = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)[fits]
     keep = nondominated(rows)
     split = np.broadcast_to(priced.split, stream.l1_bytes.shape)[fits][keep]
     if pins.split:
