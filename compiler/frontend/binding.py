@@ -19,12 +19,14 @@ class Binding:
     """Graph tensor `tensor` holds the codes of ONNX tensor `onnx`, in the memory order of `layout`.
 
     The ONNX tensor may be float (codes are its quantisation) or hold the codes themselves.
+    stored_shape: the graph tensor's shape.
     """
 
     tensor: str
     onnx: str
     layout: Layout
     quant: Quant
+    stored_shape: tuple[int, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,7 +46,7 @@ class Binding:
             if logical.size and not dtype.low <= logical.min() <= logical.max() <= dtype.high:
                 raise ValueError(f"{self.onnx}: integers outside {dtype.value}")
             codes = logical.astype(dtype.dtype)
-        return self.layout.stored(codes).reshape(self.layout.storage_shape)
+        return self.layout.stored(codes).reshape(self.stored_shape)
 
     def decode(self, codes: AnyArray) -> AnyArray:
         """Real values, in the ONNX tensor's shape, of the graph tensor's codes."""

@@ -81,7 +81,8 @@ class Emitter:
         """`value` is `tensor`, seen through `layout`."""
         self._places[value.name] = (tensor, layout)
         if value.origin and tensor not in self._bindings:
-            self._bindings[tensor] = Binding(tensor, value.origin, layout, self.quant(value))
+            shape = self._tensors[tensor].shape
+            self._bindings[tensor] = Binding(tensor, value.origin, layout, self.quant(value), shape)
 
     def arranged(self, value: Value, layout: Layout) -> Tensor:
         """The tensor of `value` in memory order `layout`: as it lies, or through a Transpose."""
@@ -146,7 +147,7 @@ class Emitter:
         if tensor.name in self._inputs:
             raise Refused("", "the output is an input, unchanged", "a model that computes")
         self._tensors[tensor.name] = replace(tensor, shape=layout.storage_shape)
-        return Binding(tensor.name, onnx, layout, self.quant(value))
+        return Binding(tensor.name, onnx, layout, self.quant(value), layout.storage_shape)
 
     @property
     def inputs(self) -> tuple[Binding, ...]:
@@ -185,7 +186,8 @@ class Emitter:
         )
         self.moved_bytes += math.prod(shape)
         if value.origin:
-            self._bindings[tensor.name] = Binding(tensor.name, value.origin, layout, self.quant(value))
+            binding = Binding(tensor.name, value.origin, layout, self.quant(value), tensor.shape)
+            self._bindings[tensor.name] = binding
         return tensor.name
 
 

@@ -104,6 +104,8 @@ def _quantised(model: onnx.ModelProto, samples: Samples, folder: Path) -> onnx.M
         per_channel=True,
         activation_type=quantization.QuantType.QInt8,
         weight_type=quantization.QuantType.QInt8,
+        # Pools and reshapes are quantised even where they come first.
+        extra_options={"ForceQuantizeNoInputCheck": True},
     )
     return onnx.load(output)
 

@@ -60,7 +60,11 @@ def feed_of(imported: Imported, runner: ort.InferenceSession, reals: Arrays) -> 
 
 
 def layers(imported: Imported, samples: Iterable[Arrays]) -> dict[str, Agreement]:
-    """The agreement of every operator over real-valued input samples; operators without ONNX tensors fail."""
+    """The agreement of every operator over real-valued input samples.
+
+    Transposes to memory orders that ONNX does not have are taken as they are. Raises KeyError for any
+    other operator whose output is no ONNX tensor.
+    """
     graph = imported.module.main
     runner = session(imported.qdq, (binding.onnx for binding in imported.bindings.values()))
     kernels = {op: Kernel(op, graph) for op in graph}

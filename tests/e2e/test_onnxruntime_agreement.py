@@ -123,7 +123,7 @@ def batched(items: Reals, size: int) -> list[Reals]:
 @pytest.mark.parametrize("path", _parameters(CLASSIFIERS, OWN_CLASSIFIERS))
 def test_clear_decisions_are_the_same(path: Path) -> None:
     found = _decisions(path, CLASS_SAMPLES, 1 if path.stem in DECISIVE else DRAWS)
-    assert found.clear >= 0.9 * CLASS_SAMPLES, "the inputs hardly decide anything: the test would be empty"
+    assert found.clear >= 0.8 * CLASS_SAMPLES, "the inputs hardly decide anything: the test would be empty"
     assert len(found.classes) > 1, "one class only: the test would be empty"
     assert found.share >= 0.99, f"{found.same} of {found.clear} clear decisions agree"
 

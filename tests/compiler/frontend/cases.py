@@ -1,0 +1,211 @@
+"""Float models of one or few layers, and the operator kinds that they must become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tests.compiler.frontend.models import Weight
+
+CONV: dict[str, Weight] = {"w": (6, 4, 3, 3), "b": (6,)}
+NORM: dict[str, Weight] = {
+    "s": (6,),
+    "o": (6,),
+    "m": (6,),
+    "v": np.linspace(0.5, 2, 6, dtype=np.float32),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Node text with its weights, and the operator kinds it must become."""
+
+    name: str
+    body: str
+    kinds: str
+    weights: dict[str, Weight] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = (
+    Case("conv_bias", "y = Conv<pads=[1,1,1,1]>(x, w, b)", "conv2d", CONV),
+    Case("conv_no_bias", "y = Conv(x, w)", "conv2d", {"w": CONV["w"]}),
+    Case("conv_strided", "y = Conv<strides=[2,1],pads=[0,1,1,2]>(x, w, b)", "conv2d", CONV),
+    Case("conv_same_upper", 'y = Conv<auto_pad="SAME_UPPER",strides=[2,2]>(x, w, b)', "conv2d", CONV),
+    Case("conv_same_lower", 'y = Conv<auto_pad="SAME_LOWER",strides=[3,3]>(x, w, b)', "conv2d", CONV),
+    Case("conv_valid", 'y = Conv<auto_pad="VALID">(x, w, b)', "conv2d", CONV),
+    Case("conv_dilated", "y = Conv<dilations=[2,2],pads=[2,2,2,2]>(x, w, b)", "conv2d", CONV),
+    Case("pointwise", "y = Conv(x, w)", "conv2d", {"w": (6, 4, 1, 1)}),
+    Case("depthwise", "y = Conv<group=4,pads=[1,1,1,1]>(x, w)", "conv2d", {"w": (4, 1, 3, 3)}),
+    Case("depth_multiplier", "y = Conv<group=4>(x, w)", "conv2d", {"w": (8, 1, 3, 3)}),
+    Case("grouped", "y = Conv<group=2>(x, w)", "conv2d", {"w": (6, 2, 3, 3)}),
+    Case(
+        "conv_1d",
+        "y = Conv<pads=[1,2],strides=[2]>(x, w, b)",
+        "conv2d",
+        {"w": (6, 4, 3), "b": (6,)},
+        {"inputs": "float[1,4,20] x"},
+    ),
+    Case("batchnorm", "t = Conv(x, w, b) y = BatchNormalization(t, s, o, m, v)", "conv2d", {**CONV, **NORM}),
+    Case("relu", "t = Conv(x, w, b) y = Relu(t)", "conv2d", CONV),
+    Case("relu6", "t = Conv(x, w, b) y = Clip(t, l, h)", "conv2d", {**CONV, "l": 0.0, "h": 0.5}),
+    Case("clip_opset6", "t = Conv(x, w, b) y = Clip<min=0.0,max=0.4>(t)", "conv2d", CONV, {"opset": 10}),
+    Case("bias_add", "t = Conv(x, w) y = Add(t, c)", "conv2d", {"w": (6, 4, 3, 3), "c": (1, 6, 1, 1)}),
+    Case("scale_mul", "t = Conv(x, w) y = Mul(t, c)", "conv2d", {"w": (6, 4, 3, 3), "c": (6, 1, 1)}),
+    Case("pad_conv", "t = Pad(x, p) y = Conv(t, w, b)", "conv2d", {**CONV, "p": [0, 0, 1, 2, 0, 0, 0, 1]}),
+    Case(
+        "tf_transpose",
+        "t = Transpose<perm=[0,3,1,2]>(x) y = Conv(t, w)",
+        "conv2d",
+        {"w": (6, 4, 3, 3)},
+        {"inputs": "float[N,8,8,4] x"},
+    ),
+    Case(
+        "sandwich",
+        "t = Transpose<perm=[0,3,1,2]>(x) u = Conv(t, w) y = Transpose<perm=[0,2,3,1]>(u)",
+        "conv2d",
+        {"w": (6, 4, 3, 3)},
+        {"inputs": "float[1,8,8,4] x"},
+    ),
+    Case("gemm", "t = Flatten(x) y = Gemm<transB=1>(t, w, b)", "conv2d", {"w": (10, 256), "b": (10,)}),
+    Case(
+        "gemm_alpha",
+        "t = Flatten(x) y = Gemm<alpha=0.5,beta=2.0>(t, w, b)",
+        "conv2d",
+        {"w": (256, 10), "b": (10,)},
+    ),
+    Case(
+        "conv_flatten_gemm",
+        "t = Conv(x, w, b) f = Flatten(t) y = Gemm<transB=1>(f, g)",
+        "conv2d conv2d",
+        {**CONV, "g": (10, 216)},
+    ),
+    Case(
+        "conv_reshape_gemm",
+        "t = Conv(x, w, b) f = Reshape(t, r) y = MatMul(f, g)",
+        "conv2d conv2d",
+        {**CONV, "g": (216, 10), "r": [-1, 216]},
+    ),
+    Case(
+        "reshape_cuts_channels",
+        "t = Conv(x, w, b) f = Reshape(t, r) y = MatMul(f, g)",
+        "conv2d transpose conv2d",
+        {**CONV, "g": (54, 5), "r": [1, 4, 54]},
+    ),
+    Case("matmul_rows", "y = MatMul(x, g)", "conv2d", {"g": (8, 5)}),
+    Case(
+        "matmul_left",
+        "y = MatMul(g, x)",
+        "transpose conv2d transpose",
+        {"g": (5, 6)},
+        {"inputs": "float[6,7] x"},
+    ),
+    Case(
+        "matmul_bias_relu",
+        "t = MatMul(x, g) u = Add(t, c) y = Relu(u)",
+        "conv2d",
+        {"g": (20, 5), "c": (5,)},
+        {"inputs": "float[1,20] x"},
+    ),
+    Case(
+        "residual",
+        "t = Conv<pads=[1,1,1,1]>(x, w) u = Add(t, x) y = Relu(u)",
+        "conv2d add",
+        {"w": (4, 4, 3, 3)},
+    ),
+    Case(
+        "gate",
+        "p = GlobalAveragePool(x) g = Conv(p, w) h = Sigmoid(g) y = Mul(x, h)",
+        "avgpool conv2d lut mul",
+        {"w": (4, 4, 1, 1)},
+    ),
+    Case(
+        "add_rows",
+        "m = ReduceMean<axes=[1],keepdims=1>(x) y = Add(x, m)",
+        "avgpool add",
+        {},
+        {"inputs": "float[1,6,10] x"},
+    ),
+    Case(
+        "concat_channels",
+        "a = Conv(x, w) b = Conv(x, v) y = Concat<axis=1>(a, b)",
+        "conv2d conv2d concat",
+        {"w": (6, 4, 1, 1), "v": (2, 4, 1, 1)},
+    ),
+    Case(
+        "concat_rows",
+        "a = Conv(x, w) b = Conv(x, v) y = Concat<axis=2>(a, b)",
+        "conv2d conv2d concat",
+        {"w": (3, 4, 1, 1), "v": (3, 4, 3, 1)},
+    ),
+    Case("average_pool", "y = AveragePool<kernel_shape=[3,3],strides=[2,2],pads=[1,1,1,1]>(x)", "avgpool"),
+    Case(
+        "average_pool_counted",
+        "y = AveragePool<kernel_shape=[3,3],pads=[1,1,1,1],count_include_pad=1>(x)",
+        "avgpool",
+    ),
+    Case("average_pool_ceil", "y = AveragePool<kernel_shape=[3,3],strides=[2,2],ceil_mode=1>(x)", "avgpool"),
+    Case("global_average", "y = GlobalAveragePool(x)", "avgpool"),
+    Case(
+        "reduce_mean",
+        "t = ReduceMean<axes=[2,3],keepdims=0>(x) y = MatMul(t, g)",
+        "avgpool conv2d",
+        {"g": (4, 5)},
+    ),
+    Case("reduce_mean_18", "y = ReduceMean<keepdims=0>(x, a)", "avgpool", {"a": [-1, -2]}, {"opset": 18}),
+    Case("reduce_mean_channels", "t = Conv(x, w, b) y = ReduceMean<axes=[1]>(t)", "conv2d avgpool", CONV),
+    Case("max_pool", "y = MaxPool<kernel_shape=[3,3],strides=[2,2],pads=[1,1,1,1]>(x)", "maxpool"),
+    Case("max_pool_ceil", "y = MaxPool<kernel_shape=[3,3],strides=[2,2],ceil_mode=1>(x)", "maxpool"),
+    Case(
+        "max_pool_1d",
+        "y = MaxPool<kernel_shape=[2],strides=[2]>(x)",
+        "maxpool",
+        {},
+        {"inputs": "float[1,4,9] x"},
+    ),
+    Case("pad", "y = Pad(x, p, c)", "pad", {"p": [0, 1, 1, 2, 0, 0, 0, 1], "c": 0.5}),
+    Case("softmax", "y = Softmax<axis=-1>(x)", "softmax", {}, {"inputs": "float[3,20] x"}),
+    Case("softmax_channels", "t = Conv(x, w, b) y = Softmax<axis=1>(t)", "conv2d softmax", CONV),
+    Case(
+        "softmax_opset11", "y = Softmax<axis=1>(x)", "softmax", {}, {"inputs": "float[2,5,4] x", "opset": 11}
+    ),
+    Case("sigmoid", "y = Sigmoid(x)", "lut"),
+    Case("tanh", "y = Tanh(x)", "lut"),
+    Case("hard_sigmoid", "y = HardSigmoid<alpha=0.3,beta=0.4>(x)", "lut"),
+    # ONNX Runtime has no kernel for HardSwish and writes x * HardSigmoid(x) instead.
+    Case("hard_swish", "t = Conv(x, w, b) y = HardSwish(t)", "conv2d lut mul", CONV),
+    Case("scalar_affine", "t = Mul(x, a) y = Add(t, c)", "lut lut", {"a": 0.7, "c": 0.25}),
+    Case("channel_affine", "y = Mul(x, c)", "conv2d", {"c": (4, 1, 1)}),
+    Case(
+        "lone_batchnorm",
+        "y = BatchNormalization(x, s, o, m, v)",
+        "conv2d",
+        {"s": (4,), "o": (4,), "m": (4,), "v": np.full(4, 0.8, np.float32)},
+    ),
+    Case(
+        "resize_up", 'y = Resize<mode="nearest">(x, , s)', "resize", {"s": np.array([1, 1, 2, 3], np.float32)}
+    ),
+    Case(
+        "resize_sizes",
+        'y = Resize<mode="nearest",coordinate_transformation_mode="asymmetric",'
+        'nearest_mode="floor">(x, , , s)',
+        "resize",
+        {"s": [1, 4, 4, 12]},
+    ),
+    Case(
+        "squeeze",
+        "t = GlobalAveragePool(x) u = Squeeze(t, a) v = Unsqueeze(u, a) y = Flatten(v)",
+        "avgpool",
+        {"a": [2, 3]},
+    ),
+    Case("dropout_identity", "t = Dropout(x) u = Identity(t) y = Conv(u, w, b)", "conv2d", CONV),
+    Case(
+        "shape_subgraph",
+        "t = Conv(x, w, b) s = Shape(t) n = Gather<axis=0>(s, z) k = Unsqueeze(n, d)"
+        " m = Concat<axis=0>(k, e) f = Reshape(t, m) y = MatMul(f, g)",
+        "conv2d conv2d",
+        {**CONV, "z": np.zeros((), np.int64), "d": [0], "e": [-1], "g": (216, 3)},
+    ),
+)
