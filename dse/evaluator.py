@@ -21,7 +21,7 @@ from dse.network import Problem, build_problem, near_problem
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pins import check_pins
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting, frozen_choices
-from dse.reachable import Least, least_memory, why_infeasible
+from dse.reachable import Caps, Least, caps_of, least_memory, why_infeasible
 from dse.solver.certificate import Region
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.task import Task
@@ -91,10 +91,11 @@ class ProblemEvaluator:
     @cached_property
     def _needs(self) -> tuple[Least, Least]:
         """Least memory with activations on chip, and wherever the platform allows them."""
-        caps = (self.limits.l1_bytes, self.limits.l2_bytes, self.limits.on_chip_bytes)
-        far = self.limits.has_l3
-        near = least_memory(self.problem(self._default_point, False).network, *caps)
-        return near, least_memory(self.problem(self._default_point, True).network, *caps) if far else near
+        caps = caps_of(self.limits)
+        near = least_memory(self.problem(self._default_point, False).network, caps)
+        if not self.limits.has_l3:
+            return near, near
+        return near, least_memory(self.problem(self._default_point, True).network, caps)
 
     @cached_property
     def _l1_labels(self) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class ProblemEvaluator:
             request = OptionsRequest(
                 platform=platform,
                 point=platform.point(point),
-                l1_bytes=min(self.limits.l1_bytes, self.limits.on_chip_bytes),
+                l1_bytes=platform.level_of[L1].usable_bytes,
                 homes=(L2, L1, L3) if self.limits.has_l3 else (L2, L1),
                 param_homes=self.limits.param_homes,
                 engines=tuple(engine.name for engine in platform.engines),
@@ -203,7 +204,7 @@ class ProblemEvaluator:
     def _nothing(self, setting: OuterSetting) -> Evaluation:
         """An infeasible setting; the violation is how far its caps are below the least memory."""
         problem = self.problem(setting.operating_point, setting.l3_activations)
-        least = least_memory(problem.network, setting.l1_bytes)
+        least = least_memory(problem.network, Caps(l1=setting.l1_bytes))
         violation = 1.0
         if least.feasible:
             need = least.arena_bytes + least.resident_bytes
