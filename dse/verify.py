@@ -109,14 +109,16 @@ def verify(
     sanitize: bool = False,
     threads: bool = False,
     timeout_s: float = 600.0,
+    out: Path | None = None,
 ) -> Verification:
     """Build and run an emitted project. harts: by default the platform's cores, at most the target's.
+    out: of the linked file; by default in the project's build folder.
 
     Raises TargetError: no project, no tool, a build that fails, a program that crashes or does not end.
     """
     prediction = read_prediction(project)
     cores = harts or max(1, min(prediction.cores, MAX_HARTS[target]))
-    binary = build(project, target, harts=cores, sanitize=sanitize, threads=threads)
+    binary = build(project, target, harts=cores, sanitize=sanitize, threads=threads, out=out)
     # Sanitizers put guard zones around arrays, so that their sizes are not the program's.
     plain = build(project, target, harts=cores, threads=threads) if sanitize else binary
     result = run(binary, timeout_s=timeout_s)

@@ -33,22 +33,26 @@ def write_exploration(
     emit: Emit = "front",
     processes: int = 1,
     done: Callable[[], None] = lambda: None,
-) -> None:
+) -> tuple[str, ...]:
     """Write front.json, front_all.jsonl, the tables, golden.npz and the projects under `root`.
 
-    inputs: golden input codes by graph input. done: called after each project. Raises EmissionError.
+    inputs: golden input codes by graph input. done: called after each project. Returns ids of points whose
+    C could not be proven here. Raises EmissionError.
     """
     layout = Layout(root)
     names = emitted_ids(found, emit)
+    unproven: tuple[str, ...] = ()
     write_golden(layout.golden, inputs)
     if names:
         graph = found.module.main
         points, cores = dict(found.named), cluster_cores(found.platform)
         jobs = [Job(layout.project(name), points[name], cores) for name in names]
-        emit_all(graph, golden_vectors(graph, inputs), jobs, processes, done)
+        proofs = emit_all(graph, golden_vectors(graph, inputs), jobs, processes, done)
+        unproven = tuple(name for name, proof in zip(names, proofs, strict=True) if proof == "none")
     write_tables(found, layout.front_csv, layout.layers_csv)
     _write_points(layout.front_all, found)
     write_json(layout.front, front_document(found, frozenset(names)))
+    return unproven
 
 
 def write_json(path: Path, document: object) -> None:

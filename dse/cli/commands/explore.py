@@ -67,9 +67,9 @@ def _explore(arguments: Namespace, terminal: Terminal, stop: threading.Event) ->
         seconds = {"import": time.monotonic() - begin}
         result, found = _search(arguments, problem.task, target.path, staging, terminal, stop)
         seconds["search"] = result.seconds
-        _write(arguments, problem, found, staging, terminal)
+        notes = (*problem.imported.module.notes, *_write(arguments, problem, found, staging, terminal))
         seconds["total"] = time.monotonic() - begin
-        _write_record(arguments, problem, result, seconds, staging)
+        _write_record(arguments, problem, result, notes, seconds, staging)
         write_report(staging)
     _show(arguments, found, target.path, seconds["total"], terminal)
     return Exit.INTERRUPTED if stop.is_set() else Exit.DONE
@@ -140,28 +140,42 @@ def _storage(arguments: Namespace, task: Task, before: Path, staging: Path) -> S
 
 def _write(
     arguments: Namespace, problem: _Problem, found: Exploration, staging: Path, terminal: Terminal
-) -> None:
+) -> tuple[str, ...]:
+    """The directory without run.json and report; returns notes."""
     layout = Layout(staging)
     layout.model.write_bytes(problem.imported.qdq)
     layout.platform.write_text(problem.platform_text, encoding="utf-8")
     count = len(emitted_ids(found, arguments.emit))
     with terminal.counting("emit", count) as done:
-        write_exploration(staging, found, problem.inputs, arguments.emit, min(2, os.cpu_count() or 1), done)
+        processes = min(2, os.cpu_count() or 1)
+        unproven = write_exploration(staging, found, problem.inputs, arguments.emit, processes, done)
+    if not unproven:
+        return ()
+    note = (
+        f"C of {', '.join(unproven)} is not proven: too many tiles to simulate, and no C compiler to run it; "
+        "install one and use `dse run`"
+    )
+    terminal.note(note)
+    return (note,)
 
 
 def _write_record(
-    arguments: Namespace, problem: _Problem, result: SearchResult, seconds: dict[str, float], staging: Path
+    arguments: Namespace,
+    problem: _Problem,
+    result: SearchResult,
+    notes: tuple[str, ...],
+    seconds: dict[str, float],
+    staging: Path,
 ) -> None:
-    module = problem.imported.module
     record = RunRecord(
         arguments={name: _plain(value) for name, value in vars(arguments).items() if name != "command"},
         seconds=seconds,
-        notes=module.notes,
+        notes=notes,
         model_path=str(arguments.model.absolute()),
         new_trials=result.new_trials,
         interrupted=result.interrupted,
     )
-    write_json(Layout(staging).run, run_document(record, module.main))
+    write_json(Layout(staging).run, run_document(record, problem.task.module.main))
 
 
 def _plain(value: Any) -> Any:

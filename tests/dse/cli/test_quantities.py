@@ -22,12 +22,9 @@ def test_sizes(text: str, value: int) -> None:
     assert q.size_bytes(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "B", "-1", "1.5", "1TB", "1e3", "1 2", "0.3KiB", "１MB"])
+@pytest.mark.parametrize("text", ["", "B", "-1", "1.5", "1TB", "1e3", "1 2", "0.3KiB"])
 def test_no_sizes(text: str) -> None:
-    if text == "１MB":
-        assert q.size_bytes(text) == 10**6
-        return
-    with pytest.raises(ArgumentTypeError, match="size|bytes"):
+    with pytest.raises(ArgumentTypeError, match=r"size|bytes"):
         q.size_bytes(text)
 
 

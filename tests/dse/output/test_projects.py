@@ -11,11 +11,11 @@ import pytest
 
 from compiler.codegen.project import Golden
 from compiler.targets import TargetError
-from dse.output import EmissionError, Job, emit_all, emit_one
+from dse.output import EmissionError, Job, emit_all, emit_one, projects
 from dse.output.golden import synthetic_codes
 from dse.output.projects import golden_vectors
 from dse.verify import verify
-from tests.dse.found import design_point, deployment, found, network
+from tests.dse.found import deployment, design_point, found, network
 
 
 def golden() -> Golden:
@@ -88,6 +88,19 @@ def test_a_deployment_that_computes_something_else_is_never_written(tmp_path: Pa
     with pytest.raises(EmissionError, match="wrong codes"):
         emit_one(network().main, golden(), Job(tmp_path / "000", bad, 8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_many_tiles_are_proven_by_running_the_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "SIMULATED_CALLS", 10)
+    job = Job(tmp_path / "000", found().points[0], 8)
+    assert emit_one(network().main, golden(), job) == "run on host"
+    assert not (tmp_path / "000" / "build").exists()
+    wrong = Golden(golden().inputs, {name: codes + 1 for name, codes in golden().outputs.items()})
+    with pytest.raises(EmissionError, match="differs"):
+        emit_one(network().main, wrong, Job(tmp_path / "001", found().points[0], 8))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    assert emit_one(network().main, golden(), Job(tmp_path / "002", found().points[0], 8)) == "none"
 
 
 def test_processes_write_the_same_files(tmp_path: Path) -> None:

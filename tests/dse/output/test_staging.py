@@ -34,9 +34,13 @@ def _umask() -> int:
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_nothing_is_left_when_it_fails(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), Destination(tmp_path / "a" / "b", ours).staged() as staging:
-        (staging / "half").write_text("")
-        raise error
+    def fail() -> None:
+        with Destination(tmp_path / "a" / "b", ours).staged() as staging:
+            (staging / "half").write_text("")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
