@@ -1,0 +1,257 @@
+"""How fast candidates are priced and deployments evaluated: `make bench`.
+
+On MobileNetV1-0.25 for Siracusa under 1 MB, one process, CPU time, several runs of each measurement:
+
+- tile candidates: the tilings that the explorer itself enumerates for every distinct layer, engine and loop
+  order, priced with `price_layer` from bare counts (kernel, every stream, pipeline, energy); the same for
+  more tilings of each layer; and with the kernel time known, as for all homes of a tiling after the first.
+- deployments: design points of the explorer's own settings, from their decisions: buffers, static allocation
+  of every level, validation, price of every layer. Layer prices are shared between the deployments of
+  a run, as in a search, or found afresh for each.
+- settings: what one trial costs, inner solver included, with the option tables built.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from compiler.deployment import L2, Deployment
+from compiler.frontend import load
+from compiler.ir import Module
+from compiler.ops.engines import npu_blockers
+from compiler.schedule import Decisions, LevelCapacities, deploy, footprint
+from costmodels.engines.npu import NpuEngine
+from costmodels.layer import LayerWork, candidate_count
+from costmodels.pipeline import kernel_time, price_layer
+from costmodels.platform import Platform, load_platform
+from dse.estimate import Estimator
+from dse.evaluator import ProblemEvaluator
+from dse.options.candidates import Candidates, Effort, layer_candidates
+from dse.options.homes import NONE, HomeChoice, Mode, streams
+from dse.points import DesignPoint
+from dse.task import Budget, Task
+
+MODEL = Path(__file__).resolve().parents[1] / "models" / "mobilenetv1_025_int8.onnx"
+BUDGET_BYTES = 1_000_000
+RUNS = 7
+REPEATS = 5
+ALIGNMENT_BYTES = 4
+FINE = Effort(sizes=(("y", 24), ("x", 16), ("i", 8), ("n", 64)), other=32, candidates=100_000)
+"""More sizes by dimension than the explorer tries: longer arrays."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Items a CPU second of several runs."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def noise(self) -> float:
+        """(largest - least) / median."""
+        return (max(self.values) - min(self.values)) / self.median
+
+
+def measure(work: Callable[[], int], runs: int = RUNS) -> Rates:
+    """Rates of `work`, which returns how many items it did; one run before goes unmeasured."""
+    work()
+    return Rates(tuple(_rate(work) for _ in range(runs)))
+
+
+def _rate(work: Callable[[], int]) -> float:
+    start = time.process_time()
+    done = work()
+    return done / (time.process_time() - start)
+
+
+# -- tile candidates ---------------------------------------------------------------------------------
+
+
+def candidate_sets(module: Module, platform: Platform, effort: Effort) -> Iterator[Candidates]:
+    """The tilings of every distinct layer, on every engine that may run it, in every loop order."""
+    graph = module.main
+    l1_bytes = platform.level_of["l1"].usable_bytes
+    seen = set()
+    for op in graph:
+        space = op.space(graph.by_name)
+        if (space.spec, space.dims) in seen:
+            continue
+        seen.add((space.spec, space.dims))
+        for engine in platform.engines:
+            if not (isinstance(engine, NpuEngine) and npu_blockers(op, engine.constraints)):
+                yield from layer_candidates(op, space, engine, l1_bytes, effort)
+
+
+def work_of(candidates: Candidates, module: Module) -> LayerWork:
+    """Double-buffered, everything at home in L2."""
+    op, tensors = candidates.operator, module.main.by_name
+    params = L2 if int(candidates.params.region_bytes.max(initial=0)) else NONE
+    choice = HomeChoice((L2,) * len(op.inputs), L2, params)
+    mode = Mode(2, ("direct",) * (len(op.inputs) + 2))
+    sizes = tuple(tensors[name].bytes for name in (*op.inputs, op.output))
+    return streams(candidates, choice, mode, sizes).work
+
+
+def with_kernel(platform: Platform, work: LayerWork) -> LayerWork:
+    """The same work, its kernels priced."""
+    return replace(work, kernel=kernel_time(platform.engine_of[work.engine], work.spec, work.classes))
+
+
+def price_all(platform: Platform, works: Sequence[LayerWork], repeats: int) -> int:
+    """Price everything some times; the number of candidates priced."""
+    for _ in range(repeats):
+        for work in works:
+            price_layer(platform, work)
+    return repeats * sum(map(candidate_count, works))
+
+
+# -- deployments -------------------------------------------------------------------------------------
+
+
+def explored_points(evaluator: ProblemEvaluator) -> Iterator[DesignPoint]:
+    """All points of the explorer's own first settings."""
+    for choices, position in evaluator.seeds():
+        found = evaluator.evaluate(evaluator.setting(choices, position))
+        yield from (point for point in (found.point, *found.others) if point is not None)
+
+
+def decisions_of(module: Module, deployment: Deployment) -> Decisions:
+    """A deployment without its addresses."""
+    graph = module.main
+    needs = tuple(
+        footprint(op, op.space(graph.by_name), plan)
+        for op, plan in zip(graph.operators, deployment.plans, strict=True)
+    )
+    return Decisions(deployment.plans, needs, deployment.home_of, deployment.param_home_of)
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Deployments of one task, to be made and priced again."""
+
+    task: Task
+    capacities: LevelCapacities
+    points: tuple[DesignPoint, ...]
+    decisions: tuple[Decisions, ...]
+
+    def evaluate(self, cold: bool) -> int:
+        """Allocate, validate and price all; the number of deployments."""
+        estimator = Estimator(self.task)
+        for point, decisions in zip(self.points, self.decisions, strict=True):
+            estimator = Estimator(self.task) if cold else estimator
+            deployment = self._deploy(point, decisions)
+            assert estimator.design_point(point.setting, deployment, "solver") == replace(
+                point, source="solver"
+            )
+        return len(self.points)
+
+    def allocate(self) -> int:
+        """Only the first half: buffers, addresses, validation."""
+        for point, decisions in zip(self.points, self.decisions, strict=True):
+            self._deploy(point, decisions)
+        return len(self.points)
+
+    def _deploy(self, point: DesignPoint, decisions: Decisions) -> Deployment:
+        task = self.task
+        found = deploy(
+            task.module, task.platform.name, point.setting.operating_point, decisions, self.capacities
+        )
+        assert isinstance(found, Deployment)
+        return found
+
+
+def evaluations(task: Task) -> Evaluations:
+    """Every distinct deployment that the first settings lead to."""
+    evaluator = ProblemEvaluator(task)
+    points = tuple({point.deployment.to_json(): point for point in explored_points(evaluator)}.values())
+    decisions = tuple(decisions_of(task.module, point.deployment) for point in points)
+    return Evaluations(task, LevelCapacities(evaluator.limits.capacities), points, decisions)
+
+
+def settings(task: Task) -> Callable[[], int]:
+    """Evaluate the first settings, with the option tables built, under arenas that were not asked for yet."""
+    evaluator = ProblemEvaluator(task)
+    list(explored_points(evaluator))
+    asked = count(1)
+
+    def evaluate() -> int:
+        smaller = ALIGNMENT_BYTES * next(asked)
+        chosen = [evaluator.setting(choices, position) for choices, position in evaluator.seeds()]
+        for setting in chosen:
+            evaluator.evaluate(replace(setting, arena_bytes=setting.arena_bytes - smaller))
+        return len(chosen)
+
+    return evaluate
+
+
+# -- the report --------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Measure and print."""
+    task = Task(load(MODEL), load_platform("siracusa"), Budget(BUDGET_BYTES))
+    print(f"{task.module.name}, {len(task.module.main.operators)} layers, on {task.platform.name}")
+    report_candidates(task.module, task.platform)
+    report_deployments(task)
+
+
+def report_candidates(module: Module, platform: Platform) -> None:
+    """Rates of pricing tile candidates."""
+    works = [work_of(candidates, module) for candidates in candidate_sets(module, platform, Effort())]
+    many = [work_of(candidates, module) for candidates in candidate_sets(module, platform, FINE)]
+    known = [with_kernel(platform, work) for work in works]
+    print(
+        f"{len(works)} sets of {sum(map(candidate_count, works))} tile candidates, "
+        f"{sum(map(candidate_count, many))} when tried finely"
+    )
+    bare = _print("tile candidates priced", measure(lambda: price_all(platform, works, REPEATS)))
+    fine = _print("tile candidates priced, fine tilings", measure(lambda: price_all(platform, many, 1)))
+    again = _print(
+        "tile candidates priced, kernel known", measure(lambda: price_all(platform, known, REPEATS))
+    )
+    print(f"fine / default: {fine.median / bare.median:.2f}, kernel known: {again.median / bare.median:.2f}")
+
+
+def report_deployments(task: Task) -> None:
+    """Rates of evaluating deployments and settings."""
+    batch = evaluations(task)
+    print(f"{len(batch.points)} deployments")
+    warm = _print("deployments evaluated, layers shared", measure(lambda: batch.evaluate(cold=False)))
+    cold = _print("deployments evaluated, each afresh", measure(lambda: batch.evaluate(cold=True)))
+    allocated = _print("deployments allocated and validated", measure(batch.allocate))
+    _print("settings evaluated, inner solver included", measure(settings(task), runs=3))
+    print(
+        f"layers shared / each afresh: {warm.median / cold.median:.2f}, "
+        f"share of allocation where shared: {warm.median / allocated.median:.0%}"
+    )
+
+
+def _print(what: str, rates: Rates) -> Rates:
+    print(
+        f"{what:<42} {_figure(rates.median):>9} /s  "
+        f"({_figure(min(rates.values))}..{_figure(max(rates.values))}, noise {rates.noise:.0%}, "
+        f"{len(rates.values)} runs)"
+    )
+    return rates
+
+
+def _figure(value: float) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    main()
