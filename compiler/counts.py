@@ -80,7 +80,7 @@ def walk_counts(layer: LayerProgram, spec: KernelSpec) -> Counts:
         (name, LinkCount(links[name, "transfers"], links[name, "lines"], links[name, "bytes"]))
         for name in sorted({name for name, _ in links})
     )
-    return Counts(calls, macs, calls if layer.engine == "npu" else 0, rows)
+    return Counts(calls, macs, calls if layer.on_npu else 0, rows)
 
 
 Row = tuple[str, int, int, int]
@@ -124,7 +124,7 @@ def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deplo
     extents, counts = grid.classes
     macs = int((space.spec.macs(extents) * counts).sum())
     calls = int(grid.steps[0])
-    alone = Counts(calls, macs, calls if plan.engine == "npu" else 0, ())
+    alone = Counts(calls, macs, calls if plan.on_npu else 0, ())
     return total_counts([alone, *(Counts(0, 0, 0, ((name, LinkCount(*row)),)) for name, *row in rows)])
 
 

@@ -18,6 +18,7 @@ L1, L2, L3 = "l1", "l2", "l3"
 WEIGHT_MEMORIES = ("wmem_sram", "wmem_mram")
 LEVELS = (L1, L2, L3, *WEIGHT_MEMORIES)
 DIRECT, WHOLE, TILE = "direct", "whole", "tile"
+PLAIN = "plain"
 
 
 class DeploymentError(ValueError):
@@ -28,7 +29,7 @@ class DeploymentError(ValueError):
 class LayerPlan:
     """How one layer runs.
 
-    layout: how the engine wants its parameter blocks ("plain" or an NPU's packing).
+    layout: how the engine wants its parameter blocks: "plain" on cores, or an NPU's packing.
     tile: size by dimension (every dimension of the operator's space). order: loop order, outermost
     first. split: dimensions divided over the cores. buffering: 1 or 2 L1 slots a stream.
     staging, one entry each for every input, then parameters, then output: "direct" where the home is
@@ -48,6 +49,11 @@ class LayerPlan:
     @cached_property
     def sizes(self) -> Mapping[str, int]:
         return MappingProxyType(dict(self.tile))
+
+    @property
+    def on_npu(self) -> bool:
+        """Whether an NPU runs the layer, as jobs on packed parameters."""
+        return self.layout != PLAIN
 
     def __reduce__(self) -> tuple[type[LayerPlan], tuple[Any, ...]]:
         return (LayerPlan, tuple(getattr(self, name) for name in self.__dataclass_fields__))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
+from compiler.deployment import PLAIN
 from compiler.ir import Access, Operator, Region, TileCall
 
 
@@ -146,6 +147,11 @@ class LayerProgram:
     reduction: frozenset[str]
     before: tuple[Transfer, ...]
     after: tuple[Transfer, ...]
+
+    @property
+    def on_npu(self) -> bool:
+        """Whether an NPU runs the layer, as jobs on packed parameters."""
+        return self.layout != PLAIN
 
     @cached_property
     def steps(self) -> int:

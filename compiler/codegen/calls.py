@@ -2,7 +2,7 @@
 
 Each function answers with the lines of a block in which these names are in scope: `in0`, `in1`, ...
 and `out` (dse_operand), their ranges `r_in0`, ..., `r_out` (dse_range arrays), `weights` and `tables`
-(parameter block), `accumulator`, `first` and `last`.
+(parameter block), and where a reduction is tiled `accumulator`, `first` and `last`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 
-from compiler.ir import IntType, Operator
+from compiler.ir import Operator
 from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
@@ -66,10 +66,6 @@ def _pitch(stream: str, axis: int) -> str:
     return f"(int32_t){stream}.pitch[{axis}]"
 
 
-def _signed(kind: IntType) -> bool:
-    return kind.signed
-
-
 def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fields:
     return {
         "window.in_row_pitch": _pitch("in0", 0),
@@ -91,38 +87,40 @@ def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int
     }
 
 
+def _channels(op: Conv2d) -> Fields:
+    """Groups of the tile, outputs and inputs of one group."""
+    if op.depthwise:
+        return {"groups": _extent("out", 2), "outputs": 1, "inputs": 1}
+    if op.groups == 1:
+        return {"groups": 1, "outputs": _extent("out", 2), "inputs": _extent("in0", 2)}
+    per_out, per_in = op.out_channels // op.groups, op.in_shape[2] // op.groups
+    return {"groups": f"{_extent('out', 2)} / {per_out}", "outputs": per_out, "inputs": per_in}
+
+
 def _conv2d(op: Conv2d, layer: LayerProgram) -> list[str]:
-    _, kh, kw, per_group = op.weights.array.shape
-    depthwise = per_group == 1 and op.groups == op.weights.array.shape[0]
-    npu = layer.engine == "npu"
-    if depthwise:
-        channels = {"groups": _extent("out", 2), "outputs": 1, "inputs": 1}
-    elif op.groups == 1:
-        channels = {"groups": 1, "outputs": _extent("out", 2), "inputs": _extent("in0", 2)}
-    else:
-        outputs = op.weights.array.shape[0] // op.groups
-        channels = {"groups": f"{_extent('out', 2)} / {outputs}", "outputs": outputs, "inputs": per_group}
+    reduces = layer.accumulator is not None
     fields: dict[str, str | int | bool] = {
         "input": "in0.data",
         "output": "out.data",
         "weights": "weights",
         "tables": "(const int32_t *)(const void *)tables",
-        "accumulator": "accumulator",
-        **_window((kh, kw), op.stride, op.dilation),
-        **channels,
+        "accumulator": "accumulator" if reduces else "NULL",
+        **_window(op.window, op.stride, op.dilation),
+        **_channels(op),
         "pad_value": op.pad_value,
         "shift": op.requant.shift,
         "low": op.requant.low,
         "high": op.requant.high,
-        "in_signed": _signed(op.input_type),
-        "first": "first",
-        "last": "last",
+        "in_signed": op.input_type.signed,
+        "first": "first" if reduces else True,
+        "last": "last" if reduces else True,
         "weights_in_wm": layer.params is not None and layer.params.weights is not None,
-        "prefetch": npu,
+        "prefetch": layer.on_npu,
+        **({"npu_layout": f"DSE_NPU_{layer.layout.upper()}"} if layer.on_npu else {}),
         "split": split_of(layer),
     }
-    name = "dse_depthwise2d" if depthwise else "dse_conv2d"
-    call = f"dse_npu_wait({name}_npu(&args));" if npu else f"{name}(&args);"
+    name = "dse_depthwise2d" if op.depthwise else "dse_conv2d"
+    call = f"dse_npu_wait({name}_npu(&args));" if layer.on_npu else f"{name}(&args);"
     return [*_initialiser("dse_conv2d_args", fields), call]
 
 
@@ -151,8 +149,8 @@ def _binary(op: Add | Mul, layer: LayerProgram, extra: Fields) -> list[str]:
         "shift": op.shift,
         "low": op.low,
         "high": op.high,
-        "a_signed": _signed(op.type_a),
-        "b_signed": _signed(op.type_b),
+        "a_signed": op.type_a.signed,
+        "b_signed": op.type_b.signed,
         "split": split_of(layer),
     }
     return [*_initialiser("dse_binary_args", fields), f"dse_{op.kind}(&args);"]
@@ -168,7 +166,7 @@ def _lut(op: Lut, layer: LayerProgram) -> list[str]:
         "channels": channels,
         "in_row_pitch": _rows("in0", layer)[2],
         "out_row_pitch": pitch,
-        "in_signed": _signed(op.input_type),
+        "in_signed": op.input_type.signed,
         "split": split_of(layer),
     }
     return [*_initialiser("dse_lut_args", fields), "dse_lut(&args);"]
@@ -180,7 +178,7 @@ def _maxpool(op: MaxPool, layer: LayerProgram) -> list[str]:
         "output": "out.data",
         **_window(op.window, op.stride, op.dilation),
         "channels": _extent("out", 2),
-        "in_signed": _signed(op.data_type),
+        "in_signed": op.data_type.signed,
         "split": split_of(layer),
     }
     return [*_initialiser("dse_maxpool_args", fields), "dse_maxpool(&args);"]
@@ -197,7 +195,7 @@ def _avgpool(op: AvgPool, layer: LayerProgram) -> list[str]:
         "shift": op.shift,
         "low": op.low,
         "high": op.high,
-        "in_signed": _signed(op.input_type),
+        "in_signed": op.input_type.signed,
         "count_pad": op.count_include_pad,
         "split": split_of(layer),
     }
@@ -217,7 +215,7 @@ def _softmax(op: Softmax, layer: LayerProgram) -> list[str]:
         "zero_point": op.zero_point,
         "high": op.high,
         "multiplier": f"{op.multiplier}u",
-        "in_signed": _signed(op.input_type),
+        "in_signed": op.input_type.signed,
         "split": split_of(layer),
     }
     return [*_initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
@@ -226,7 +224,7 @@ def _softmax(op: Softmax, layer: LayerProgram) -> list[str]:
 def _concat(op: Concat, layer: LayerProgram) -> list[str]:
     parts = [
         f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
-        f"{_c(_signed(op.input_types[k]))}}},"
+        f"{_c(op.input_types[k].signed)}}},"
         for k, width in enumerate(op.widths)
     ]
     fields: Fields = {
@@ -333,10 +331,10 @@ def _(op: Mul, layer: LayerProgram) -> list[str]:
     return _binary(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
 
 
-def tables_bytes(op: Operator) -> str:
-    """C expression of the bytes of the tables part at the end of a tile's parameter block."""
-    if isinstance(op, Conv2d):
-        return "(last ? 8u * dse_extent(r_out[2]) : 0u)"
-    if isinstance(op, AvgPool):
-        return f"{8 * (op.window[0] * op.window[1] + 1)}u"
-    return "1024u" if isinstance(op, Softmax) else "256u"
+def tables_pointer(layer: LayerProgram, block_bytes: str) -> str:
+    """C expression of the tables part, which ends a block of both parts that starts at `weights`.
+
+    A tile that does not finish its reduction has no tables.
+    """
+    start = f"weights + ({block_bytes} - 8u * dse_extent(r_out[2]))"
+    return f"last ? {start} : NULL" if layer.accumulator is not None else start

@@ -2,68 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.codegen.calls import kernel_call, tables_bytes
-from compiler.codegen.expressions import address, link, range_of, slot_address
-from compiler.program import LayerProgram, Loop, ParamStream, Place, Stream, Transfer, row_pitches
+from compiler.codegen.blocks import Blocks
+from compiler.codegen.calls import kernel_call, tables_pointer
+from compiler.codegen.expressions import address, bounds, comment_text, link, range_of, tiled_dims
+from compiler.codegen.moves import Moves, moves_of
+from compiler.codegen.steps import advance, begin, prefetch, store
+from compiler.program import LayerProgram, Loop, ParamStream, Stream, Transfer, row_pitches
 
 
 @dataclass(frozen=True)
 class StreamC:
-    """C fragments of one input or output.
+    """C fragments of one input or output: what it is, the ranges of a tile, its layout in memory."""
 
-    level: position among the moving loops at or outside of which the tile changes (0: fetched once).
-    near, far: level pairs of the hops: direct or staged whole has `hop`, staged by tile has both.
-    """
-
-    name: str
-    rank: int
+    what: str
+    via: Moves
+    bounds: tuple[str, ...]
     ranges: tuple[str, ...]
     pitches: tuple[int, ...]
     element: int
     block: int
     line: int
-    slots: int
-    level: int
-    tensor: str
-    slot: str
-    stage: str
-    hop: str
-    hop2: str
-    in_place: bool
 
     @property
-    def staged(self) -> bool:
-        """Whether a tile takes two hops, through a stage in L2."""
-        return bool(self.hop2)
+    def rank(self) -> int:
+        return len(self.ranges)
 
     @property
-    def moves(self) -> bool:
-        """Whether the tile's position depends on the loop indices."""
-        return any("box->" in text for text in self.ranges)
+    def name(self) -> str:
+        return self.via.name
 
 
 @dataclass(frozen=True)
 class ParamsC:
-    """C fragments of the parameter blocks."""
+    """C fragments of the parameter blocks. number: which block a tile needs.
 
-    starts: tuple[int, ...]
+    weights: address of the weights part in a weight memory, or empty. joint: whether blocks have both
+    parts; then `weights` is where the block starts and `tables` an expression of it.
+    """
+
+    what: str
+    via: Moves
     number: str
-    slots: int
-    level: int
-    region: str
-    slot: str
-    stage: str
-    hop: str
-    hop2: str
-    in_place: bool
+    blocks: Blocks
     weights: str
-    weight_starts: tuple[int, ...]
+    weight_blocks: Blocks
+    tables: str
+    joint: bool
 
     @property
-    def staged(self) -> bool:
-        return bool(self.hop2)
+    def block(self) -> str:
+        """Address of the block in L1."""
+        return self.blocks.within(self.via.home) if self.via.in_place else self.via.chosen_slot
+
+    @property
+    def call_needs_number(self) -> bool:
+        return any("number" in text for text in (self.block, self.weights, self.tables))
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """Definitions of tables of block starts."""
+        return tuple(text for text in (self.blocks.definition, self.weight_blocks.definition) if text)
 
 
 @dataclass(frozen=True)
@@ -76,103 +77,139 @@ class LayerC:
     inputs: tuple[StreamC, ...]
     output: StreamC
     params: ParamsC | None
-    tables_bytes: str
     accumulator: str
     reductions: tuple[int, ...]
-    pipelined: bool
     before: tuple[str, ...]
     after: tuple[str, ...]
     call: tuple[str, ...]
-
-    @property
-    def moving(self) -> bool:
-        return bool(self.loops)
 
     @property
     def streams(self) -> tuple[StreamC, ...]:
         return (*self.inputs, self.output)
 
     @property
+    def prefix(self) -> str:
+        return f"l{self.index}"
+
+    @property
+    def begin(self) -> list[str]:
+        """Statements before the first tile."""
+        return list(begin(self.prefix, self._fetched))
+
+    @property
+    def prefetch(self) -> list[str]:
+        """Statements that start fetching what the next tile needs."""
+        return list(prefetch(self.prefix, self._fetched, len(self.loops)))
+
+    @property
+    def advance(self) -> list[str]:
+        """Statements that turn to the next tile."""
+        return list(advance(self.prefix, self._fetched, len(self.loops)))
+
+    @property
+    def store(self) -> list[str]:
+        """Statements that take a finished tile home."""
+        return store(self.prefix, self.output.via, self.last)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Streams whose fetch every tile waits for."""
+        return tuple(via.name for via in self._fetched if via.level)
+
+    @property
+    def _fetched(self) -> tuple[Moves, ...]:
+        """Inputs and parameters that are fetched to L1."""
+        params = (self.params.via,) if self.params else ()
+        return tuple(via for via in (*(s.via for s in self.inputs), *params) if not via.in_place)
+
+    @property
+    def _slots(self) -> list[str]:
+        params = [self.params.via] if self.params else []
+        users = [*(s.via for s in self.streams), *params]
+        return [via.slot_parameter for via in users if via.slot_parameter]
+
+    @property
+    def call_parameters(self) -> str:
+        """C parameters of the function that runs one tile."""
+        at = ["const uint32_t *at"] if self.loops else []
+        return ", ".join(at + [f"uint32_t {slot}" for slot in self._slots]) or "void"
+
+    @property
+    def call_arguments(self) -> str:
+        """C arguments for these parameters."""
+        return ", ".join((["at"] if self.loops else []) + self._slots)
+
+    @property
     def last(self) -> str:
         """C condition: this tile finishes its output."""
-        return " && ".join(f"at[{k}] == {self.loops[k].trips - 1}u" for k in self.reductions) or "true"
+        return " && ".join(f"at[{k}] == {self.loops[k].trips - 1}u" for k in self.reductions)
 
     @property
     def first(self) -> str:
         """C condition: this tile starts its output."""
-        return " && ".join(f"at[{k}] == 0u" for k in self.reductions) or "true"
+        return " && ".join(f"at[{k}] == 0u" for k in self.reductions)
 
 
-def _level(layer: LayerProgram, depth: int) -> int:
-    """A depth among all loops, counted among the moving ones."""
-    return sum(loop.trips > 1 for loop in layer.loops[:depth])
+def _moving(layer: LayerProgram) -> tuple[Loop, ...]:
+    return tuple(loop for loop in layer.loops if loop.trips > 1)
 
 
-def _hops(stream: Stream | ParamStream, inward: bool) -> tuple[str, str]:
-    """HAL links of the first and, by tiles through a stage, second hop."""
+def _where(stream: Stream | ParamStream) -> str:
+    """A stream's home and path, for a comment."""
+    home = "constants" if stream.home.level == "blob" else stream.home.level.upper()
     if not stream.slots:
-        return "", ""
-    home = stream.home.level
-    if stream.staging == "direct":
-        return (link(home, "l1") if inward else link("l1", home)), ""
-    if stream.staging == "whole":
-        return (link("l2", "l1") if inward else link("l1", "l2")), ""
-    return (link(home, "l2"), link("l2", "l1")) if inward else (link("l1", "l2"), link("l2", home))
+        return f"{home}, in place"
+    stage = {"whole": ", whole in L2", "tile": ", tiles through L2"}.get(stream.staging, "")
+    return f"{home}{stage}, {len(stream.slots)} L1 slot{'s' if len(stream.slots) > 1 else ''}"
 
 
 def _stream(layer: LayerProgram, stream: Stream, name: str) -> StreamC:
-    hop, hop2 = _hops(stream, inward=name != "out")
-    source = stream.stage[0] if stream.staging == "whole" else stream.home
+    used = frozenset[str]().union(*(tiled_dims(axis, layer.loops) for axis in stream.access.axes))
+    moving = _moving(layer)
+    shape = "".join(f"[{axis.extent}]" for axis in stream.access.axes)
     return StreamC(
-        name=name,
-        rank=len(stream.access.axes),
+        what=f"{name}: {comment_text(stream.access.tensor)}{shape} in {_where(stream)}",
+        via=moves_of(layer, stream, name, bool(used)),
+        bounds=tuple(bounds(loop, k) for k, loop in enumerate(moving) if loop.dim in used),
         ranges=tuple(range_of(axis, layer.loops) for axis in stream.access.axes),
         pitches=row_pitches(stream.access.shape, stream.access.element_bytes),
         element=stream.access.element_bytes,
         block=stream.block,
         line=stream.line,
-        slots=len(stream.slots),
-        level=_level(layer, stream.depth),
-        tensor=address(source),
-        slot=slot_address(stream.slots, "slot") if stream.slots else "",
-        stage=slot_address(stream.stage, "slot") if hop2 else "",
-        hop=hop,
-        hop2=hop2,
-        in_place=not stream.slots,
     )
 
 
-def _number(layer: LayerProgram, params: ParamStream) -> str:
-    """C expression of the block that tile `at` needs."""
-    moving = [loop.dim for loop in layer.loops if loop.trips > 1]
-    text = "0u"
-    for dim in params.dims:
-        if dim in moving:
-            trips = next(loop.trips for loop in layer.loops if loop.dim == dim)
-            at = f"at[{moving.index(dim)}]"
-            text = at if text == "0u" else f"({text}) * {trips}u + {at}"
+def _number(moving: Sequence[Loop], dims: Sequence[str]) -> str:
+    """C expression of the block that tile `at` needs: row-major over the tiles of `dims`."""
+    names = [loop.dim for loop in moving]
+    text = ""
+    for dim in dims:
+        if dim in names:
+            at = f"at[{names.index(dim)}]"
+            text = f"({text}) * {moving[names.index(dim)].trips}u + {at}" if text else at
     return text
 
 
-def _params(layer: LayerProgram) -> ParamsC | None:
+def _params(layer: LayerProgram, prefix: str) -> ParamsC | None:
     params = layer.params
     if params is None:
         return None
-    hop, hop2 = _hops(params, inward=True)
-    source = params.stage[0] if params.staging == "whole" else params.home
+    blocks = Blocks(f"{prefix}_starts", params.starts)
+    weight_blocks = Blocks(f"{prefix}_weight_starts", params.weight_starts or (0, 0))
+    weights = ""
+    kept = ""
+    if params.weights is not None:
+        weights = weight_blocks.within(address(params.weights))
+        kept = f"; weights in {params.weights.level.upper()}"
     return ParamsC(
-        starts=params.starts,
-        number=_number(layer, params),
-        slots=len(params.slots),
-        level=_level(layer, params.depth),
-        region=address(source),
-        slot=slot_address(params.slots, "slot") if params.slots else "",
-        stage=slot_address(params.stage, "slot") if hop2 else "",
-        hop=hop,
-        hop2=hop2,
-        in_place=not params.slots,
-        weights=address(params.weights) if params.weights else "",
-        weight_starts=params.weight_starts,
+        what=f"params: {len(params.starts) - 1} block(s), {params.starts[-1]} B in {_where(params)}{kept}",
+        via=moves_of(layer, params, "params", blocks.several),
+        number=_number(_moving(layer), params.dims),
+        blocks=blocks,
+        weights=weights,
+        weight_blocks=weight_blocks,
+        tables=tables_pointer(layer, blocks.size),
+        joint=layer.operator.has_weights and params.weights is None,
     )
 
 
@@ -182,27 +219,26 @@ def _copy(move: Transfer) -> str:
 
 
 def _title(index: int, layer: LayerProgram) -> str:
-    tile = " ".join(f"{loop.dim}={loop.tile}/{loop.extent}" for loop in layer.loops if loop.extent > 1)
+    name, op = comment_text(layer.operator.name), layer.operator
+    tiles = "; ".join(f"{loop.dim} {loop.extent} by {loop.tile}" for loop in _moving(layer))
     mode = "double" if layer.buffering == 2 else "single"
-    name = layer.operator.name.replace("*/", "* /")
-    return f"Layer {index}: {name}, {layer.operator.kind} on {layer.engine}; tile {tile or 'whole'}; {mode} buffered"
+    how = f"{layer.steps} tiles ({tiles}), {mode} buffered" if tiles else "one tile"
+    return f"Layer {index}: {name}, {op.kind} on {layer.engine}, {how}"
 
 
 def layer_c(index: int, layer: LayerProgram) -> LayerC:
     """The C view of a layer."""
-    moving = tuple(loop for loop in layer.loops if loop.trips > 1)
-    accumulator: Place | None = layer.accumulator
+    moving = _moving(layer)
+    accumulator = layer.accumulator
     return LayerC(
         index=index,
         title=_title(index, layer),
         loops=moving,
         inputs=tuple(_stream(layer, stream, f"in{k}") for k, stream in enumerate(layer.inputs)),
         output=_stream(layer, layer.output, "out"),
-        params=_params(layer),
-        tables_bytes=tables_bytes(layer.operator),
-        accumulator=f"(int32_t *)(void *)({address(accumulator)})" if accumulator else "NULL",
+        params=_params(layer, f"l{index}"),
+        accumulator=f"(int32_t *)(void *)({address(accumulator)})" if accumulator else "",
         reductions=tuple(k for k, loop in enumerate(moving) if loop.dim in layer.reduction),
-        pipelined=layer.buffering == 2,
         before=tuple(_copy(move) for move in layer.before),
         after=tuple(_copy(move) for move in layer.after),
         call=tuple(kernel_call(layer.operator, layer)),

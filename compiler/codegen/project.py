@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from compiler.codegen.expressions import address
+from compiler.codegen.expressions import address, comment_text
 from compiler.codegen.layer import layer_c
 from compiler.deployment import Deployment
 from compiler.ir import Graph, Tensor
@@ -84,9 +84,9 @@ def _environment() -> Environment:
 
 
 def c_prefix(name: str) -> str:
-    """A C identifier made from a model's name."""
-    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "network"
-    return text if text[0].isalpha() else f"net_{text}"
+    """A C identifier made from a model's name, which no name of the runtime or of a layer begins with."""
+    text = re.sub(r"[\W_]+", "_", name, flags=re.ASCII).strip("_").lower() or "network"
+    return f"net_{text}" if re.match(r"\d|dse|npu|l\d+$", text) else text
 
 
 def emit_project(
@@ -101,10 +101,10 @@ def emit_project(
     environment = _environment()
     for name in ("network.c", "network.h", "main.c", "weights.S"):
         text = environment.get_template(f"{name}.j2").render(net=net)
-        (directory / name).write_text(text)
+        (directory / name).write_text(text, encoding="utf-8")
     (directory / "weights.bin").write_bytes(program.blob)
     (directory / "golden.bin").write_bytes(b"".join(data for _, data in vectors))
-    (directory / "deployment.json").write_text(deployment.to_json())
+    (directory / "deployment.json").write_text(deployment.to_json(), encoding="utf-8")
     copy_runtime(directory)
 
 
@@ -135,7 +135,7 @@ def _net(
     template = _environment().get_template("layer.c.j2")
     layers = tuple(template.render(layer=layer_c(index, layer)) for index, layer in enumerate(program.layers))
     return _Net(
-        title=f"{deployment.model} on {deployment.platform}".replace("*/", "* /"),
+        title=comment_text(f"{deployment.model} on {deployment.platform}"),
         prefix=prefix,
         upper=prefix.upper(),
         layers=layers,
@@ -156,13 +156,13 @@ def _port(kind: str, index: int, graph: Graph, named: tuple[str, Place]) -> _Por
     return _Port(
         kind=kind,
         index=index,
-        name=name.replace("*/", "* /"),
+        name=comment_text(name),
         type=f"{tensor.dtype.value}_t",
         shape=tensor.shape,
         elements=tensor.elements,
         element=tensor.dtype.bytes,
         bytes=tensor.bytes,
-        scale=f"{tensor.scale!r}f",
+        scale=f"{float(tensor.scale)!r}f",
         zero_point=tensor.zero_point,
         address=address(place),
     )
