@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import traceback
 from collections import deque
@@ -19,6 +20,7 @@ from dse.executors.sources import PACKAGES, package_directory, sources_hash
 # A chunk that took this many workers down is to blame itself: most likely it needs more memory than there is.
 _DEATHS_PER_CHUNK = 3
 _START_SECONDS = 60.0
+_REACH_SECONDS = 5.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about machines without GPU
@@ -46,6 +48,8 @@ class OnRay:
             pool = _RayPool[In, Out](ray, workers, _Recipe.of(ray, make))
             try:
                 pool.start()
+                if self.address is not None:  # workers on this machine import the very same files
+                    pool.check()
                 yield pool
             finally:
                 pool.close()
@@ -66,13 +70,29 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
         if address is None:
             ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
         else:
+            _check_reachable(address)
             ray.init(address=address, runtime_env={"py_modules": _packages()}, **quiet)
     except Exception as error:  # Ray has no common base: ConnectionError, RuntimeError, ValueError, its own
-        raise ExecutorError(f"Ray at {address or 'this machine'}: {_one_line(error)}") from error
+        raise ExecutorError(_no_connection(address, error)) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _no_connection(address: str | None, error: Exception) -> str:
+    """Ray says nothing about authentication when a cluster that wants a token is asked without one."""
+    if address is None:
+        return f"Ray does not start on this machine: {_one_line(error)}"
+    advice = "" if "RAY_AUTH_MODE" in os.environ else "; does the cluster want RAY_AUTH_MODE=token?"
+    return f"Ray at {address}: {_one_line(error)}{advice}"
+
+
+def _check_reachable(address: str) -> None:
+    """Raises OSError at once where nobody listens; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), _REACH_SECONDS).close()
 
 
 def _packages() -> list[str]:
@@ -90,11 +110,10 @@ class _Recipe:
 
     make: bytes
     path: tuple[str, ...]
-    sources: str
 
     @classmethod
     def of(cls, ray: Any, make: Make[Any, Any]) -> _Recipe:
-        return cls(ray.cloudpickle.dumps(make), tuple(sys.path), sources_hash())
+        return cls(ray.cloudpickle.dumps(make), tuple(sys.path))
 
 
 @dataclass(frozen=True)
@@ -119,12 +138,11 @@ class _Worker:
 
     def __init__(self, recipe: _Recipe) -> None:
         sys.path.extend(entry for entry in recipe.path if entry not in sys.path)
-        self.sources = sources_hash()
         self.make = recipe.make
         self.work: Any = None
 
     def hash_of_sources(self) -> str:
-        return self.sources
+        return sources_hash()
 
     def run(self, items: Sequence[Any]) -> list[Any]:
         """Results up to the first that failed."""
@@ -156,8 +174,11 @@ class _RayPool(Generic[In, Out]):
     actors: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start all actors and check that they run this code."""
+        """Start all actors; they build their work when the first items arrive."""
         self.actors = [self._actor() for _ in range(self.workers)]
+
+    def check(self) -> None:
+        """Wait for the actors and refuse those that run other code."""
         hashes = [actor.hash_of_sources.remote() for actor in self.actors]
         try:
             found = self.ray.get(hashes, timeout=_START_SECONDS)
@@ -168,7 +189,7 @@ class _RayPool(Generic[In, Out]):
             ) from error
         except self.ray.exceptions.RayError as error:
             raise ExecutorError(f"a worker did not start: {_one_line(error)}") from error
-        check_sources(self.recipe.sources, found)
+        check_sources(sources_hash(), found)
 
     def close(self) -> None:
         """End all actors, also busy ones."""
