@@ -28,6 +28,8 @@ def _geometry(op: Conv2d, limits: NpuConstraints) -> Checks:
         (op.stride not in limits.strides, f"stride {op.stride[0]}x{op.stride[1]}"),
         (op.dilation != (1, 1), f"dilation {op.dilation[0]}x{op.dilation[1]}"),
         (max(op.pads) > limits.max_padding, f"padding {max(op.pads)} above {limits.max_padding} a side"),
+        # dse_npu.h: the engines pad 3x3 windows alone.
+        (op.window == (1, 1) and max(op.pads) > 0, "padding around a 1x1 window"),
     )
 
 

@@ -46,9 +46,9 @@ typedef struct {
  * dse_conv2d:      weights int8 [groups][outputs][taps_y][taps_x][inputs], tables int32 mul[g*o], add[g*o] (read
  *                  only if last), splits PIXELS and CHANNELS.
  * dse_depthwise2d: outputs == inputs == 1; weights int8 [taps_y][taps_x][groups], tables mul[groups], add[groups].
- * The NPU entries read packed weights, 4-byte aligned (layout: npu_weights.h; -DDSE_NE16=1 for NE16's), and tables
- * uint32 scale[], int32 bias[]. They ignore split, need first && last, stride 1 (else dse_fatal), dilation 1,
- * groups == 1 (dense) and the bounds of the output type, and return when the job is queued. */
+ * The NPU entries read weights packed as npu_layout says, 4-byte aligned, and tables uint32 scale[], int32 bias[].
+ * They ignore split, need first && last, a stride that the engine has (else dse_fatal), dilation 1, groups == 1
+ * (dense) and the bounds of the output type, and return when the job is queued. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
@@ -61,6 +61,7 @@ typedef struct {
     int32_t shift, low, high;
     bool in_signed, first, last;
     bool weights_in_wm, prefetch; /* NPU only, see dse_npu_job */
+    dse_npu_layout npu_layout;    /* NPU only */
     dse_split split;
 } dse_conv2d_args;
 

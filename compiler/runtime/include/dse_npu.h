@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One job of the NPU: a convolution tile with everything in reach of the engine (activations, scales, biases
- * in L1; weights in L1 or in the weight memory). The descriptor says what N-EUREKA's 24 job registers can
- * say, in units a compiler has; dse_npu_regs.h packs it into them. Limits are the engine's:
- * 1x1, 3x3 and depthwise 3x3, stride 1, dilation 1, padding at most 2 a side, NHWC.
+ * in L1; weights in L1 or in the weight memory). The descriptor speaks of N-EUREKA and of NE16 in units a
+ * compiler has; dse_npu_regs.h packs what N-EUREKA can do into its 24 job registers. Limits are the engines':
+ * 1x1, 3x3 and depthwise 3x3, stride 1 (NE16: or 2, both ways), dilation 1, padding at most 2 a side, NHWC.
  *
  *   acc[ho][wo][ko] = sum over taps and k_in of input * (code + weight_offset)
  *                     input = pad_value outside the tile on the sides with padding
@@ -19,18 +19,27 @@
 #include <stdint.h>
 
 #define DSE_NPU_QUEUE_DEPTH 2u
+#define DSE_NPU_KO 32u /* output channels at once of both engines (depthwise: as input channels) */
+
+/* N-EUREKA: */
 #define DSE_NPU_TILE 6u /* pixels of the output tile the engine computes at once, each way */
-#define DSE_NPU_KO 32u  /* output channels at once (depthwise: 28) */
 #define DSE_NPU_KI_3X3 28u
 #define DSE_NPU_KI_1X1 32u
 #define DSE_NPU_WORD_BYTES 32u /* one beat of weights */
 
-/* The value is the engine's filter mode field. */
+/* NE16: */
+#define DSE_NE16_KI 16u
+
+/* Which engine a job is for: how its weights are packed, and which strides there are. */
+typedef enum { DSE_NPU_NEUREKA = 0, DSE_NPU_NE16 = 1 } dse_npu_layout;
+
+/* The value is N-EUREKA's filter mode field. */
 typedef enum { DSE_NPU_3X3 = 0, DSE_NPU_DW3X3 = 1, DSE_NPU_1X1 = 2 } dse_npu_mode;
 
 typedef struct {
-    const void *weights; /* packed in the engine's own layout, codes of weight_bits bits */
-    const void *input;   /* the first existing pixel (padding is in front of it) */
+    const void *weights; /* packed as `layout` says, codes of weight_bits bits */
+    const void *input;   /* the first existing pixel (padding is in front of it); there are
+                            (h_out - 1)*stride + taps - pad_top - pad_bottom rows, columns likewise */
     void *output;
     const void *scale;   /* k_out unsigned values of scale_bits; NULL: raw 32-bit accumulators */
     const int32_t *bias; /* k_out values, or NULL */
@@ -40,10 +49,12 @@ typedef struct {
     uint32_t out_pixel_stride;
     uint32_t out_row_stride;
 
-    uint16_t h_out, w_out; /* output pixels of the job, any number: the engine loops over its 6x6 tiles */
+    uint16_t h_out, w_out; /* output pixels of the job, any number: the engine loops over its tiles */
     uint16_t k_in, k_out;  /* channels; equal in depthwise mode */
 
+    uint8_t layout;      /* dse_npu_layout */
     uint8_t mode;        /* dse_npu_mode */
+    uint8_t stride;      /* of the window, both ways: 1, or 2 on NE16 */
     uint8_t weight_bits; /* 2..8 */
     uint8_t scale_bits;  /* 8 or 32 */
     uint8_t out_bits;    /* 8 or 32 */

@@ -30,9 +30,11 @@ static inline uint32_t dse_npu_ceil_div(uint32_t a, uint32_t b) { return (a + b 
 static inline uint32_t dse_npu_last(uint32_t a, uint32_t tile) { return (a - 1u) % tile + 1u; }
 static inline uint32_t dse_npu_pair(uint32_t high, uint32_t low) { return high << 16 | low; }
 
-/* The engine has no separate sign for the output: it is signed exactly where ReLU is off, so an unsigned
- * output needs relu and a signed one excludes it. */
+/* What the registers cannot say is not to be packed: jobs for NE16, any stride but 1, and signs of their own for
+ * outputs. The engine's output is signed exactly where ReLU is off, so an unsigned one needs relu and a signed one
+ * excludes it. */
 static inline bool dse_npu_expressible(const dse_npu_job *job) {
+    if (job->layout != DSE_NPU_NEUREKA || job->stride != 1u) return false;
     return job->out_bits == 32u || job->relu != job->out_signed;
 }
 
@@ -51,7 +53,7 @@ static inline uint32_t dse_npu_conf(const dse_npu_job *job) {
     return conf;
 }
 
-/* weights_address: in L1 the bus address, in the weight memory the offset from its start. */
+/* The job must be expressible. weights_address: in L1 the bus address, in the weight memory the offset from its start. */
 static inline void dse_npu_pack(const dse_npu_job *job, uint32_t weights_address, uint32_t reg[DSE_NPU_REGS]) {
     const bool dense3 = job->mode == DSE_NPU_3X3, one = job->mode == DSE_NPU_1X1;
     const uint32_t halo = one ? 0u : 2u;

@@ -2,8 +2,8 @@
  *
  * The functional model of the NPU, bit exact: what a job (dse_npu.h) leaves in memory, not how long it takes.
  *
- * The loop nest is the engine's: tile of output channels > 6x6 tile of pixels > tile of input channels, sums of a
- * tile kept until all input channels are in, then streamed out. Within a tile, blocks of four filters are decoded
+ * The loop nest is N-EUREKA's: tile of output channels > 6x6 tile of pixels > tile of input channels, sums of a tile
+ * kept until all input channels are in, then streamed out. (NE16's pixel tiles are smaller, which no value shows.) Within a tile, blocks of four filters are decoded
  * from the packed words once and used on all its pixels by the inner loops of the cores' kernels. (A 1x1 filter
  * takes as many tiles of input channels at once as its buffer holds: sums wrap, so their order does not matter.)
  * Precondition: weight codes plus weight_offset fit int8_t, as the engine's users make them.
@@ -20,6 +20,7 @@
 /* A tile of pixels and a tile of output channels, and the sums between them. */
 typedef struct {
     const dse_npu_job *job;
+    npu_filter filter;
     dse_window window;
     dse_span rows, cols, interior, outputs;
 } npu_tile;
@@ -29,20 +30,20 @@ static int32_t npu_sums[TILE * TILE][(int32_t)DSE_NPU_KO];
 static int8_t npu_filters[BLOCK * DSE_NPU_FILTER_BYTES + 32];
 
 static dse_window npu_window(const dse_npu_job *j) {
-    const int32_t taps = j->mode == DSE_NPU_1X1 ? 1 : 3;
+    const int32_t taps = j->mode == DSE_NPU_1X1 ? 1 : 3, stride = j->stride;
     return (dse_window){
         .in_row_pitch = (int32_t)j->in_row_stride,
         .in_pixel_pitch = (int32_t)j->in_pixel_stride,
         .out_row_pitch = (int32_t)j->out_row_stride,
         .out_pixel_pitch = (int32_t)j->out_pixel_stride,
-        .in_rows = j->h_out + taps - 1 - j->pad_top - j->pad_bottom,
-        .in_cols = j->w_out + taps - 1 - j->pad_left - j->pad_right,
+        .in_rows = (j->h_out - 1) * stride + taps - j->pad_top - j->pad_bottom,
+        .in_cols = (j->w_out - 1) * stride + taps - j->pad_left - j->pad_right,
         .out_rows = j->h_out,
         .out_cols = j->w_out,
         .taps_y = taps,
         .taps_x = taps,
-        .stride_y = 1,
-        .stride_x = 1,
+        .stride_y = stride,
+        .stride_x = stride,
         .dilation_y = 1,
         .dilation_x = 1,
         .shift_y = -(int32_t)j->pad_top,
@@ -96,7 +97,7 @@ static void npu_block_at(const npu_tile *t, const npu_block *b, int32_t y, int32
     npu_padding(t, b, ty, tx, pad);
     if (count == 2) {
         int32_t acc[8] = {pad[0], pad[0], pad[1], pad[1], pad[2], pad[2], pad[3], pad[3]};
-        const uint8_t *x1 = x0 + w->in_pixel_pitch;
+        const uint8_t *x1 = x0 + w->stride_x * w->in_pixel_pitch;
         if (t->job->in_signed)
             dse_dot_4x2_i8(&q, x0, x1, filter, DSE_NPU_FILTER_BYTES, acc);
         else
@@ -125,24 +126,21 @@ static void npu_block_pixels(const npu_tile *t, const npu_block *b) {
 
 /* Decodes one filter on tiles [first, first + tiles) of input channels (more than one only without window). */
 static void npu_decode_filter(const npu_tile *t, const npu_block *b, int32_t k, int32_t first, int32_t tiles) {
-    const dse_npu_job *j = t->job;
-    const int32_t taps = t->window.taps_y * t->window.taps_x;
-    const int32_t tile = taps == 1 ? DSE_NPU_CHANNELS_1X1 : DSE_NPU_CHANNELS_3X3;
-    const int32_t bytes = npu_filter_bytes(taps, j->weight_bits), all = dse_ceil_div(j->k_in, tile);
-    const uint8_t *words = (const uint8_t *)j->weights + ((t->outputs.low + b->first + k) * all + first) * bytes;
+    const npu_filter *f = &t->filter;
+    const int32_t all = dse_ceil_div(t->job->k_in, f->tile), output = t->outputs.low + b->first + k;
+    const uint8_t *words = (const uint8_t *)t->job->weights + (output * all + first) * f->bytes;
     int8_t *out = npu_filters + k * DSE_NPU_FILTER_BYTES;
-    for (int32_t i = 0; i < tiles; i++)
-        npu_decode(words + i * bytes, taps, j->weight_bits, j->weight_offset, out + i * tile);
-    if (taps == 1) return;
-    for (int32_t tap = 0; tap < taps; tap++)
-        for (int32_t c = b->channels; c < tile; c++) out[tap * tile + c] = 0;
+    for (int32_t i = 0; i < tiles; i++) npu_decode(f, words + i * f->bytes, out + i * f->tile);
+    if (f->taps == 1) return;
+    for (int32_t tap = 0; tap < f->taps; tap++)
+        for (int32_t c = b->channels; c < f->tile; c++) out[tap * f->tile + c] = 0;
 }
 
 /* The sums of one tile of pixels and output channels. */
 static void npu_dense(const npu_tile *t) {
     const dse_npu_job *j = t->job;
     const bool one = j->mode == DSE_NPU_1X1;
-    const int32_t tile = one ? DSE_NPU_CHANNELS_1X1 : DSE_NPU_CHANNELS_3X3;
+    const int32_t tile = t->filter.tile;
     const int32_t all = dse_ceil_div(j->k_in, tile), step = one ? DSE_NPU_FILTER_BYTES / tile : 1;
     for (int32_t first = 0; first < all; first += step) {
         const int32_t tiles = dse_min(step, all - first);
@@ -151,8 +149,8 @@ static void npu_dense(const npu_tile *t) {
         if (one) b.pitch = b.channels;
         for (; b.first < dse_length(t->outputs); b.first += BLOCK) {
             b.count = dse_min(BLOCK, dse_length(t->outputs) - b.first);
-            /* From the last filter on: decoding one may write into the room of the next. */
-            for (int32_t k = b.count - 1; k >= 0; k--) npu_decode_filter(t, &b, k, first, tiles);
+            /* In this order: decoding one may write into the room of the next. */
+            for (int32_t k = 0; k < b.count; k++) npu_decode_filter(t, &b, k, first, tiles);
             npu_block_pixels(t, &b);
         }
     }
@@ -164,6 +162,7 @@ static void npu_dense(const npu_tile *t) {
 typedef struct {
     const uint8_t *x0, *x1;
     const int8_t *filter; /* first valid tap */
+    int32_t pitch;        /* from tap to tap of the filters */
     int32_t *to0, *to1;
     dse_span ty, tx;
     dse_taps2d taps;
@@ -174,13 +173,13 @@ static inline npu_site npu_locate(const npu_tile *t, int32_t y, int32_t x, dse_s
     const dse_window *w = &t->window;
     const dse_span tx = dse_taps_x(w, x);
     const bool inside = dse_length(ty) == w->taps_y && dse_length(tx) == w->taps_x;
-    npu_site s = {.ty = ty, .tx = tx, .pad_value = inside ? 0 : t->job->pad_value};
+    npu_site s = {.pitch = t->filter.tile, .ty = ty, .tx = tx, .pad_value = inside ? 0 : t->job->pad_value};
     s.x0 = (const uint8_t *)t->job->input + t->outputs.low + dse_first_tap(w, y, x, ty, tx);
-    s.x1 = s.x0 + w->in_pixel_pitch;
-    s.filter = npu_filters + (ty.low * w->taps_x + tx.low) * DSE_NPU_CHANNELS_3X3;
+    s.x1 = s.x0 + w->stride_x * w->in_pixel_pitch;
+    s.filter = npu_filters + (ty.low * w->taps_x + tx.low) * s.pitch;
     s.to0 = npu_sum(t, y, x);
     s.to1 = s.to0 + (int32_t)DSE_NPU_KO;
-    s.taps = dse_taps2d_of(ty, tx, w->taps_x, w->in_row_pitch, w->in_pixel_pitch, DSE_NPU_CHANNELS_3X3);
+    s.taps = dse_taps2d_of(ty, tx, w->taps_x, w->in_row_pitch, w->in_pixel_pitch, s.pitch);
     return s;
 }
 
@@ -188,7 +187,7 @@ static inline npu_site npu_locate(const npu_tile *t, int32_t y, int32_t x, dse_s
 DSE_LEAF void npu_channel_padding(const npu_site *s, int32_t c, int32_t sum[4]) {
     sum[0] = sum[1] = sum[2] = sum[3] = 0;
     if (s->pad_value == 0) return;
-    dse_channelwise_padding_4(npu_filters + c, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3, sum);
+    dse_channelwise_padding_4(npu_filters + c, s->pitch, s->ty, s->tx, 3, 3, sum);
     for (int32_t k = 0; k < 4; k++) sum[k] *= s->pad_value;
 }
 
@@ -209,8 +208,7 @@ DSE_LEAF void npu_channels_4x1(const npu_site *s, int32_t c, bool sgn) {
 
 DSE_LEAF void npu_channels_1x1(const npu_site *s, int32_t c, bool pair, bool sgn) {
     const int8_t *weights = npu_filters + c;
-    const int32_t padding =
-        s->pad_value * dse_channelwise_padding_1(weights, DSE_NPU_CHANNELS_3X3, s->ty, s->tx, 3, 3);
+    const int32_t padding = s->pad_value * dse_channelwise_padding_1(weights, s->pitch, s->ty, s->tx, 3, 3);
     s->to0[c] = padding + dse_channelwise_1x1(&s->taps, s->x0 + c, s->filter + c, sgn);
     if (pair) s->to1[c] = padding + dse_channelwise_1x1(&s->taps, s->x1 + c, s->filter + c, sgn);
 }
@@ -235,8 +233,7 @@ static void npu_channels_u8(const npu_site *s, int32_t n, bool pair) { npu_chann
 static void npu_depthwise(const npu_tile *t) {
     const dse_npu_job *j = t->job;
     const uint8_t *words = j->weights;
-    words += t->outputs.low / DSE_NPU_CHANNELS_3X3 * npu_filter_bytes(9, j->weight_bits);
-    npu_decode(words, 9, j->weight_bits, j->weight_offset, npu_filters);
+    npu_decode(&t->filter, words + t->outputs.low / t->filter.tile * t->filter.bytes, npu_filters);
     const int32_t pair_end = dse_min(t->interior.high, t->cols.high) - 1;
     for (int32_t y = t->rows.low; y < t->rows.high; y++) {
         const dse_span ty = dse_taps_y(&t->window, y);
@@ -300,8 +297,8 @@ static void npu_run_tile(const npu_tile *t) {
 }
 
 void dse_npu_execute(const dse_npu_job *job) {
-    npu_tile t = {.job = job, .window = npu_window(job)};
-    const int32_t tile_ko = job->mode == DSE_NPU_DW3X3 ? DSE_NPU_CHANNELS_3X3 : (int32_t)DSE_NPU_KO;
+    npu_tile t = {.job = job, .filter = npu_filter_of(job), .window = npu_window(job)};
+    const int32_t tile_ko = job->mode == DSE_NPU_DW3X3 ? t.filter.tile : (int32_t)DSE_NPU_KO;
     t.interior = dse_interior(&t.window);
     for (int32_t k = 0; k < job->k_out; k += tile_ko)
         for (int32_t y = 0; y < job->h_out; y += TILE)

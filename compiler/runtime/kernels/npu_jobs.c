@@ -6,13 +6,20 @@
 #include "kernel.h"
 
 /* Rows or columns of padding behind the stored ones, for n outputs of a window of `taps`. */
-static int32_t padding_behind(int32_t n, int32_t taps, int32_t shift, int32_t stored) {
-    return dse_max(0, n - 1 + taps + shift - stored);
+static int32_t padding_behind(int32_t n, int32_t stride, int32_t taps, int32_t shift, int32_t stored) {
+    return dse_max(0, (n - 1) * stride + taps + shift - stored);
+}
+
+/* The stride of a job, which the descriptor has once for both directions. */
+static uint8_t stride_of(const dse_conv2d_args *a) {
+    const dse_window *w = &a->window;
+    const int32_t most = a->npu_layout == DSE_NPU_NE16 ? 2 : 1;
+    if (w->stride_y != w->stride_x || w->stride_x > most) dse_fatal("NPU job with a stride the engine has not");
+    return (uint8_t)w->stride_x;
 }
 
 static dse_npu_job job_of(const dse_conv2d_args *a, dse_npu_mode mode, int32_t k_in, int32_t k_out) {
     const dse_window *w = &a->window;
-    if (w->stride_y != 1 || w->stride_x != 1) dse_fatal("NPU job with a stride");
     return (dse_npu_job){
         .weights = a->weights,
         .input = a->input,
@@ -27,7 +34,9 @@ static dse_npu_job job_of(const dse_conv2d_args *a, dse_npu_mode mode, int32_t k
         .w_out = (uint16_t)w->out_cols,
         .k_in = (uint16_t)k_in,
         .k_out = (uint16_t)k_out,
+        .layout = (uint8_t)a->npu_layout,
         .mode = (uint8_t)mode,
+        .stride = stride_of(a),
         .weight_bits = 8,
         .scale_bits = 32,
         .out_bits = 8,
@@ -39,8 +48,8 @@ static dse_npu_job job_of(const dse_conv2d_args *a, dse_npu_mode mode, int32_t k
         .prefetch = a->prefetch,
         .pad_top = (uint8_t)dse_max(0, -w->shift_y),
         .pad_left = (uint8_t)dse_max(0, -w->shift_x),
-        .pad_bottom = (uint8_t)padding_behind(w->out_rows, w->taps_y, w->shift_y, w->in_rows),
-        .pad_right = (uint8_t)padding_behind(w->out_cols, w->taps_x, w->shift_x, w->in_cols),
+        .pad_bottom = (uint8_t)padding_behind(w->out_rows, w->stride_y, w->taps_y, w->shift_y, w->in_rows),
+        .pad_right = (uint8_t)padding_behind(w->out_cols, w->stride_x, w->taps_x, w->shift_x, w->in_cols),
         .pad_value = (int16_t)a->pad_value,
         .weight_offset = -128,
     };

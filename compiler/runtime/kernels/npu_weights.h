@@ -4,20 +4,20 @@
  *
  * The words hold bit planes of unsigned codes (layouts: compiler/ops/npu_weights.py). 32 codes at a time are
  * decoded as a transposition of 8 planes x 32 bits in registers, some 5 instructions a weight.
- * -DDSE_NE16=1 selects the layout of NE16, the NPU of GAP9; the default is N-EUREKA. A chip has one of them.
  */
 #ifndef DSE_KERNEL_NPU_WEIGHTS_H
 #define DSE_KERNEL_NPU_WEIGHTS_H
 
 #include "kernel.h"
 
-#ifndef DSE_NE16
-#define DSE_NE16 0
-#endif
+/* How a job's filters are packed. */
+typedef struct {
+    dse_npu_layout layout;
+    int32_t taps, bits, weight_offset;
+    int32_t tile;  /* input channels of a weight word */
+    int32_t bytes; /* of one filter on one tile of channels */
+} npu_filter;
 
-/* Input channels of a weight word: the k_in tile. */
-#define DSE_NPU_CHANNELS_3X3 (DSE_NE16 ? 16 : (int32_t)DSE_NPU_KI_3X3)
-#define DSE_NPU_CHANNELS_1X1 (DSE_NE16 ? 16 : (int32_t)DSE_NPU_KI_1X1)
 /* Room for one decoded filter: 9 taps of one tile of channels, or one tap of several. */
 #define DSE_NPU_FILTER_BYTES 256
 
@@ -86,10 +86,15 @@ DSE_LEAF uint32_t npu_load16(const uint8_t *p) {
     return word;
 }
 
-/* Bytes of one filter on one tile of channels. */
-DSE_LEAF int32_t npu_filter_bytes(int32_t taps, int32_t bits) {
-    if (DSE_NE16) return bits * taps * 2;
-    return taps == 1 ? (int32_t)DSE_NPU_WORD_BYTES : bits * (int32_t)DSE_NPU_WORD_BYTES;
+static inline npu_filter npu_filter_of(const dse_npu_job *job) {
+    const bool ne16 = job->layout == DSE_NPU_NE16, one = job->mode == DSE_NPU_1X1;
+    npu_filter f = {ne16 ? DSE_NPU_NE16 : DSE_NPU_NEUREKA, one ? 1 : 9, job->weight_bits, job->weight_offset, 0, 0};
+    f.tile = (int32_t)(ne16 ? DSE_NE16_KI : one ? DSE_NPU_KI_1X1 : DSE_NPU_KI_3X3);
+    if (ne16)
+        f.bytes = f.bits * f.taps * (int32_t)DSE_NE16_KI / 8;
+    else
+        f.bytes = (one ? 1 : f.bits) * (int32_t)DSE_NPU_WORD_BYTES;
+    return f;
 }
 
 /* N-EUREKA, 3x3 and depthwise: plane b is a word of 32 bytes with bit tap*28 + channel. */
@@ -136,13 +141,13 @@ static void ne16_decode(const uint8_t *words, int32_t taps, int32_t bits, int32_
 }
 
 /* One filter on one tile of channels, to [tap][channel of the tile]; up to 32 bytes more are written. */
-static inline void npu_decode(const uint8_t *words, int32_t taps, int32_t bits, int32_t weight_offset, int8_t *out) {
-    if (DSE_NE16)
-        ne16_decode(words, taps, bits, weight_offset, out);
-    else if (taps == 1)
-        neureka_decode_1x1(words, bits, weight_offset, out);
+static inline void npu_decode(const npu_filter *f, const uint8_t *words, int8_t *out) {
+    if (f->layout == DSE_NPU_NE16)
+        ne16_decode(words, f->taps, f->bits, f->weight_offset, out);
+    else if (f->taps == 1)
+        neureka_decode_1x1(words, f->bits, f->weight_offset, out);
     else
-        neureka_decode_3x3(words, bits, weight_offset, out);
+        neureka_decode_3x3(words, f->bits, f->weight_offset, out);
 }
 
 #endif

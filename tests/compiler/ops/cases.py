@@ -59,11 +59,14 @@ def pair(rng: Rng, low: int, high: int) -> tuple[int, int]:
 
 
 def convolution(
-    rng: Rng, groups: int, per_in: int, per_out: int, window: tuple[int, int], simple: bool = False
+    rng: Rng, groups: int, per_in: int, per_out: int, window: tuple[int, int], npu_stride: int = 0
 ) -> Case:
-    """A convolution; `simple` ones have stride and dilation 1, as NPUs want."""
-    stride, dilation = ((1, 1), (1, 1)) if simple else (pair(rng, 1, 3), pair(rng, 1, 2))
-    pads = (*pair(rng, 0, 2), *pair(rng, 0, 2))
+    """A convolution; with `npu_stride` as NPUs want it: this stride, no dilation, no padding around 1x1."""
+    stride, dilation = pair(rng, 1, 3), pair(rng, 1, 2)
+    if npu_stride:
+        stride, dilation = (npu_stride, npu_stride), (1, 1)
+    most = 0 if npu_stride and window == (1, 1) else 2
+    pads = (*pair(rng, 0, most), *pair(rng, 0, most))
     span = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     height, width = (max(pick(rng, 1, 7), s) for s in span)
     in_shape = (height, width, groups * per_in)

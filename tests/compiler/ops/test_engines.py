@@ -69,6 +69,7 @@ def test_what_the_npu_is_made_for_has_no_blockers(op: Conv2d) -> None:
         (replace(convolution(), stride=(2, 1)), "stride 2x1"),
         (replace(convolution(), dilation=(1, 2)), "dilation 1x2"),
         (replace(convolution(), pads=(0, 3, 0, 0)), "padding 3 above 2 a side"),
+        (replace(convolution(1), pads=(0, 1, 0, 0)), "padding around a 1x1 window"),
         (convolution(mul=0), "multiplier 0 is not positive"),
         (convolution(mul=256), "multiplier 256 exceeds 8 bits"),
         (replace(convolution(), requant=requant(low=0)), "clamp [0, 127] is not the range of int8"),

@@ -15,7 +15,9 @@ I32, U32, U16, U8, I16, BOOL = (
 )
 POINTER = ctypes.c_void_p
 SPLIT = ctypes.c_int
+LAYOUT = ctypes.c_int
 
+LAYOUTS = {"plain": 0, "neureka": 0, "ne16": 1}
 SPLITS = {"none": 0, "pixels": 1, "channels": 2, "elements": 3}
 
 Fields = list[tuple[str, Any]]
@@ -32,6 +34,7 @@ def fields(text: str, **types: Any) -> Fields:
         "i16": I16,
         "bool": BOOL,
         "split": SPLIT,
+        "layout": LAYOUT,
         **types,
     }
     result: Fields = []
@@ -51,7 +54,8 @@ class Window(ctypes.Structure):
 class Conv2dArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output weights tables accumulator; window: window; i32: groups outputs inputs pad_value"
-        " shift low high; bool: in_signed first last weights_in_wm prefetch; split: split",
+        " shift low high; bool: in_signed first last weights_in_wm prefetch; layout: npu_layout;"
+        " split: split",
         window=Window,
     )
 
@@ -120,9 +124,9 @@ class ResizeArgs(ctypes.Structure):
 class NpuJob(ctypes.Structure):
     _fields_ = fields(
         "ptr: weights input output scale bias; u32: in_pixel_stride in_row_stride out_pixel_stride"
-        " out_row_stride; u16: h_out w_out k_in k_out; u8: mode weight_bits scale_bits out_bits shift;"
-        " bool: relu in_signed out_signed weights_in_wm prefetch; u8: pad_top pad_right pad_bottom pad_left;"
-        " i16: pad_value; i32: weight_offset"
+        " out_row_stride; u16: h_out w_out k_in k_out; u8: layout mode stride weight_bits scale_bits out_bits"
+        " shift; bool: relu in_signed out_signed weights_in_wm prefetch;"
+        " u8: pad_top pad_right pad_bottom pad_left; i16: pad_value; i32: weight_offset"
     )
 
 

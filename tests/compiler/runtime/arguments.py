@@ -29,7 +29,8 @@ from tests.compiler.runtime.placed import Placed
 
 @dataclass(frozen=True)
 class Job:
-    """One tile with everything in memory. `weights_bytes`: unpadded size of the block's first part."""
+    """One tile with everything in memory. `weights_bytes`: unpadded size of the block's first part; `layout`:
+    how it is packed."""
 
     call: TileCall
     inputs: Sequence[Placed]
@@ -37,6 +38,7 @@ class Job:
     block: npt.NDArray[np.uint8]
     weights_bytes: int
     split: int
+    layout: str = "plain"
     accumulator: npt.NDArray[np.int32] | None = None
 
     @property
@@ -72,6 +74,7 @@ def conv2d(op: Conv2d, job: Job) -> tuple[str, ctypes.Structure]:
         in_signed=op.input_type.signed,
         first=job.call.first,
         last=job.call.last,
+        npu_layout=abi.LAYOUTS[job.layout],
         split=job.split,
     )
     return ("dse_depthwise2d" if op.depthwise else "dse_conv2d"), args

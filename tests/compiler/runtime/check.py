@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,19 +83,11 @@ def make_job(
     aligned = np.frombuffer(block, np.uint8).copy()
     weights = len(op.param_block(setting.layout, frozenset((WEIGHTS,)), box, call.last))
     inputs = [place(rng, tile, setting.spare) for tile in tiles]
-    return Job(call, inputs, place(rng, out, setting.spare), aligned, weights, split)
+    return Job(call, inputs, place(rng, out, setting.spare), aligned, weights, split, setting.layout)
 
 
 def with_accumulator(job: Job, accumulator: IntArray) -> Job:
-    return Job(
-        job.call,
-        job.inputs,
-        job.output,
-        job.block,
-        job.weights_bytes,
-        job.split,
-        accumulator.astype(np.int32),
-    )
+    return replace(job, accumulator=accumulator.astype(np.int32))
 
 
 def run_job(kernels: Kernels, op: Operator, job: Job, setting: Setting) -> None:

@@ -1,4 +1,4 @@
-"""Kernel libraries, built once a session."""
+"""The kernel library, built once a session."""
 
 from __future__ import annotations
 
@@ -16,11 +16,5 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def kernels(build_folder: Path) -> Kernels:
-    """The kernels with N-EUREKA's weight layout."""
+    """All kernels, on the test HAL."""
     return Kernels(build(build_folder))
-
-
-@pytest.fixture(scope="session")
-def kernels_ne16(build_folder: Path) -> Kernels:
-    """The kernels with NE16's weight layout."""
-    return Kernels(build(build_folder, ne16=True))

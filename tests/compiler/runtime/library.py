@@ -18,19 +18,13 @@ FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversio
 SANITIZE = ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-def build(folder: Path, *, ne16: bool = False, sanitize: bool = False, compiler_name: str = "gcc") -> Path:
+def build(folder: Path, *, sanitize: bool = False, compiler_name: str = "gcc") -> Path:
     """Compile all kernels with the test HAL; raises CalledProcessError with the compiler's words shown."""
-    target = folder / f"kernels-{int(ne16)}{int(sanitize)}.so"
+    target = folder / f"kernels-{int(sanitize)}.so"
     # tile.c serves generated code, not kernels: it needs transfers, which the test HAL has not.
     paths = sorted((RUNTIME / "kernels").glob("*.c"))
     sources = [str(path) for path in paths if path.name != "tile.c"]
-    command = [
-        compiler_name,
-        *FLAGS,
-        *(SANITIZE if sanitize else ()),
-        "-DDSE_COUNTERS=1",
-        f"-DDSE_NE16={int(ne16)}",
-    ]
+    command = [compiler_name, *FLAGS, *(SANITIZE if sanitize else ()), "-DDSE_COUNTERS=1"]
     subprocess.run([*command, f"-I{RUNTIME / 'include'}", *sources, str(STUB), "-o", str(target)], check=True)
     return target
 

@@ -8,22 +8,60 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.ir.tensor import IntArray
+from compiler.ops.conv2d import Conv2d
+from compiler.ops.engines import npu_blockers
+from costmodels.engines.npu import NpuEngine
+from costmodels.npu import NpuConstraints
+from costmodels.platform import load_platform
 from tests.compiler.ops.cases import Case, convolution, linear, pick
-from tests.compiler.runtime.abi import NpuJob
+from tests.compiler.runtime.abi import LAYOUTS, NpuJob
 from tests.compiler.runtime.placed import Placed, Rng, place
 
 MODE_3X3, MODE_DW3X3, MODE_1X1 = 0, 1, 2
 
 
-def npu_layer(rng: Rng) -> Case:
-    """A layer that an NPU can run."""
-    kind = rng.integers(4)
-    if kind == 0:
+@dataclass(frozen=True)
+class NpuKind:
+    """An engine by its weight layout, and a stride that it has."""
+
+    layout: str
+    stride: int
+
+
+NPU_KINDS = (NpuKind("neureka", 1), NpuKind("ne16", 1), NpuKind("ne16", 2))
+
+
+def platform_limits(platform: str) -> NpuConstraints:
+    """What the NPU of a platform file can run."""
+    engine = load_platform(platform).engine_of["npu"]
+    assert isinstance(engine, NpuEngine)
+    return engine.constraints
+
+
+LIMITS = {limits.layout: limits for limits in map(platform_limits, ("siracusa", "gap9"))}
+
+
+def npu_layer(rng: Rng, kind: NpuKind) -> Case:
+    """A layer that the compiler would give to the NPU."""
+    made = any_layer(rng, kind.stride)
+    assert isinstance(made.op, Conv2d)
+    reasons = npu_blockers(made.op, LIMITS[kind.layout])
+    if not reasons:
+        return made
+    # Only a multiplier may be wrong by chance.
+    assert all(reason.startswith("multiplier") for reason in reasons), reasons
+    return npu_layer(rng, kind)
+
+
+def any_layer(rng: Rng, stride: int) -> Case:
+    """A Gemm (stride 1), or a depthwise 3x3, 1x1 or 3x3 convolution."""
+    which = rng.integers(4 if stride == 1 else 3)
+    if which == 3:
         return linear(rng)
-    if kind == 1:
-        return convolution(rng, pick(rng, 2, 60), 1, 1, (3, 3), simple=True)
-    window = ((1, 1), (3, 3))[kind - 2]
-    return convolution(rng, 1, pick(rng, 1, 70), pick(rng, 1, 40), window, simple=True)
+    if which == 0:
+        return convolution(rng, pick(rng, 2, 60), 1, 1, (3, 3), stride)
+    window = ((1, 1), (3, 3))[which - 1]
+    return convolution(rng, 1, pick(rng, 1, 70), pick(rng, 2, 40), window, stride)
 
 
 @dataclass(frozen=True)
@@ -36,26 +74,30 @@ class JobCase:
     keep: tuple[object, ...]
 
 
-def random_job(rng: Rng, ne16: bool) -> JobCase:
+def random_job(rng: Rng, kind: NpuKind) -> JobCase:
     """A job with any weight width, scale width, output width, bias, ReLU, padding; extremes are likely."""
     mode = int(rng.integers(3))
-    k_in = pick(rng, 1, 70)
-    k_out = k_in if mode == MODE_DW3X3 else pick(rng, 1, 36)
+    k_in, k_out = pick(rng, 1, 70), pick(rng, 1, 36)
+    if mode == MODE_DW3X3:
+        k_out = k_in
+    elif mode == MODE_1X1 and rng.integers(4) == 0:
+        k_in, k_out = pick(rng, 240, 600), pick(rng, 1, 3)  # More than the model decodes at once.
     bits = pick(rng, 2, 8)
     taps = 1 if mode == MODE_1X1 else 3
     pads = [0 if taps == 1 else pick(rng, 0, 2) for _ in range(4)]  # top, right, bottom, left
     h_out, w_out = (max(pick(rng, 1, 9), taps - 1) for _ in range(2))
-    rows, cols = h_out + taps - 1 - pads[0] - pads[2], w_out + taps - 1 - pads[1] - pads[3]
+    rows = (h_out - 1) * kind.stride + taps - pads[0] - pads[2]
+    cols = (w_out - 1) * kind.stride + taps - pads[1] - pads[3]
     if min(rows, cols) < 1:
-        return random_job(rng, ne16)
+        return random_job(rng, kind)
     signed = bool(rng.integers(2))
-    kind = np.int8 if signed else np.uint8
-    info = np.iinfo(kind)
-    x = rng.integers(info.min, info.max + 1, (rows, cols, k_in)).astype(kind)
+    dtype = np.int8 if signed else np.uint8
+    info = np.iinfo(dtype)
+    x = rng.integers(info.min, info.max + 1, (rows, cols, k_in)).astype(dtype)
     pad_value = pick(rng, info.min, info.max)
     codes = rng.integers(0, 2**bits, (k_out, taps, taps, 1 if mode == MODE_DW3X3 else k_in))
     offset = -(2 ** (bits - 1)) if rng.integers(2) else pick(rng, -128, 128 - 2**bits)
-    sums = accumulate(x, codes + offset, pads, pad_value, (h_out, w_out), mode)
+    sums = accumulate(x, codes + offset, pads, pad_value, (h_out, w_out), mode, kind.stride)
     quantised, out_bits = bool(rng.integers(4)), 8 if rng.integers(2) else 32
     scale_bits = 8 if rng.integers(2) else 32
     scale = rng.integers(0, 2**scale_bits, k_out, dtype=np.uint64).astype(f"u{scale_bits // 8}")
@@ -66,7 +108,7 @@ def random_job(rng: Rng, ne16: bool) -> JobCase:
         expected = saturate(normalise(sums, scale, bias, shift), out_bits, relu, out_signed)
     else:
         out_bits = 32
-    weights = pack_bits(rng, codes, bits, mode, ne16)
+    weights = pack_bits(rng, codes, bits, mode, kind.layout == "ne16")
     placed = place(rng, x, 2)
     width = out_bits // 8
     raw = np.ascontiguousarray(expected).view(np.uint8).reshape(h_out, w_out, k_out * width)
@@ -85,7 +127,9 @@ def random_job(rng: Rng, ne16: bool) -> JobCase:
         w_out=w_out,
         k_in=k_in,
         k_out=k_out,
+        layout=LAYOUTS[kind.layout],
         mode=mode,
+        stride=kind.stride,
         weight_bits=bits,
         scale_bits=scale_bits,
         out_bits=out_bits,
@@ -104,14 +148,20 @@ def random_job(rng: Rng, ne16: bool) -> JobCase:
 
 
 def accumulate(
-    x: IntArray, weights: IntArray, pads: list[int], fill: int, out: tuple[int, int], mode: int
+    x: IntArray,
+    weights: IntArray,
+    pads: list[int],
+    fill: int,
+    out: tuple[int, int],
+    mode: int,
+    stride: int,
 ) -> npt.NDArray[np.int32]:
     """The sums [h_out, w_out, k_out]."""
     top, right, bottom, left = pads
     whole = np.pad(x.astype(np.int64), ((top, bottom), (left, right), (0, 0)), constant_values=fill)
     sums = np.zeros((*out, weights.shape[0]), np.int64)
     for ky, kx in np.ndindex(weights.shape[1:3]):
-        window = whole[ky : ky + out[0], kx : kx + out[1]]
+        window = whole[ky::stride, kx::stride][: out[0], : out[1]]
         tap = weights[:, ky, kx]
         sums += window * tap[:, 0] if mode == MODE_DW3X3 else window @ tap.T
     return sums.astype(np.int32)

@@ -12,7 +12,7 @@ def test_registers(tmp_path: Path) -> None:
     project = make_project(tmp_path, "npu_regs")
     lines = [line.split() for line in run(build(project, "rv32")).stdout.splitlines()]
     raw, quant, padded = ([int(word, 16) for word in line[:24]] for line in lines[:3])
-    assert [line[24] for line in lines] == ["1", "1", "1", "0"]
+    assert [line[24] for line in lines] == ["1", "1", "1", "0", "0", "0"]
 
     # t_neureka.c: {"1x1", h=7, w=7} with ki=33, ko=64, raw 32-bit output
     strides = [33, 231, 0, 32, 256, 1792, 32, 64, 0]
