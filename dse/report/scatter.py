@@ -75,4 +75,6 @@ def _dot(dot: Dot, x: float, y: float) -> Markup:
     )
     if not dot.knee:
         return circle
-    return Markup("").join((circle, text(x + 10, y - 8, f"{dot.id} knee", "mark", "start")))
+    right = x < WIDTH - RIGHT - 80
+    label = text(x + (10 if right else -10), y - 8, f"{dot.id} knee", "mark", "start" if right else "end")
+    return Markup("").join((circle, label))
