@@ -19,6 +19,7 @@ WEIGHT_MEMORIES = ("wmem_sram", "wmem_mram")
 LEVELS = (L1, L2, L3, *WEIGHT_MEMORIES)
 DIRECT, WHOLE, TILE = "direct", "whole", "tile"
 PLAIN = "plain"
+LAYOUTS = (PLAIN, "neureka", "ne16")
 
 
 class DeploymentError(ValueError):
@@ -124,6 +125,11 @@ def _plan(data: Mapping[str, Any]) -> LayerPlan:
     )
 
 
+def _buffer(data: Mapping[str, Any]) -> PlacedBuffer:
+    numbers = (int(data[name]) for name in ("offset", "bytes", "first", "last"))
+    return PlacedBuffer(str(data["level"]), str(data["name"]), *numbers)
+
+
 def deployment_from_json(text: str) -> Deployment:
     """Read what `Deployment.to_json` wrote; raises DeploymentError with the reason."""
     try:
@@ -135,10 +141,10 @@ def deployment_from_json(text: str) -> Deployment:
             model_sha256=str(data["model_sha256"]),
             platform=str(data["platform"]),
             operating_point=str(data["operating_point"]),
-            plans=tuple(_plan(plan) for plan in data["plans"]),
+            plans=tuple(map(_plan, data["plans"])),
             homes=tuple((str(name), str(level)) for name, level in data["homes"]),
             param_homes=tuple((str(name), str(level)) for name, level in data["param_homes"]),
-            buffers=tuple(PlacedBuffer(**buffer) for buffer in data["buffers"]),
+            buffers=tuple(map(_buffer, data["buffers"])),
         )
     except DeploymentError:
         raise

@@ -6,28 +6,17 @@ parameter blocks, so that every block is one contiguous transfer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from compiler.deployment import (
-    DIRECT,
-    L1,
-    L2,
-    L3,
-    LEVELS,
-    TILE,
-    WEIGHT_MEMORIES,
-    WHOLE,
-    Deployment,
-    DeploymentError,
-    LayerPlan,
-)
+from compiler.deployment import L1, L2, L3, LEVELS, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.ir import Access, Graph, Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
 from compiler.program import Copy, LayerProgram, Loop, ParamStream, Place, Program, Stream, Transfer
+from compiler.schedule import check_deployment
 from compiler.schedule.footprint import plan_grid
-from compiler.tiling import operand_traffic, param_traffic
+from compiler.tiling import Grid, operand_traffic, param_traffic
 from compiler.tiling.traffic import line_structure
 
 BLOB = "blob"
@@ -43,16 +32,11 @@ class _Region:
 
 def lower(graph: Graph, deployment: Deployment) -> Program:
     """The program that a deployment stands for; raises DeploymentError where the two do not match."""
-    if len(deployment.plans) != len(graph.operators):
-        raise DeploymentError(
-            f"deployment has {len(deployment.plans)} layers, graph {graph.name} has {len(graph.operators)}"
-        )
+    check_deployment(graph, deployment)
     blob = bytearray()
     layers: list[LayerProgram] = []
     boot: list[Copy] = []
     for op, plan in zip(graph.operators, deployment.plans, strict=True):
-        if op.name != plan.operator:
-            raise DeploymentError(f"layer {op.name} of the graph meets the plan of {plan.operator}")
         layers.append(_Lowering(graph, deployment, op, plan).layer(blob, boot))
     return Program(
         layers=tuple(layers),
@@ -97,15 +81,12 @@ class _Lowering:
     def layer(self, blob: bytearray, boot: list[Copy]) -> LayerProgram:
         space = self.op.space(self.graph.by_name)
         grid = plan_grid(space, self.plan)
-        rest = tuple(dim.name for dim in space.dims if dim.name not in self.plan.order)
-        extents = {dim.name: dim.extent for dim in space.dims}
-        loops = tuple(Loop(name, extents[name], self.plan.sizes[name]) for name in (*self.plan.order, *rest))
+        loops = self._loops(space)
         inputs = tuple(
-            self._stream(access, int(operand_traffic(grid, access, self.plan.order).depth[0]), grid, k)
+            self._stream(access, f"in{k}", self.plan.staging[k], grid)
             for k, access in enumerate(space.inputs)
         )
-        depth = int(operand_traffic(grid, space.output, self.plan.order).depth[0])
-        output = self._stream(space.output, depth, grid, -1)
+        output = self._stream(space.output, "out", self.plan.staging[-1], grid)
         depth = int(param_traffic(grid, self.op, self.plan.order, self.plan.layout, BOTH).depth[0])
         params = self._params(space, loops, depth, blob, boot)
         return LayerProgram(
@@ -118,37 +99,38 @@ class _Lowering:
             inputs=inputs,
             params=params,
             output=output,
-            accumulator=self._buffer(L1, f"s/{self.op.name}/acc"),
+            accumulator=self._accumulator(),
             reduction=frozenset(dim.name for dim in space.dims if dim.reduction),
             before=(*_fills(inputs), *_param_fill(params)),
             after=_drain(output),
         )
 
-    def _buffer(self, level: str, name: str) -> Place | None:
-        placed = self.deployment.placed.get((level, name))
-        return None if placed is None else Place(level, placed.offset)
+    def _loops(self, space: Space) -> tuple[Loop, ...]:
+        """The plan's order, then the dimensions that are not tiled."""
+        extents = {dim.name: dim.extent for dim in space.dims}
+        rest = (name for name in extents if name not in self.plan.order)
+        return tuple(Loop(name, extents[name], self.plan.sizes[name]) for name in (*self.plan.order, *rest))
+
+    def _place(self, level: str, name: str) -> Place:
+        return Place(level, self.deployment.placed[level, name].offset)
+
+    def _accumulator(self) -> Place | None:
+        name = f"s/{self.op.name}/acc"
+        return self._place(L1, name) if (L1, name) in self.deployment.placed else None
 
     def _many(self, level: str, prefix: str) -> tuple[Place, ...]:
-        found = (self._buffer(level, f"{prefix}/{slot}") for slot in range(2))
-        return tuple(place for place in found if place is not None)
+        names = (f"{prefix}/{slot}" for slot in range(2))
+        return tuple(self._place(level, name) for name in names if (level, name) in self.deployment.placed)
 
-    def _stream(self, access: Access, depth: int, grid: object, index: int) -> Stream:
-        from compiler.tiling import Grid
-
-        assert isinstance(grid, Grid)
-        name = "out" if index < 0 else f"in{index}"
-        home = _tensor(self.deployment, access.tensor)
-        staging = self.plan.staging[index]
-        _check_staging(self.op.name, name, home.level, staging)
-        full = [bool(grid.axis_sums(axis).full[0]) for axis in access.axes]
-        line, block = line_structure(full)
+    def _stream(self, access: Access, name: str, staging: str, grid: Grid) -> Stream:
+        line, block = line_structure([bool(grid.axis_sums(axis).full[0]) for axis in access.axes])
         return Stream(
             access=access,
-            home=home,
-            slots=() if home.level == L1 else self._many(L1, f"s/{self.op.name}/{name}"),
+            home=_tensor(self.deployment, access.tensor),
+            slots=self._many(L1, f"s/{self.op.name}/{name}"),
             staging=staging,
             stage=self._many(L2, f"g/{self.op.name}/{name}"),
-            depth=depth,
+            depth=int(operand_traffic(grid, access, self.plan.order).depth[0]),
             line=line,
             block=block,
         )
@@ -162,13 +144,11 @@ class _Lowering:
         region = param_region(self.op, self.plan.layout, parts, loops, space)
         if not region.data and not in_memory:
             return None
-        _check_staging(self.op.name, "params", home, self.plan.staging[-2])
         weights = None
         packed = _Region(b"", ())
         if in_memory:
             packed = param_region(self.op, self.plan.layout, frozenset((WEIGHTS,)), loops, space)
             weights = self._resident(home, f"w/{self.op.name}", packed, blob, boot)
-        if in_memory:
             place = self._resident(L2, f"q/{self.op.name}", region, blob, boot)
         elif home == L3:
             place = Place(BLOB, _append(blob, region.data))
@@ -177,7 +157,7 @@ class _Lowering:
         return ParamStream(
             dims=space.param_dims,
             home=place,
-            slots=() if home == L1 else self._many(L1, f"s/{self.op.name}/params"),
+            slots=self._many(L1, f"s/{self.op.name}/params"),
             staging=self.plan.staging[-2],
             stage=self._many(L2, f"g/{self.op.name}/params"),
             depth=depth,
@@ -187,9 +167,7 @@ class _Lowering:
         )
 
     def _resident(self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]) -> Place:
-        place = self._buffer(level, name)
-        if place is None:
-            raise DeploymentError(f"layer {self.op.name}: {name} has no address in {level}")
+        place = self._place(level, name)
         boot.append(Copy(_append(blob, region.data), place, len(region.data)))
         return place
 
@@ -200,14 +178,6 @@ def _append(blob: bytearray, data: bytes) -> int:
     start = len(blob)
     blob += data
     return start
-
-
-def _check_staging(op: str, stream: str, home: str, staging: str) -> None:
-    legal = (TILE, WHOLE) if home == L3 else (DIRECT,)
-    if staging not in legal:
-        raise DeploymentError(
-            f"layer {op}: {stream} has its home in {home}, staging must be {' or '.join(legal)}, is {staging}"
-        )
 
 
 def _fills(inputs: Sequence[Stream]) -> tuple[Transfer, ...]:
@@ -235,12 +205,3 @@ def _tensor_bytes(access: Access) -> int:
     for extent in access.shape:
         total *= extent
     return total
-
-
-def layouts(engines: Mapping[str, str], plan: LayerPlan) -> str:
-    """Layout of a plan's engine; raises DeploymentError for an engine that the platform lacks."""
-    if plan.engine not in engines:
-        raise DeploymentError(
-            f"layer {plan.operator}: engine {plan.engine} is not one of {', '.join(sorted(engines))}"
-        )
-    return engines[plan.engine]

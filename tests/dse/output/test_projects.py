@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from compiler.codegen.project import Golden
+from compiler.deployment import DeploymentError
 from compiler.targets import TargetError
 from dse.output import EmissionError, Job, emit_all, emit_one, projects
 from dse.output.golden import synthetic_codes
@@ -85,8 +86,11 @@ def test_a_deployment_that_computes_something_else_is_never_written(tmp_path: Pa
         replace(b, offset=0) if b.level == "l2" and b.name.startswith("t/") else b for b in good.buffers
     )
     bad = design_point(replace(good, buffers=moved), 1, 1, 1)
-    with pytest.raises(EmissionError, match="wrong codes"):
+    with pytest.raises(DeploymentError, match="overlap"):
         emit_one(network().main, golden(), Job(tmp_path / "000", bad, 8))
+    other = Golden(golden().inputs, {name: codes ^ 1 for name, codes in golden().outputs.items()})
+    with pytest.raises(EmissionError, match="wrong codes"):
+        emit_one(network().main, other, Job(tmp_path / "000", found().points[0], 8))
     assert list(tmp_path.iterdir()) == []
 
 
