@@ -209,7 +209,7 @@ class ProblemEvaluator:
         if least.feasible:
             need = least.arena_bytes + least.resident_bytes
             violation = max(1e-6, need / max(setting.arena_bytes, 1) - 1.0)
-        return Evaluation(setting, None, (), violation, None, None)
+        return Evaluation(setting, None, (), violation, None, self._bound_for(setting))
 
     def _realise(
         self, setting: OuterSetting, solution: Solution, index: int, source: str
