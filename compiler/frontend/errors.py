@@ -23,7 +23,9 @@ class Finding:
     def __str__(self) -> str:
         what = f"{self.operator}.{self.attribute}" if self.attribute else self.operator
         advice = f"; supported: {self.supported}" if self.supported else ""
-        return f"{self.node}: {what}: {self.why}{advice}"
+        # Names come from the file and may hold anything.
+        text = " ".join(f"{self.node}: {what}: {self.why}{advice}".split())
+        return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class ModelError(ValueError):

@@ -128,7 +128,13 @@ def _bias(reader: Reader, node: Node, outputs: int) -> FloatArray:
     bias = reader.required(node, 2, "bias")
     if bias.shape != (outputs,):
         raise Refused("bias", f"shape {bias.shape} for {outputs} outputs", f"({outputs},)")
-    return bias.real
+    return _finite(bias.real, "bias")
+
+
+def _finite(array: FloatArray, name: str) -> FloatArray:
+    if not np.isfinite(array).all():
+        raise Refused(name, "values that are not finite", "finite constants")
+    return array
 
 
 def gemm(reader: Reader, node: Node) -> None:
@@ -145,7 +151,7 @@ def gemm(reader: Reader, node: Node) -> None:
         added = reader.required(node, 2, "C")
         if added.array.size not in (1, outputs) or added.shape[-1:] not in ((), (1,), (outputs,)):
             raise Refused("C", f"shape {added.shape} for {outputs} outputs", f"({outputs},) or a scalar")
-        bias = beta * np.broadcast_to(added.real.reshape(-1), (outputs,))
+        bias = beta * np.broadcast_to(_finite(added.real, "C").reshape(-1), (outputs,))
     _linear(reader, node, x, weights, out_axis, alpha, bias)
 
 

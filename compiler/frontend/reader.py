@@ -53,7 +53,8 @@ class Reader:
                 continue
             try:
                 self._fresh(node)
-                handlers[node.operator](self, node)
+                with np.errstate(all="ignore"):  # what is not finite is refused where it is used
+                    handlers[node.operator](self, node)
             except Poisoned:
                 self._poisoned.update(node.outputs)
             except Refused as error:

@@ -97,7 +97,7 @@ def read(model: onnx.ModelProto, name: str) -> Source:
     findings: list[Finding] = []
     notes: list[str] = []
     constants = _constants(model, findings)
-    inputs = [p for p in model.graph.input if p.name not in constants]
+    inputs = [p for p in model.graph.input if _text(p.name) not in constants]
     ports = tuple(_ports(inputs, findings, notes))
     nodes = tuple(_nodes(model, findings))
     if not ports and not findings:
@@ -105,7 +105,7 @@ def read(model: onnx.ModelProto, name: str) -> Source:
     if findings:
         raise ModelError(f"{name}: the model cannot be read", findings)
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-    outputs = tuple(dict.fromkeys(str(o.name) for o in model.graph.output))
+    outputs = tuple(dict.fromkeys(_text(o.name) for o in model.graph.output))
     return Source(name, opset, nodes, constants, ports, outputs, tuple(notes))
 
 
@@ -116,6 +116,11 @@ def _load_external(model: onnx.ModelProto, path: Path) -> None:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
     except Exception as error:  # whatever onnx makes of a hostile path or a short file, it is bad input
         raise ModelError(f"{path}: external data cannot be read: {_one_line(error)}") from error
+
+
+def _text(value: str | bytes) -> str:
+    """A protobuf string; where it is no UTF-8, protobuf hands out bytes."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 def to_array(tensor: onnx.TensorProto) -> AnyArray:
@@ -138,11 +143,15 @@ def _constants(model: onnx.ModelProto, findings: list[Finding]) -> dict[str, Any
     constants: dict[str, AnyArray] = {}
     for tensor in model.graph.initializer:
         try:
-            constants[tensor.name] = to_array(tensor)
+            constants[_text(tensor.name)] = to_array(tensor)
         except Refused as error:
-            findings.append(Finding(tensor.name, "initializer", error.attribute, error.why, error.supported))
+            findings.append(
+                Finding(_text(tensor.name), "initializer", error.attribute, error.why, error.supported)
+            )
     for sparse in model.graph.sparse_initializer:
-        findings.append(Finding(sparse.values.name, "initializer", "", "sparse tensor", "dense tensors"))
+        findings.append(
+            Finding(_text(sparse.values.name), "initializer", "", "sparse tensor", "dense tensors")
+        )
     return constants
 
 
@@ -151,7 +160,7 @@ def _ports(inputs: list[onnx.ValueInfoProto], findings: list[Finding], notes: li
         try:
             yield _port(info, notes)
         except Refused as error:
-            findings.append(Finding(info.name, "input", error.attribute, error.why, error.supported))
+            findings.append(Finding(_text(info.name), "input", error.attribute, error.why, error.supported))
 
 
 def _port(info: onnx.ValueInfoProto, notes: list[str]) -> Port:
@@ -167,19 +176,21 @@ def _port(info: onnx.ValueInfoProto, notes: list[str]) -> Port:
         shape[0] = 1
         notes.append(f"input {info.name}: the dynamic batch became 1")
     check_elements(tuple(shape))
-    return Port(str(info.name), tuple(shape), tensor.elem_type)
+    return Port(_text(info.name), tuple(shape), tensor.elem_type)
 
 
 def _nodes(model: onnx.ModelProto, findings: list[Finding]) -> Iterator[Node]:
     for index, node in enumerate(model.graph.node):
-        name = node.name or (node.output[0] if node.output else f"node {index}")
+        inputs, outputs = tuple(map(_text, node.input)), tuple(map(_text, node.output))
+        name, operator = _text(node.name) or next(iter(outputs), f"node {index}"), _text(node.op_type)
         attributes: dict[str, Any] = {}
         for attribute in node.attribute:
+            key = _text(attribute.name)
             try:
-                attributes[attribute.name] = _attribute(attribute)
+                attributes[key] = _attribute(attribute)
             except Refused as error:
-                findings.append(Finding(name, node.op_type, attribute.name, error.why, error.supported))
-        yield Node(name, node.op_type, node.domain, tuple(node.input), tuple(node.output), attributes)
+                findings.append(Finding(name, operator, key, error.why, error.supported))
+        yield Node(name, operator, _text(node.domain), inputs, outputs, attributes)
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:
@@ -191,10 +202,10 @@ def _attribute(attribute: onnx.AttributeProto) -> Any:
     try:
         value = onnx.helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
-            return value.decode()
+            return value.decode(errors="replace")
         return tuple(value) if attribute.type in (kind.INTS, kind.FLOATS, kind.STRINGS) else value
     except (ValueError, TypeError, AttributeError) as error:
-        raise Refused(attribute.name, _one_line(error), "a number, a string or a tensor") from error
+        raise Refused(_text(attribute.name), _one_line(error), "a number, a string or a tensor") from error
 
 
 def _one_line(error: Exception) -> str:
