@@ -11,6 +11,7 @@ from dse.executors import ExecutorError
 from dse.options.pins import PinError
 from dse.output import OutputError
 from dse.search import SearchError, StorageError
+from dse.sweep import StudyError
 
 BAD_INPUT = (
     ModelError,
@@ -21,6 +22,7 @@ BAD_INPUT = (
     PinError,
     SearchError,
     StorageError,
+    StudyError,
     TargetError,
 )
 

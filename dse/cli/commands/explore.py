@@ -31,7 +31,7 @@ from dse.search.interrupt import interruptible
 from dse.session import explore_task, identity_of
 from dse.task import Budget, Task
 
-DEFAULT_TRIALS = 64
+DEFAULT_TRIALS = 32
 """Enough for every arena and L1 cap with all positions; where neither --trials nor --time is given."""
 
 
@@ -51,10 +51,11 @@ def main(arguments: Namespace) -> int:
     stop = threading.Event()
     # The first Ctrl-C ends the search and what was found is written; a second one drops everything.
     with interruptible(stop):
-        return _explore(arguments, terminal, stop)
+        return run(arguments, terminal, stop)
 
 
-def _explore(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit:
+def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit:
+    """One exploration; raises Ending and typed errors instead of printing them."""
     begin = time.monotonic()
     target = Destination(
         arguments.out or Path(f"{arguments.model.stem}.dse"), lambda path: Layout(path).is_explored
