@@ -1,4 +1,4 @@
-"""One exploration from task to found front: what `dse explore` and `dse sweep` both do."""
+"""What the commands do with a task: explore it to a found front, or price one given deployment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from compiler.deployment import L1, L2, L3, LEVELS, Deployment, DeploymentError
+from compiler.ir import Module
+from compiler.schedule.legality import check_deployment
+from costmodels.platform import Platform
+from dse.estimate import Estimator
 from dse.evaluator import ProblemEvaluator
 from dse.executors import Executor
 from dse.front import knee
 from dse.output.exploration import Exploration
 from dse.output.run_record import graph_sha256
-from dse.points import Infeasible
+from dse.points import DesignPoint, Infeasible, OuterSetting
 from dse.search import Progress, SearchOptions, SearchResult, Storage, explore
-from dse.task import Task
+from dse.task import Budget, Task
 
 
 @dataclass
@@ -82,3 +87,39 @@ def identity_of(task: Task) -> tuple[tuple[str, str], ...]:
         ("pins", pins),
         ("io_home", task.io_home),
     )
+
+
+def price_deployment(module: Module, platform: Platform, deployment: Deployment) -> DesignPoint:
+    """The price of any deployment of `module`, layer by layer; source "given".
+
+    Its setting says no more than what the deployment uses. Raises DeploymentError where the deployment is
+    not legal for the module or does not fit the platform, PlatformError for an unknown operating point.
+    """
+    check_deployment(module.main, deployment)
+    _check_platform(platform, deployment)
+    setting = OuterSetting(
+        l1_bytes=deployment.peak_bytes(L1),
+        arena_bytes=deployment.peak_bytes(L2),
+        engines="all",
+        operating_point=deployment.operating_point,
+        l3_activations=L3 in deployment.home_of.values(),
+        position=0.0,
+    )
+    task = Task(module, platform, Budget(None))
+    return Estimator(task).design_point(setting, deployment, "given")
+
+
+def _check_platform(platform: Platform, deployment: Deployment) -> None:
+    platform.point(deployment.operating_point)
+    for plan in deployment.plans:
+        if plan.engine not in platform.engine_of:
+            raise DeploymentError(
+                f"layer {plan.operator} runs on {plan.engine}; {platform.name} has "
+                f"{', '.join(platform.engine_of)}"
+            )
+    for level in LEVELS:
+        there = platform.level_of[level].usable_bytes if level in platform.level_of else 0
+        if deployment.peak_bytes(level) > there:
+            raise DeploymentError(
+                f"{level} needs {deployment.peak_bytes(level)} B, {platform.name} has {there} B"
+            )

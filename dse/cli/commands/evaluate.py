@@ -13,9 +13,9 @@ from costmodels.platform import Platform, load_platform, platform_names
 from dse.cli.errors import UsageError
 from dse.cli.tables import front_table, layer_table
 from dse.cli.terminal import Terminal
-from dse.evaluator import price_deployment
 from dse.output import Explored, Layout, open_explored
 from dse.output.documents import point_document
+from dse.session import price_deployment
 
 
 def main(arguments: Namespace) -> int:
