@@ -73,6 +73,7 @@ class ProblemEvaluator:
             Axis(
                 "arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"
             ),
+            Axis("l1_weights", self._l1_weights_labels, "bytes of L1 set aside for resident parameters"),
             Axis("operating_point", self._points, "voltage and clocks"),
             Axis("activations", activations, "the farthest level where activations may live"),
         )
@@ -108,6 +109,16 @@ class ProblemEvaluator:
         high = min(self.limits.l2_bytes, self.limits.on_chip_bytes, roomy)
         return _ladder({need.arena_bytes for need in self._needs if need.feasible}, high, ARENA_STEPS)
 
+    @cached_property
+    def _l1_weights_labels(self) -> tuple[str, ...]:
+        """None, a quarter, a half of L1; and what pins on "l1" ask for."""
+        room = min(self.limits.l1_bytes, self.limits.on_chip_bytes)
+        sizes = {0, room // 4 // 4 * 4, room // 2 // 4 * 4}
+        problem = self.problem(self._default_point, False)
+        forced = [o for o in problem.options if o.options and all(p.choice.params == L1 for p in o.options)]
+        pinned = sum(max(int(p.resident[:, 2].max()) for p in o.options) for o in forced)
+        return tuple(str(size) for size in sorted({max(size, pinned) for size in sizes}))
+
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
         """The setting that sampled choices stand for; a missing choice is the only one there is."""
         return OuterSetting(
@@ -117,6 +128,7 @@ class ProblemEvaluator:
             operating_point=choices.get("operating_point", self._default_point),
             l3_activations=choices.get("activations", L2) == L3,
             position=position,
+            l1_weights_bytes=int(choices.get("l1_weights", self._l1_weights_labels[0])),
         )
 
     def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
@@ -128,6 +140,7 @@ class ProblemEvaluator:
             base = {
                 "l1": self._l1_labels[-1],
                 "arena": self._arena_labels[-1],
+                "l1_weights": self._l1_weights_labels[0],
                 "operating_point": self._default_point,
                 "activations": L2,
             }
@@ -138,6 +151,8 @@ class ProblemEvaluator:
             if need.feasible:
                 least = {"l1": str(need.l1_bytes), "arena": str(need.arena_bytes), "activations": level}
                 found.append((choices(**least), 0.0))
+        for label in self._l1_weights_labels[1:]:
+            found.append((choices(l1_weights=label), 0.0))
         for label in self._arena_labels[-2::-1]:
             found.append((choices(arena=label), 0.0))
         for label in self._l1_labels[-2::-1]:

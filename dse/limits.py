@@ -40,26 +40,30 @@ class Limits:
     def param_homes(self) -> tuple[str, ...]:
         """Homes that parameters may have."""
         memory = self.weight_memory
-        return (L2, *((L3,) if self.has_l3 else ()), *((memory,) if memory else ()))
+        return (L2, L1, *((L3,) if self.has_l3 else ()), *((memory,) if memory else ()))
 
     def inner(self, setting: OuterSetting, with_memory: bool) -> Setting:
-        """The inner solver's setting under an outer one."""
-        rest = max(0, self.on_chip_bytes - setting.l1_bytes - setting.arena_bytes)
+        """The inner solver's setting under an outer one; where the arena leaves less, L1 has less."""
+        l1 = max(0, min(setting.l1_bytes, self.l1_bytes, self.on_chip_bytes - setting.arena_bytes))
+        weights = min(setting.l1_weights_bytes, l1)
         memory = self.weight_memory
         return Setting(
-            l1_cap_bytes=min(setting.l1_bytes, self.l1_bytes),
+            l1_cap_bytes=l1,
             arena_bytes=setting.arena_bytes,
-            budget_resident_bytes=max(0, min(rest, self.l2_bytes - setting.arena_bytes)),
+            budget_resident_bytes=max(0, self.l2_bytes - setting.arena_bytes),
             wm_capacity_bytes=self.capacities[memory] if memory else 0,
-            on_chip_resident_bytes=rest,
+            l1_resident_bytes=weights,
+            on_chip_resident_bytes=max(0, self.on_chip_bytes - (l1 - weights) - setting.arena_bytes),
             with_memory=with_memory,
         )
 
     def roomiest(self) -> Setting:
         """A relaxation of every inner setting: each memory has all the bytes that it could get."""
         memory = self.weight_memory
+        l1 = min(self.l1_bytes, self.on_chip_bytes)
         return Setting(
-            l1_cap_bytes=min(self.l1_bytes, self.on_chip_bytes),
+            l1_cap_bytes=2 * l1,
+            l1_resident_bytes=l1,
             arena_bytes=min(self.l2_bytes, self.on_chip_bytes),
             budget_resident_bytes=min(self.l2_bytes, self.on_chip_bytes),
             wm_capacity_bytes=self.capacities[memory] if memory else 0,

@@ -2,7 +2,7 @@
 
 A label is (largest L1 use, largest live + staging bytes in L2, resident parameter bytes in L2, and in weight
 memory); all four only grow along the network, so that componentwise dominance within a state (homes of the
-live tensors) is exact, and the front at the end holds the least sum as well as the least of every part.
+live tensors) is exact (parameters at home in L1 never need less than their tiles do), and the front at the end holds the least sum as well as the least of every part.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class _Step:
 def _tables(layer: Layer) -> dict[tuple[str, ...], tuple[tuple[str, FloatArray], ...]]:
     grouped: dict[tuple[tuple[str, ...], str], list[FloatArray]] = {}
     for move in layer.moves:
+        if move.home_params == "L1":
+            continue
         grouped.setdefault((move.homes_in, move.home_out), []).append(_small_rows(move))
     found: dict[tuple[str, ...], tuple[tuple[str, FloatArray], ...]] = {}
     for (homes, out), parts in grouped.items():
