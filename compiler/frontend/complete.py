@@ -37,6 +37,7 @@ Range = tuple[float, float]
 
 def complete(net: Net) -> tuple[Net, tuple[Finding, ...]]:
     """Give every value a quantisation, in order; findings name graph inputs that have none."""
+    net = _backwards(net)
     findings = tuple(
         Finding(name, "input", "", "a float input that nothing quantises", "QuantizeLinear behind it")
         for name in net.inputs
@@ -57,6 +58,16 @@ def complete(net: Net) -> tuple[Net, tuple[Finding, ...]]:
                     f"scale {quant.scale:.6g}, zero point {quant.zero_point}"
                 )
     return replace(net, values=values, notes=tuple(notes)), ()
+
+
+def _backwards(net: Net) -> Net:
+    """Inputs of steps that only pick or move values take the quantisation of what comes out."""
+    values = dict(net.values)
+    for step in reversed(net.steps):
+        quant, source = values[step.output].quant, values[step.inputs[0]]
+        if isinstance(step.kind, SAME_VALUES) and source.quant is None and quant is not None:
+            values[source.name] = replace(source, quant=quant)
+    return replace(net, values=values)
 
 
 def _quant(step: Step, inputs: list[Value], output: Value) -> Quant:
