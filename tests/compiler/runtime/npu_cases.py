@@ -48,8 +48,8 @@ def npu_layer(rng: Rng, kind: NpuKind) -> Case:
     reasons = npu_blockers(made.op, LIMITS[kind.layout])
     if not reasons:
         return made
-    # Only a multiplier may be wrong by chance.
-    assert all(reason.startswith("multiplier") for reason in reasons), reasons
+    # By chance a multiplier is wrong, or a Gemm with one weight is as well depthwise; nothing else may be.
+    assert all(reason.startswith(("multiplier", "depthwise 1x1")) for reason in reasons), reasons
     return npu_layer(rng, kind)
 
 
