@@ -22,7 +22,9 @@ from compiler.schedule import Decisions, footprint
 from compiler.tiling import TileLimits, enumerate_tiles
 
 
-def conv(name: str, source: Tensor, out: int, rng: np.random.Generator, **options: object) -> tuple[Conv2d, Tensor]:
+def conv(
+    name: str, source: Tensor, out: int, rng: np.random.Generator, **options: object
+) -> tuple[Conv2d, Tensor]:
     """A convolution with random weights, and its output tensor (1, Ho, Wo, out)."""
     window = options.pop("window", (3, 3))
     groups = int(options.pop("groups", 1))  # type: ignore[call-overload]
@@ -65,7 +67,11 @@ def every_operator(seed: int) -> Graph:
     )  # fmt: skip
     grown = Tensor("up_out", (1, pooled.shape[1] * 2, pooled.shape[2] * 2, 40), IntType.I8, 0.12, 1)
     resize = Resize(
-        name="up", inputs=(pooled.name,), output=grown.name, in_shape=pooled.shape[1:], up=(2, 2)  # type: ignore[arg-type]
+        name="up",
+        inputs=(pooled.name,),
+        output=grown.name,
+        in_shape=pooled.shape[1:],  # type: ignore[arg-type]
+        up=(2, 2),
     )
     rows, columns = grown.shape[1] - d.shape[1], grown.shape[2] - d.shape[2]
     padded = Tensor("pad_out", (1, grown.shape[1], grown.shape[2], 20), IntType.I8, d.scale, d.zero_point)
@@ -81,7 +87,12 @@ def every_operator(seed: int) -> Graph:
     )
     mean = Tensor("mean_out", (1, 1, 1, 60), IntType.I8, 0.1, 2)
     average = avgpool_from_scales(
-        "mean", turned, mean, in_shape=turned.shape[1:], out_hw=(1, 1), window=turned.shape[1:3]  # type: ignore[arg-type]
+        "mean",
+        turned,
+        mean,
+        in_shape=turned.shape[1:],  # type: ignore[arg-type]
+        out_hw=(1, 1),
+        window=turned.shape[1:3],  # type: ignore[arg-type]
     )
     final, out = conv("final", mean, 10, rng, window=(1, 1))
     operators: tuple[Operator, ...] = (
@@ -93,21 +104,22 @@ def every_operator(seed: int) -> Graph:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a random plan may use."""
+    """What a random plan may use. npu: layers that an NPU with this packing can run."""
 
     npu: frozenset[str] = frozenset()
+    packing: str = "neureka"
     homes: tuple[str, ...] = (L2, L1, L3)
     param_homes: tuple[str, ...] = (L2, L1, L3)
 
 
-def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()) -> Decisions:  # noqa: B008
+def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()) -> Decisions:
     """Any legal decisions: tiles, orders, splits, engines, homes, staging, buffering."""
     homes = {name: rng.choice(choice.homes) for name in graph.by_name}
-    homes |= {name: L2 for name in (*graph.inputs, *graph.outputs)}
+    homes |= dict.fromkeys((*graph.inputs, *graph.outputs), L2)
     plans, needs, param_homes = [], [], {}
     for op in graph.operators:
         npu = op.name in choice.npu and rng.random() < 0.7
-        engine, layout = ("npu", "neureka") if npu else ("cluster", "plain")
+        engine, layout = ("npu", choice.packing) if npu else ("cluster", "plain")
         space = op.space(graph.by_name)
         tiles = enumerate_tiles(space, TileLimits(4, whole=frozenset({"i"}) if npu else frozenset()))
         tile = tuple(int(v) for v in tiles[rng.randrange(len(tiles))])
@@ -136,5 +148,5 @@ def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()
     return Decisions(tuple(plans), tuple(needs), homes, param_homes)
 
 
-def module_of(graph: Graph) -> Module:
-    return Module("random net", "0" * 64, (graph,))
+def module_of(graph: Graph, name: str = "random net") -> Module:
+    return Module(name, "0" * 64, (graph,))
