@@ -40,6 +40,7 @@ class ProblemEvaluator:
     task: Task
     effort: Effort = field(default_factory=Effort)
     _problems: dict[str, Problem] = field(default_factory=dict, repr=False)
+    _near: dict[str, Problem] = field(default_factory=dict, repr=False)
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
@@ -177,8 +178,8 @@ class ProblemEvaluator:
             self._problems[point] = build_problem(
                 self.graph, request, self.task.pins, self.task.io_home, self._blockers, self._tilings
             )
-        problem = self._problems[point]
-        return problem if far else near_problem(problem)
+            self._near[point] = near_problem(self._problems[point])
+        return (self._problems if far else self._near)[point]
 
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:
