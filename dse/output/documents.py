@@ -96,7 +96,7 @@ def point_document(name: str, point: DesignPoint, listed: bool) -> Plain:
         "source": point.source,
         "setting": to_plain(point.setting),
         "layers": to_plain(point.layers),
-        "deployment": json.loads(point.deployment.to_json()),
+        "deployment": {"schema": 1, **to_plain(point.deployment)},
     }
 
 

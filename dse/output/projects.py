@@ -27,7 +27,7 @@ from dse.points import DesignPoint
 from dse.verify import verify
 
 COUNTS_FILE = "counts.json"
-SIMULATED_CALLS = 5_000
+SIMULATED_CALLS = 2_000
 """Kernel calls up to which a point is simulated, at some 0.2 ms a call. Points that squeeze a network
 into a few hundred bytes make 10^5 calls: compiling and running their C takes a second and proves more."""
 

@@ -67,9 +67,11 @@ def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit
     with target.staged() as staging:
         seconds = {"import": time.monotonic() - begin}
         result, found = _search(arguments, problem.task, target.path, staging, terminal, stop)
-        seconds["search"] = result.seconds
+        seconds["search"] = time.monotonic() - begin - seconds["import"]
+        seconds["trials"] = result.seconds
         notes = (*problem.imported.module.notes, *_write(arguments, problem, found, staging, terminal))
         seconds["total"] = time.monotonic() - begin
+        seconds["emit"] = seconds["total"] - seconds["import"] - seconds["search"]
         _write_record(arguments, problem, result, notes, seconds, staging)
         write_report(staging)
     _show(arguments, found, target.path, seconds["total"], terminal)
