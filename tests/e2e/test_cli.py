@@ -155,7 +155,7 @@ def test_the_front_is_printed_with_its_knee(tmp_path: Path, capsys: Capture) -> 
 
 
 def test_quiet_is_quiet(tmp_path: Path, capsys: Capture) -> None:
-    assert explore(tmp_path / "out", "--quiet", "--emit", "none", trials=1) == 0
+    assert explore(tmp_path / "out", "--quiet", "--emit", "none", trials=4) == 0
     assert capsys.readouterr() == ("", "")
     assert not (tmp_path / "out" / "points").exists()
 
@@ -211,11 +211,11 @@ def test_pins_hold(tmp_path: Path, capsys: Capture) -> None:
 def test_golden_inputs_come_from_a_file(tmp_path: Path, capsys: Capture) -> None:
     np.savez(tmp_path / "golden.npz", np.full((1, 1, 25, 5), 0.25, np.float32))
     arguments = ["--emit", "knee", "--golden", str(tmp_path / "golden.npz")]
-    code = explore(tmp_path / "out", *arguments, trials=1)
+    code = explore(tmp_path / "out", *arguments, trials=4)
     if code == 2:  # the shape is the model's business: the message names the right one
         shape = capsys.readouterr().err.split("the input is ")[1].strip()
         np.savez(tmp_path / "golden.npz", np.full(eval(shape), 0.25, np.float32))
-        code = explore(tmp_path / "out", *arguments, trials=1)
+        code = explore(tmp_path / "out", *arguments, trials=4)
     assert code == 0
     with np.load(tmp_path / "out" / "golden.npz") as golden:
         assert len(np.unique(golden["input0"])) == 1
@@ -226,7 +226,7 @@ def test_golden_inputs_come_from_a_file(tmp_path: Path, capsys: Capture) -> None
 def test_synthetic_calibration_is_a_visible_note(tmp_path: Path, capsys: Capture) -> None:
     pytest.importorskip("onnxruntime")
     model = MODELS / "dscnn_float.onnx"
-    assert explore(tmp_path / "out", "--emit", "knee", model=model, trials=1) == 0
+    assert explore(tmp_path / "out", "--emit", "knee", model=model, trials=4) == 0
     assert "synthetic" in capsys.readouterr().err
     assert any(
         "synthetic" in note for note in json.loads((tmp_path / "out" / "run.json").read_text())["notes"]

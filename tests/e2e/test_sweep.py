@@ -21,7 +21,7 @@ def study(folder: Path, **changes: object) -> Path:
         "models": [str(MODEL), str(MODELS / "autoencoder_int8.onnx")],
         "platforms": ["rv32sim"],
         "budgets": ["64kB", "16B"],
-        "trials": 2,
+        "trials": 4,
         "points": 2,
     }
     path = folder / "small.toml"
