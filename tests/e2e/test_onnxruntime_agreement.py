@@ -35,17 +35,16 @@ OWN_CLASSIFIERS = ("dscnn_int8", "mobilenetv1_025_int8", "resnet8_int8")
 LAYER_SAMPLES = 12
 CLASS_SAMPLES = 1000
 CLEAR_MARGIN = 2
-DRAWS = 4
-"""Of so many drawn inputs the one that ONNX Runtime decides most clearly is compared.
+DRAWS = {"ic_resnet8_int8": 4, "dscnn_int8": 2, "mobilenetv1_025_int8": 2, "resnet8_int8": 2}
+"""Of so many drawn inputs (else 1) the one that ONNX Runtime decides most clearly is compared.
 
 A trained network is sure of its own data; random pictures leave it undecided, and then one step in an
-early layer decides. Of all clear decisions of ic_resnet8 on single draws 93 % agree (and 99 % if its
-convolutions multiplied by the exact real factor, which 32 bits do not hold).
+early layer decides. On single draws 94 % of the clear decisions of ic_resnet8 agree, and 98.1 to 99.0 %
+of those of our networks with random weights.
 """
-DECISIVE = ("kws_dscnn_int8", "vww_mobilenetv1_int8")
-"""Networks that need no such help: every draw is compared."""
-EXACT_LAYER = 0.95
-"""Wide sums of random weights leave few bits to the multiplier: the worst layer of ours has 0.96."""
+EXACT_LAYER = 0.99
+EXACT_OWN_LAYER = 0.96
+"""Wide sums of random weights leave few bits to the multiplier; trained weights are narrower."""
 
 
 def _parameters(shared: tuple[str, ...], own: tuple[str, ...]) -> Sequence[object]:
@@ -77,7 +76,8 @@ def test_every_layer_is_within_one_step(path: Path) -> None:
     reals = _inputs(imported, LAYER_SAMPLES, seed=1)
     found = layers(imported, ({binding.onnx: sample[None]} for sample in reals))
     assert {name: a.worst for name, a in found.items() if a.worst > 1} == {}
-    assert {name: a.exact for name, a in found.items() if a.values > 1000 and a.exact < EXACT_LAYER} == {}
+    floor = EXACT_OWN_LAYER if path.parent == OURS else EXACT_LAYER
+    assert {name: a.exact for name, a in found.items() if a.values > 1000 and a.exact < floor} == {}
     assert exact_share(found) >= 0.99
 
 
@@ -122,7 +122,7 @@ def batched(items: Reals, size: int) -> list[Reals]:
 
 @pytest.mark.parametrize("path", _parameters(CLASSIFIERS, OWN_CLASSIFIERS))
 def test_clear_decisions_are_the_same(path: Path) -> None:
-    found = _decisions(path, CLASS_SAMPLES, 1 if path.stem in DECISIVE else DRAWS)
+    found = _decisions(path, CLASS_SAMPLES, DRAWS.get(path.stem, 1))
     assert found.clear >= 0.8 * CLASS_SAMPLES, "the inputs hardly decide anything: the test would be empty"
     assert len(found.classes) > 1, "one class only: the test would be empty"
     assert found.share >= 0.99, f"{found.same} of {found.clear} clear decisions agree"
