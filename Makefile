@@ -70,10 +70,10 @@ $(BIN)/python:
 
 $(MAIN): pyproject.toml | $(BIN)/python
 	@echo "installing what the main job needs (once)"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install -qq --editable .
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python
 	@echo "installing what the tests need (once)"
-	@$(PIP) install --quiet --editable '.[dev]'
+	@$(PIP) install -qq --editable '.[dev]'
 	@touch $@ $(MAIN)
