@@ -47,8 +47,8 @@ class Kernel:
     def __call__(self, inputs: Mapping[str, IntArray]) -> IntArray:
         """Output codes in the output tensor's shape."""
         operands = [
-            np.asarray(inputs[name], dtype).reshape(shape)
-            for (name, shape), dtype in zip(self._views, self._types, strict=True)
+            np.asarray(inputs[name], dtype).reshape(shape)[region.slices]
+            for (name, shape), dtype, region in zip(self._views, self._types, self._call.inputs, strict=True)
         ]
         return self._op.compute(self._call, operands, self._block, PLAIN, None).reshape(self._shape)
 

@@ -52,17 +52,14 @@ class _Machine:
             target[:] = self.span(move.source.at(line * move.source_pitch), move.line_bytes)
 
     def view(self, view: OperandView, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> IntArray:
-        """A strided window into an arena, bounds checked."""
+        """A strided window into an arena, bounds checked: `shape`, then the bytes of an element."""
         last = sum((n - 1) * pitch for n, pitch in zip(shape, view.pitches, strict=True))
         span = self.span(view.place, last + dtype.itemsize)
-        typed = span.view() if dtype.itemsize == 1 else np.frombuffer(span, np.uint8)
-        return np.lib.stride_tricks.as_strided(
-            typed.view(np.uint8), (*shape, dtype.itemsize), (*view.pitches, 1)
-        )
+        return np.lib.stride_tricks.as_strided(span, (*shape, dtype.itemsize), (*view.pitches, 1))
 
 
 def _decode(raw: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
-    return np.ascontiguousarray(raw).view(dtype)[..., 0]  # type: ignore[no-any-return]
+    return np.ascontiguousarray(raw).view(dtype)[..., 0]
 
 
 def _encode(values: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
@@ -71,11 +68,10 @@ def _encode(values: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
 
 def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram, call: KernelCall) -> None:
     op, tile = layer.operator, call.call
+    types = [graph.by_name[name].dtype.dtype for name in op.inputs]
     inputs = [
-        _decode(
-            machine.view(view, region.shape, graph.by_name[name].dtype.dtype), graph.by_name[name].dtype.dtype
-        )
-        for view, region, name in zip(call.inputs, tile.inputs, op.inputs, strict=True)
+        _decode(machine.view(view, region.shape, dtype), dtype)
+        for view, region, dtype in zip(call.inputs, tile.inputs, types, strict=True)
     ]
     block = b""
     for part in (call.weights, call.params):

@@ -35,7 +35,7 @@ def check_deployment(graph: Graph, deployment: Deployment) -> None:
     """Return if `deployment` can be lowered on `graph`, else raise DeploymentError with the first fault."""
     _check_layers(graph, deployment.plans)
     _check_homes("tensor", (t.name for t in graph.tensors), deployment.home_of, (L1, L2, L3))
-    _check_homes("layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
+    _check_homes("parameters of layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
     needs = tuple(
         _check_plan(graph, op, plan, deployment)
         for op, plan in zip(graph.operators, deployment.plans, strict=True)
@@ -59,9 +59,10 @@ def _check_layers(graph: Graph, plans: tuple[LayerPlan, ...]) -> None:
 
 def _check_homes(what: str, names: Iterable[str], homes: Mapping[str, str], legal: tuple[str, ...]) -> None:
     for name in names:
-        if homes.get(name) not in legal:
+        home = homes.get(name)
+        if home not in legal:
             raise DeploymentError(
-                f"{what} {name} has its home in {homes.get(name, 'no level')}, not in {', '.join(legal)}"
+                f"{what} {name}: home is {home or 'not given'}, must be one of {', '.join(legal)}"
             )
 
 

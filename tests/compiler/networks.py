@@ -19,7 +19,7 @@ from compiler.ops.requant import Requant
 from compiler.ops.resize import Resize
 from compiler.ops.transpose import Transpose
 from compiler.schedule import Decisions, footprint
-from compiler.tiling import TileLimits, enumerate_tiles
+from compiler.tiling import Grid, TileLimits, enumerate_tiles
 
 
 def conv(
@@ -104,12 +104,13 @@ def every_operator(seed: int) -> Graph:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a random plan may use. npu: layers that an NPU with this packing can run."""
+    """What a random plan may use. npu: layers that an NPU with this packing can run. steps: most tiles."""
 
     npu: frozenset[str] = frozenset()
     packing: str = "neureka"
     homes: tuple[str, ...] = (L2, L1, L3)
     param_homes: tuple[str, ...] = (L2, L1, L3)
+    steps: int = 150
 
 
 def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()) -> Decisions:
@@ -122,6 +123,7 @@ def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()
         engine, layout = ("npu", choice.packing) if npu else ("cluster", "plain")
         space = op.space(graph.by_name)
         tiles = enumerate_tiles(space, TileLimits(4, whole=frozenset({"i"}) if npu else frozenset()))
+        tiles = tiles[Grid(space, tiles).steps <= choice.steps]
         tile = tuple(int(v) for v in tiles[rng.randrange(len(tiles))])
         own = tuple(level for level in choice.param_homes if npu or not level.startswith("wmem"))
         param_homes[op.name] = rng.choice(own)
