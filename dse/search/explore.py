@@ -106,7 +106,9 @@ class _Search:
         stop: threading.Event,
         begin_seconds: float,
     ) -> _Search:
-        store = None if storage is None else Store(storage, options.objectives, _identity(options, storage))
+        store = None
+        if storage is not None:
+            store = Store(storage, options.objectives, _identity(options, storage, evaluator))
         saved = Saved() if store is None else store.load()
         live = LiveStudy.begin(evaluator, options, saved.trials)
         archive = Archive(options.objectives).with_saved(saved.points, saved.bound)
@@ -210,11 +212,13 @@ class _Search:
         )
 
 
-def _identity(options: SearchOptions, storage: Storage) -> dict[str, str]:
+def _identity(options: SearchOptions, storage: Storage, evaluator: Evaluator) -> dict[str, str]:
+    """What a stored study must have been made with; the axes because its trials speak in their choices."""
     own = {
         "objectives": ",".join(options.objectives),
         "seed": str(options.seed),
         "sampler": options.sampler,
         "batch": str(options.batch),
+        "axes": "; ".join(f"{axis.name} {','.join(axis.choices)}" for axis in evaluator.axes),
     }
     return {**dict(storage.identity), **own}

@@ -12,8 +12,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 @dataclass(frozen=True)
 class SamplerKind:
-    """make: from a seed and the batch size. tries: how often it is asked again where it repeats itself; TPE
-    costs milliseconds a suggestion and tends to insist, so it gets few."""
+    """make: from a seed and the batch size. tries: how often it is asked again where it repeats itself,
+    before an inner problem is drawn for it; a uniform sampler needs none, and TPE would insist."""
 
     make: Callable[[int, int], BaseSampler]
     tries: int
@@ -33,25 +33,26 @@ def _random(seed: int, batch: int) -> BaseSampler:
 
 
 SAMPLERS: Mapping[str, SamplerKind] = MappingProxyType(
-    {"nsga2": SamplerKind(_nsga2, 12), "tpe": SamplerKind(_tpe, 2), "random": SamplerKind(_random, 12)}
+    {"nsga2": SamplerKind(_nsga2, 3), "tpe": SamplerKind(_tpe, 1), "random": SamplerKind(_random, 0)}
 )
 
 
 @dataclass(frozen=True)
-class BatchSamplers:
-    """Fresh samplers for one batch; `fallback` (uniform) takes over after `tries` repeats of `main`."""
+class BatchSampler:
+    """Fresh randomness for one batch: a sampler, its tries, and a generator for what it does not find."""
 
-    main: BaseSampler
-    fallback: BaseSampler
+    sampler: BaseSampler
     tries: int
+    draws: np.random.Generator
 
 
-def samplers_for(name: str, seed: int, finished: int, batch: int) -> BatchSamplers:
-    """The samplers of the batch that follows `finished` trials.
+def sampler_for(name: str, seed: int, finished: int, batch: int) -> BatchSampler:
+    """The sampler of the batch that follows `finished` trials.
 
     A new seed for every batch is what makes a resumed search equal one that was never interrupted: nothing
     but the finished trials decides what is asked next.
     """
-    main, fallback = np.random.SeedSequence([seed, finished]).generate_state(2)
+    sequence = np.random.SeedSequence([seed, finished])
     kind = SAMPLERS[name]
-    return BatchSamplers(kind.make(int(main), batch), RandomSampler(seed=int(fallback)), kind.tries)
+    sampler = kind.make(int(sequence.generate_state(1)[0]), batch)
+    return BatchSampler(sampler, kind.tries, np.random.default_rng(sequence.spawn(1)[0]))

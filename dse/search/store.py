@@ -15,12 +15,12 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from dse.points import Bound, DesignPoint
 from dse.search.codec import CodecError, from_plain, to_plain
+from dse.search.journal import BatchedJournal
 from dse.search.outcome import SOURCE, TRIAL, both_constraint_keys, one_constraint_key
 
 JOURNAL, POINTS = "study.journal", "study.points.jsonl"
@@ -75,12 +75,13 @@ class Store:
     objectives: tuple[str, ...]
     identity: Mapping[str, str]
     study: Study | None = None
+    journal: BatchedJournal | None = None
     waiting: list[FrozenTrial] = field(default_factory=list)
 
     def load(self) -> Saved:
         """What there is to continue from. Raises StorageError if it belongs to another search."""
         with _clear_errors(self.storage):
-            found = _study_there(self.storage)
+            found = self._study_there()
             if found is None:
                 return Saved()
             if not self.storage.resume:
@@ -102,7 +103,7 @@ class Store:
         with _clear_errors(self.storage):
             study = self._opened()
             _append_points(self.storage.points, points, bound)
-            study.add_trials([_stored(trial) for trial in self.waiting])
+            self._add(study, self.waiting)
         self.waiting.clear()
 
     def add(self, trials: Sequence[FrozenTrial]) -> None:
@@ -111,7 +112,29 @@ class Store:
             return
         with _clear_errors(self.storage):
             known = {tuple(trial.values or ()) for trial in self.study.get_trials(deepcopy=False)}
-            self.study.add_trials([_stored(t) for t in trials if tuple(t.values or ()) not in known])
+            self._add(self.study, [trial for trial in trials if tuple(trial.values or ()) not in known])
+
+    def _add(self, study: Study, trials: Iterable[FrozenTrial]) -> None:
+        study.add_trials([_stored(trial) for trial in trials])
+        if self.journal is not None:
+            self.journal.flush()
+
+    def _backend(self) -> BaseStorage:
+        if self.storage.url is not None:
+            return get_storage(self.storage.url)
+        self.journal = BatchedJournal(self.storage.journal)
+        return JournalStorage(self.journal)
+
+    def _study_there(self) -> Study | None:
+        """The stored study; None if there is none, or if it is a journal that is about to be replaced."""
+        if self.storage.url is None:
+            if not self.storage.resume or not self.storage.journal.exists():
+                return None
+            _drop_torn_line(self.storage.journal)
+        try:
+            return optuna.load_study(study_name=self.storage.name, storage=self._backend())
+        except KeyError:
+            return None
 
     def _opened(self) -> Study:
         if self.study is None:
@@ -120,7 +143,7 @@ class Store:
             if self.storage.url is None:
                 self.storage.journal.unlink(missing_ok=True)
             self.study = optuna.create_study(
-                storage=_backend(self.storage),
+                storage=self._backend(),
                 study_name=self.storage.name,
                 directions=["minimize"] * len(self.objectives),
             )
@@ -151,24 +174,6 @@ def _clear_errors(storage: Storage) -> Iterator[None]:
         raise StorageError(
             f"{_where(storage)}: {type(error).__name__}: {reason[0] if reason else 'no reason given'}"
         ) from error
-
-
-def _backend(storage: Storage) -> BaseStorage:
-    if storage.url is not None:
-        return get_storage(storage.url)
-    return JournalStorage(JournalFileBackend(str(storage.journal)))
-
-
-def _study_there(storage: Storage) -> Study | None:
-    """The stored study; None if there is none, or if it is a journal that is about to be replaced."""
-    if storage.url is None:
-        if not storage.resume or not storage.journal.exists():
-            return None
-        _drop_torn_line(storage.journal)
-    try:
-        return optuna.load_study(study_name=storage.name, storage=_backend(storage))
-    except KeyError:
-        return None
 
 
 def _drop_torn_line(path: Path) -> None:

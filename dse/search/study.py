@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -27,7 +27,7 @@ from dse.search.outcome import (
     outcome_of_trial,
     point_attributes,
 )
-from dse.search.samplers import BatchSamplers, samplers_for
+from dse.search.samplers import BatchSampler, sampler_for
 from dse.search.space import POSITION, Params, distributions, seed_params, setting_of
 
 
@@ -44,8 +44,9 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-# How often uniform sampling is tried for an inner problem that was not asked before.
-_FALLBACK_TRIES = 12
+# How often choices are drawn for an inner problem that was not asked before. Different choices may mean the
+# same setting, so none need be left where not all choices were asked.
+_DRAWS = 100
 
 
 @dataclass(frozen=True)
@@ -90,27 +91,38 @@ class LiveStudy:
     def ask(self, size: int) -> list[Asked]:
         """The next `size` trials, sampled from what is told so far."""
         options = self.options
-        samplers = samplers_for(options.sampler, options.seed, len(self.finished), options.batch)
-        return [self._ask_novel(samplers) for _ in range(size)]
+        batch = sampler_for(options.sampler, options.seed, len(self.finished), options.batch)
+        self.study.sampler = batch.sampler
+        return [self._ask_novel(batch) for _ in range(size)]
 
-    def _ask_novel(self, samplers: BatchSamplers) -> Asked:
+    def _ask_novel(self, batch: BatchSampler) -> Asked:
         """A seed as it is, else a trial whose inner problem is new: another position on a front that is known
-        would teach nothing. Samplers look at completed trials only, so those passed over leave no trace."""
-        is_final = self.queued > 0 or len(self.problems) >= self.problem_count
+        would teach little. Samplers look at completed trials only, so those passed over leave no trace."""
+        tries = 0 if self.queued or len(self.problems) >= self.problem_count else batch.tries + 1
         self.queued = max(0, self.queued - 1)
-        asked = self._ask(samplers.main)
-        for attempt in range(0 if is_final else samplers.tries + _FALLBACK_TRIES):
-            if without_position(asked.setting) not in self.problems:
-                break
+        asked = self._ask()
+        while tries > 0 and without_position(asked.setting) in self.problems:
+            tries -= 1
             self.study.tell(asked.trial, state=TrialState.FAIL)
-            asked = self._ask(samplers.main if attempt < samplers.tries else samplers.fallback)
+            if tries == 0:
+                self.study.enqueue_trial(self._unseen(asked.trial.params, batch.draws))
+            asked = self._ask()
         self.problems.add(without_position(asked.setting))
         return asked
 
-    def _ask(self, sampler: BaseSampler) -> Asked:
-        self.study.sampler = sampler
+    def _ask(self) -> Asked:
         trial = self.study.ask(self.space)
         return Asked(trial, setting_of(self.evaluator, trial.params))
+
+    def _unseen(self, params: Params, draws: np.random.Generator) -> dict[str, Any]:
+        """`params` with choices drawn until they make an inner problem that was not asked before."""
+        drawn = dict(params)
+        for _ in range(_DRAWS):
+            for axis in self.evaluator.axes:
+                drawn[axis.name] = axis.choices[draws.integers(len(axis.choices))]
+            if without_position(setting_of(self.evaluator, drawn)) not in self.problems:
+                break
+        return drawn
 
     @cached_property
     def problem_count(self) -> int:
