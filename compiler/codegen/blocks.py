@@ -41,8 +41,12 @@ class Blocks:
         """C expression of the bytes of block `number`."""
         first, last = self._sizes[0], self._sizes[-1]
         if not self._equal:
-            return f"({self.table}[number + 1u] - {self.table}[number])"
-        return f"{first}u" if first == last else f"(number == {len(self._sizes) - 1}u ? {last}u : {first}u)"
+            return f"{self.table}[number + 1u] - {self.table}[number]"
+        return f"{first}u" if first == last else f"number == {len(self._sizes) - 1}u ? {last}u : {first}u"
+
+    @property
+    def one_size(self) -> bool:
+        return "number" not in self.size
 
     @property
     def definition(self) -> str:

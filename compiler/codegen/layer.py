@@ -59,7 +59,11 @@ class ParamsC:
 
     @property
     def call_needs_number(self) -> bool:
-        return any("number" in text for text in (self.block, self.weights, self.tables))
+        return self.call_needs_bytes or any("number" in text for text in (self.block, self.weights))
+
+    @property
+    def call_needs_bytes(self) -> bool:
+        return self.joint and not self.blocks.one_size
 
     @property
     def definitions(self) -> tuple[str, ...]:
@@ -208,7 +212,7 @@ def _params(layer: LayerProgram, prefix: str) -> ParamsC | None:
         blocks=blocks,
         weights=weights,
         weight_blocks=weight_blocks,
-        tables=tables_pointer(layer, blocks.size),
+        tables=tables_pointer(layer, blocks.size if blocks.one_size else "bytes"),
         joint=layer.operator.has_weights and params.weights is None,
     )
 
