@@ -2,6 +2,19 @@
 
 import os
 
+import pytest
+
 # Tests run beside each other: two threads in every matrix product would fight for the same cores, and
 # small products then take ten times as long.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden`: write the emitted C that the golden tests compare with."""
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden/texts anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden texts are written instead of only compared."""
+    return bool(request.config.getoption("--update-golden"))

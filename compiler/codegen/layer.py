@@ -190,7 +190,8 @@ def _number(moving: Sequence[Loop], dims: Sequence[str]) -> str:
     for dim in dims:
         if dim in names:
             at = f"at[{names.index(dim)}]"
-            text = f"({text}) * {moving[names.index(dim)].trips}u + {at}" if text else at
+            outer = f"({text})" if " " in text else text
+            text = f"{outer} * {moving[names.index(dim)].trips}u + {at}" if text else at
     return text
 
 

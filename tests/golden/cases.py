@@ -1,0 +1,224 @@
+"""Deployments whose C is kept as text: one for each operator, then one for each way that data travels.
+
+Nothing is random, so that the texts depend on no library's generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.deployment import DIRECT, L1, L2, L3, TILE, WHOLE, Deployment, LayerPlan
+from compiler.ir import Graph, IntType, Operator, Tensor
+from compiler.ir.tensor import Constant, IntArray
+from compiler.ops.add import add_from_scales
+from compiler.ops.avgpool import avgpool_from_scales
+from compiler.ops.concat import concat_from_scales
+from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.lut import lut_from_function
+from compiler.ops.maxpool import MaxPool
+from compiler.ops.mul import mul_from_scales
+from compiler.ops.pad import Pad
+from compiler.ops.resize import Resize
+from compiler.ops.softmax import softmax_from_scales
+from compiler.ops.transpose import Transpose
+from compiler.schedule import Decisions, footprint
+from tests.compiler.deployed import deployed
+
+
+@dataclass(frozen=True)
+class Made:
+    """An operator between its tensors, inputs first."""
+
+    op: Operator
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def graph(self) -> Graph:
+        return Graph("main", self.tensors, (self.op,), self.op.inputs, (self.op.output,))
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A layer and its decisions: tile sizes where not whole, homes of (inputs and output, parameters)."""
+
+    make: Callable[[], Made]
+    tile: Mapping[str, int]
+    order: int = 0
+    homes: tuple[str, str] = (L2, L2)
+    staging: str = DIRECT
+    param_staging: str = DIRECT
+    buffering: int = 1
+    layout: str = "plain"
+
+    def deployment(self, name: str) -> tuple[Graph, Deployment]:
+        """The deployment that `name` stands for."""
+        graph = self.make().graph
+        op = graph.operators[0]
+        space = op.space(graph.by_name)
+        plan = LayerPlan(
+            operator=op.name,
+            engine="cluster" if self.layout == "plain" else "npu",
+            layout=self.layout,
+            tile=tuple((dim.name, self.tile.get(dim.name, dim.extent)) for dim in space.dims),
+            order=space.orders[self.order],
+            split=space.spec.splits[0],
+            buffering=self.buffering,
+            staging=(*(self.staging,) * len(op.inputs), self.param_staging, self.staging),
+        )
+        homes, params = dict.fromkeys(graph.by_name, self.homes[0]), {op.name: self.homes[1]}
+        decisions = Decisions((plan,), (footprint(op, space, plan),), homes, params)
+        return graph, deployed(graph, decisions, name=name)
+
+
+def pattern(shape: tuple[int, ...], step: int = 37) -> IntArray:
+    """int8 values that look like data."""
+    count = int(np.prod(shape))
+    return (np.arange(count) * step % 251 - 125).astype(np.int8).reshape(shape)
+
+
+def tensor(
+    name: str, *shape: int, scale: float = 0.05, zero_point: int = 0, dtype: IntType = IntType.I8
+) -> Tensor:
+    return Tensor(name, shape, dtype, scale, zero_point)
+
+
+def conv(
+    shape: tuple[int, int, int], outputs: int, window: tuple[int, int], groups: int = 1, stride: int = 1
+) -> Made:
+    """A convolution with padding that keeps the size at stride 1."""
+    height, width, channels = shape
+    up, side = window[0] // 2, window[1] // 2
+    x = tensor("x", 1, *shape, zero_point=-3)
+    rows, columns = (height + 2 * up - window[0]) // stride + 1, (width + 2 * side - window[1]) // stride + 1
+    y = tensor("y", 1, rows, columns, outputs, scale=0.4, zero_point=5)
+    weights = pattern((outputs, *window, channels // groups))
+    op = Conv2d(
+        name="conv",
+        inputs=("x",),
+        output="y",
+        in_shape=shape,
+        weights=Constant(weights),
+        requant=conv_requant(weights, x, 0.01, np.arange(outputs) / 4, y),
+        groups=groups,
+        stride=(stride, stride),
+        pads=(up, side, up, side),
+        pad_value=x.zero_point,
+    )
+    return Made(op, (x, y))
+
+
+def dense() -> Made:
+    return conv((9, 8, 6), 10, (3, 3), stride=2)
+
+
+def wide() -> Made:
+    return conv((6, 6, 40), 36, (1, 1))
+
+
+def depthwise() -> Made:
+    return conv((8, 8, 12), 12, (3, 3), groups=12)
+
+
+def grouped() -> Made:
+    return conv((6, 6, 8), 12, (3, 1), groups=4)
+
+
+def addition() -> Made:
+    a, b = tensor("a", 1, 4, 5, 6), tensor("b", 6, scale=0.03, zero_point=7)
+    y = tensor("y", 1, 4, 5, 6, scale=0.07)
+    return Made(add_from_scales("sum", (a, b), y, broadcast="channel"), (a, b, y))
+
+
+def product() -> Made:
+    a, b = tensor("a", 1, 4, 5, 6), tensor("b", 1, 4, 5, 6, scale=0.03, zero_point=7)
+    y = tensor("y", 1, 4, 5, 6, scale=0.09)
+    return Made(mul_from_scales("product", (a, b), y), (a, b, y))
+
+
+def table() -> Made:
+    x = tensor("x", 1, 50)
+    y = tensor("y", 1, 50, scale=0.04)
+    return Made(
+        lut_from_function("leaky", lambda v: np.maximum(v, 0.125 * v).astype(np.float32), x, y), (x, y)
+    )
+
+
+def maximum() -> Made:
+    x, y = tensor("x", 1, 9, 9, 4), tensor("y", 1, 5, 5, 4)
+    op = MaxPool(
+        name="pool",
+        inputs=("x",),
+        output="y",
+        in_shape=(9, 9, 4),
+        out_hw=(5, 5),
+        window=(3, 3),
+        stride=(2, 2),
+        pads=(1, 1, 1, 1),
+    )
+    return Made(op, (x, y))
+
+
+def average() -> Made:
+    x, y = tensor("x", 1, 6, 6, 8), tensor("y", 1, 3, 3, 8, scale=0.04)
+    shape = {"in_shape": (6, 6, 8), "out_hw": (3, 3), "window": (2, 2), "stride": (2, 2)}
+    return Made(avgpool_from_scales("mean", x, y, **shape), (x, y))  # type: ignore[arg-type]
+
+
+def probabilities() -> Made:
+    x, y = tensor("x", 5, 12), tensor("y", 5, 12, scale=1 / 256, zero_point=-128)
+    return Made(softmax_from_scales("softmax", 5, 12, x, y), (x, y))
+
+
+def joined() -> Made:
+    a, b = tensor("a", 6, 5), tensor("b", 6, 3, scale=0.02, dtype=IntType.U8, zero_point=100)
+    y = tensor("y", 6, 8)
+    return Made(concat_from_scales("join", 6, (a, b), y), (a, b, y))
+
+
+def turned() -> Made:
+    x, y = tensor("x", 4, 5, 6), tensor("y", 6, 4, 5)
+    return Made(Transpose(name="turn", inputs=("x",), output="y", in_shape=(4, 5, 6), perm=(2, 0, 1)), (x, y))
+
+
+def padded() -> Made:
+    x, y = tensor("x", 1, 4, 4, 3), tensor("y", 1, 7, 6, 4)
+    op = Pad(
+        name="pad", inputs=("x",), output="y", in_shape=(4, 4, 3), before=(1, 2, 0), after=(2, 0, 1), value=9
+    )
+    return Made(op, (x, y))
+
+
+def resized() -> Made:
+    x, y = tensor("x", 1, 6, 4, 3), tensor("y", 1, 4, 8, 3)
+    op = Resize(name="scale", inputs=("x",), output="y", in_shape=(6, 4, 3), up=(2, 2), down=(3, 1))
+    return Made(op, (x, y))
+
+
+GOLDEN: Mapping[str, Golden] = {
+    "conv2d": Golden(dense, {"y": 2, "o": 4}, buffering=2),
+    "depthwise2d": Golden(depthwise, {"y": 3, "g": 5}, order=1),
+    "grouped_conv2d": Golden(grouped, {"g": 3, "x": 4}),
+    "add": Golden(addition, {"y": 7}, buffering=2),
+    "mul": Golden(product, {"n": 50}),
+    "lut": Golden(table, {"n": 20}),
+    "maxpool": Golden(maximum, {"y": 2, "c": 3}),
+    "avgpool": Golden(average, {"x": 2}, buffering=2),
+    "softmax": Golden(probabilities, {"y": 2}),
+    "concat": Golden(joined, {"y": 4}),
+    "transpose": Golden(turned, {"a1": 3}),
+    "pad": Golden(padded, {"y": 3}),
+    "resize": Golden(resized, {"y": 3}),
+    "one_tile": Golden(dense, {}),
+    "in_place": Golden(dense, {"y": 2}, homes=(L1, L1)),
+    "reduction": Golden(wide, {"i": 16, "o": 20}, buffering=2),
+    "tiles_from_l3": Golden(
+        dense, {"y": 2, "o": 4}, homes=(L3, L3), staging=TILE, param_staging=TILE, buffering=2
+    ),
+    "whole_from_l3": Golden(dense, {"y": 2}, homes=(L3, L3), staging=WHOLE, param_staging=WHOLE),
+    "npu": Golden(wide, {"y": 4, "o": 20}, layout="neureka", buffering=2),
+    "npu_weight_memory": Golden(wide, {"y": 4, "o": 20}, layout="neureka", homes=(L2, "wmem_sram")),
+    "npu_depthwise_ne16": Golden(depthwise, {"y": 4}, layout="ne16"),
+}
