@@ -1,10 +1,10 @@
 """Exact transfers of a tiling: how often, how many lines, how many bytes, for every candidate.
 
-A tile of a row-major tensor is a box. Trailing axes that are whole form one contiguous line; the axes
-before it, up to and including the next one that is cut, form the lines of one 2D transfer; every
-remaining combination of outer indices is a transfer of its own. "Whole" is a property of the tiling (the
-axis has one tile), not of a particular tile, so all tiles of a stream have the same structure and all
-sums factorise by axis.
+A tile of a row-major tensor is a box. The innermost axis that is cut and the whole ones after it form one
+contiguous line; the axes before, back to and including the next one that is cut, are the lines of one 2D
+transfer; every remaining combination of outer indices is a transfer of its own. "Whole" is a property of
+the tiling (the axis has one tile), not of a particular tile, so all tiles of a stream have the same
+structure and all sums factorise by axis.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _product(columns: Sequence[IntArray], count: int) -> IntArray:
     return result
 
 
-def _shape_of_lines(full: Sequence[bool]) -> tuple[int, int]:
+def line_structure(full: Sequence[bool]) -> tuple[int, int]:
     """(first axis of the line, first axis of the 2D block) for a pattern of whole axes.
 
     Lines are axes [line, rank), a transfer covers axes [block, rank), outer axes are separate transfers.
@@ -81,18 +81,13 @@ def _shape_of_lines(full: Sequence[bool]) -> tuple[int, int]:
     return line, (cut[-2] if len(cut) > 1 else 0)
 
 
-def line_structure(full: Sequence[bool]) -> tuple[int, int]:
-    """Public form of the rule above, shared with the lowering to transfers."""
-    return _shape_of_lines(full)
-
-
 def _count_lines(sums: Sequence[AxisSums], count: int) -> tuple[IntArray, IntArray]:
     """Transfers and lines summed over the distinct tiles of the operand."""
     transfers, lines = np.ones(count, np.int64), np.ones(count, np.int64)
     pattern = np.stack([axis.full for axis in sums], axis=1)
     for full in np.unique(pattern, axis=0):
         rows = (pattern == full).all(axis=1)
-        line, block = _shape_of_lines([bool(value) for value in full])
+        line, block = line_structure([bool(value) for value in full])
         outer = [axis.total[rows] if k < block else axis.trips[rows] for k, axis in enumerate(sums)]
         inner = [axis.total[rows] if k < line else axis.trips[rows] for k, axis in enumerate(sums)]
         transfers[rows] = _product(outer, int(rows.sum()))

@@ -49,16 +49,8 @@ def conv(
     return op, Tensor(op.output, (1, *op.out_hw, out), IntType.I8, 0.1, 3)
 
 
-def every_operator(seed: int) -> Graph:
-    """A graph through convolutions of all kinds, pools, additions, concatenation, layout operators."""
-    rng = np.random.default_rng(seed)
-    x = Tensor("x", (1, 13, 11, 8), IntType.I8, 0.05, -4)
-    dense, a = conv("dense", x, 40, rng, stride=(2, 1), pads=(1, 1, 0, 1))
-    depth, b = conv("depth", a, 40, rng, groups=40, pads=(1, 1, 1, 1))
-    point, c = conv("point", b, 40, rng, window=(1, 1))
-    total = Tensor("sum_out", a.shape, IntType.I8, 0.12, 1)
-    add = add_from_scales("sum", (a, c), total)
-    grouped, d = conv("grouped", total, 20, rng, groups=4, dilation=(2, 1), pads=(2, 1, 2, 1))
+def _down_and_up(total: Tensor) -> tuple[MaxPool, Tensor, Resize, Tensor]:
+    """Pooling by two and nearest resizing by two, with their outputs."""
     height, width = total.shape[1:3]
     pooled = Tensor("pool_out", (1, (height + 1) // 2, (width + 1) // 2, 40), IntType.I8, 0.12, 1)
     maxpool = MaxPool(
@@ -73,6 +65,20 @@ def every_operator(seed: int) -> Graph:
         in_shape=pooled.shape[1:],  # type: ignore[arg-type]
         up=(2, 2),
     )
+    return maxpool, pooled, resize, grown
+
+
+def every_operator(seed: int) -> Graph:
+    """A graph through convolutions of all kinds, pools, additions, concatenation, layout operators."""
+    rng = np.random.default_rng(seed)
+    x = Tensor("x", (1, 13, 11, 8), IntType.I8, 0.05, -4)
+    dense, a = conv("dense", x, 40, rng, stride=(2, 1), pads=(1, 1, 0, 1))
+    depth, b = conv("depth", a, 40, rng, groups=40, pads=(1, 1, 1, 1))
+    point, c = conv("point", b, 40, rng, window=(1, 1))
+    total = Tensor("sum_out", a.shape, IntType.I8, 0.12, 1)
+    add = add_from_scales("sum", (a, c), total)
+    grouped, d = conv("grouped", total, 20, rng, groups=4, dilation=(2, 1), pads=(2, 1, 2, 1))
+    maxpool, pooled, resize, grown = _down_and_up(total)
     rows, columns = grown.shape[1] - d.shape[1], grown.shape[2] - d.shape[2]
     padded = Tensor("pad_out", (1, grown.shape[1], grown.shape[2], 20), IntType.I8, d.scale, d.zero_point)
     pad = Pad(
