@@ -108,6 +108,22 @@ def every_operator(seed: int) -> Graph:
     return Graph("main", tensors, operators, ("x",), (out.name,))
 
 
+def chain(seed: int) -> Graph:
+    """Convolutions in a row, most of them fit for an NPU, and a sum over a shortcut."""
+    rng = np.random.default_rng(seed)
+    side, channels = int(rng.integers(4, 9)), int(rng.integers(3, 37))
+    x = Tensor("x", (1, side, side + 2, channels), IntType.I8, 0.1, int(rng.integers(-5, 6)))
+    same = (1, 1, 1, 1)
+    first, a = conv("first", x, int(rng.integers(1, 70)), rng, pads=same)
+    point, b = conv("point", a, channels, rng, window=(1, 1))
+    depth, c = conv("depth", b, channels, rng, groups=channels, pads=same)
+    total = Tensor("total", c.shape, IntType.I8, 0.15, -2)
+    add = add_from_scales("sum", (b, c), total)
+    final, out = conv("final", total, 12, rng, stride=(2, 2), pads=same)
+    operators: tuple[Operator, ...] = (first, point, depth, add, final)
+    return Graph("main", (x, a, b, c, total, out), operators, ("x",), (out.name,))
+
+
 @dataclass(frozen=True)
 class Choice:
     """What a random plan may use. npu: layers that an NPU with this packing can run. steps: most tiles."""

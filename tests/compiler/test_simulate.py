@@ -14,9 +14,8 @@ from compiler.deployment import L2, L3
 from compiler.ir import Graph, Tensor
 from compiler.ir.tensor import IntArray, IntType
 from compiler.lower import lower
-from compiler.ops.add import add_from_scales
-from compiler.ops.conv2d import Conv2d
 from compiler.program import LayerProgram, ParamStream, Place, Program, Stream
+from compiler.schedule import Decisions, footprint
 from compiler.simulate import simulate
 from tests.compiler.deployed import (
     any_choice,
@@ -27,26 +26,10 @@ from tests.compiler.deployed import (
     inputs_of,
     outputs_of,
 )
-from tests.compiler.networks import Choice, conv, every_operator, random_decisions
+from tests.compiler.networks import Choice, chain, conv, every_operator, random_decisions
 from tests.compiler.ops.cases import CASES
 
 EVERY = every_operator(0)
-
-
-def chain(seed: int) -> Graph:
-    """Convolutions in a row, most of them fit for an NPU, and a sum over a shortcut."""
-    rng = np.random.default_rng(seed)
-    side, channels = int(rng.integers(4, 9)), int(rng.integers(3, 37))
-    x = Tensor("x", (1, side, side + 2, channels), IntType.I8, 0.1, int(rng.integers(-5, 6)))
-    same = (1, 1, 1, 1)
-    first, a = conv("first", x, int(rng.integers(1, 70)), rng, pads=same)
-    point, b = conv("point", a, channels, rng, window=(1, 1))
-    depth, c = conv("depth", b, channels, rng, groups=channels, pads=same)
-    total = Tensor("total", c.shape, IntType.I8, 0.15, -2)
-    add = add_from_scales("sum", (b, c), total)
-    final, out = conv("final", total, 12, rng, stride=(2, 2), pads=same)
-    operators: tuple[Conv2d | object, ...] = (first, point, depth, add, final)
-    return Graph("main", (x, a, b, c, total, out), operators, ("x",), (out.name,))  # type: ignore[arg-type]
 
 
 def assert_simulates(graph: Graph, seed: int) -> None:
@@ -131,8 +114,6 @@ def small() -> tuple[Graph, dict[str, IntArray]]:
 def small_program(graph: Graph, home: str, staging: str) -> Program:
     """Double buffered tiles of 3 rows and 8 of 16 outputs, rows innermost."""
     wanted = random_decisions(graph, random.Random(0), Choice(homes=(home,), param_homes=(home,)))
-    from compiler.schedule import Decisions, footprint
-
     op = graph.operators[0]
     space = op.space(graph.by_name)
     plan = replace(
