@@ -117,7 +117,7 @@ class ProblemEvaluator:
         sizes = {0, room // 4 // 4 * 4, room // 2 // 4 * 4}
         problem = self.problem(self._default_point, False)
         forced = [o for o in problem.options if o.options and all(p.choice.params == L1 for p in o.options)]
-        pinned = sum(max(int(p.resident[:, 2].max()) for p in o.options) for o in forced)
+        pinned = sum(min(p.resident[2] for p in o.options) for o in forced)
         return tuple(str(size) for size in sorted({max(size, pinned) for size in sizes}))
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
@@ -172,7 +172,6 @@ class ProblemEvaluator:
                 l1_bytes=platform.level_of[L1].usable_bytes,
                 homes=(L2, L1, L3) if self.limits.has_l3 else (L2, L1),
                 param_homes=self.limits.param_homes,
-                engines=tuple(engine.name for engine in platform.engines),
                 effort=self.effort,
             )
             self._problems[point] = build_problem(

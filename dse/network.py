@@ -46,13 +46,6 @@ def _tables_signature(op: Operator) -> object:
     return (op.kind, op.has_weights)
 
 
-def _params_bytes(options: LayerOptions, number: int) -> tuple[int, int, int]:
-    """Most bytes that a row of an option keeps in L2, weight memory and L1 (rows differ by padding)."""
-    resident = options.options[number].resident
-    l2, memory, l1 = (int(v) for v in resident.max(axis=0))
-    return l2, memory, l1
-
-
 def _moves(options: LayerOptions) -> tuple[Move, ...]:
     order: list[int] = []
     for name in options.operator.inputs:
@@ -66,9 +59,9 @@ def _moves(options: LayerOptions) -> tuple[Move, ...]:
             home_params=SOLVER_HOME[option.choice.params],
             rows=option.rows,
             refs=np.arange(len(option.rows)),
-            resident=_params_bytes(options, number),
+            resident=option.resident,
         )
-        for number, option in enumerate(options.options)
+        for option in options.options
     )
 
 

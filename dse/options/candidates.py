@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,7 +22,10 @@ from compiler.tiling import (
 from costmodels.classes import TileClasses, tile_classes
 from costmodels.engines import Engine
 from costmodels.engines.npu import NpuEngine
-from costmodels.work import IntArray
+from costmodels.work import FloatArray, IntArray
+
+Array = TypeVar("Array", IntArray, FloatArray)
+Traffic = TypeVar("Traffic", bound=StreamTraffic)
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,29 @@ class Candidates:
 
     def subset(self, rows: IntArray) -> Candidates:
         """Only these tilings."""
-        grid = Grid(self.space, self.grid.tiles[rows])
-        return measure(self.operator, self.space, self.engine, self.layout, self.order, grid)
+        classes = self.classes
+        extents = {name: _taken(extent, rows, self.grid.count) for name, extent in classes.extents.items()}
+        counts, partial = (_taken(a, rows, self.grid.count) for a in (classes.counts, classes.partial))
+        return replace(
+            self,
+            grid=Grid(self.space, self.grid.tiles[rows]),
+            classes=TileClasses(extents, counts, partial),
+            inputs=tuple(_taken_traffic(traffic, rows) for traffic in self.inputs),
+            params=_taken_traffic(self.params, rows),
+            tables=_taken_traffic(self.tables, rows),
+            weights=_taken_traffic(self.weights, rows),
+            output=_taken_traffic(self.output, rows),
+            accumulator_bytes=self.accumulator_bytes[rows],
+        )
+
+
+def _taken(array: Array, rows: IntArray, count: int) -> Array:
+    """Tilings `rows` of an array whose last axis runs over all `count` of them, or over none (length 1)."""
+    return array[..., rows] if array.shape[-1] == count else array
+
+
+def _taken_traffic(traffic: Traffic, rows: IntArray) -> Traffic:
+    return replace(traffic, **{field.name: getattr(traffic, field.name)[rows] for field in fields(traffic)})
 
 
 def layout_of(engine: Engine) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
 from compiler.deployment import DIRECT, L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE
 from compiler.ir.operator import align4
 from compiler.tiling import StreamTraffic
-from costmodels.pipeline import Hop, LayerWork, StreamTime, StreamWork
+from costmodels.pipeline import Hop, LayerWork, StreamWork
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates
 
 NONE = "-"
+BUFFERINGS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,16 @@ class HomeChoice:
     inputs: tuple[str, ...]
     output: str
     params: str
+
+    @property
+    def off_chip(self) -> bool:
+        """Whether an activation lives in L3."""
+        return L3 in (*self.inputs, self.output)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Homes in the order of a layer's streams: inputs, parameters, output."""
+        return (*self.inputs, self.params, self.output)
 
 
 @dataclass(frozen=True)
@@ -41,11 +53,65 @@ def _stagings(home: str) -> tuple[str, ...]:
 
 def modes(choice: HomeChoice) -> Iterator[Mode]:
     """Every buffering and staging that these homes allow."""
-    params = L2 if choice.params == NONE else choice.params
-    stagings = [_stagings(home) for home in (*choice.inputs, params, choice.output)]
-    for buffering in (1, 2):
+    stagings = [_stagings(home) for home in choice.streams]
+    for buffering in BUFFERINGS:
         for staging in product(*stagings):
             yield Mode(buffering, staging)
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """One stream on its way between its home and L1: its traffic, staging, whole size in bytes [C] or [1]."""
+
+    role: Literal["input", "params", "output"]
+    traffic: StreamTraffic
+    staging: str
+    whole_bytes: IntArray
+
+    def slots(self, buffering: int) -> IntArray:
+        """Bytes [C] of its tile slots in L1: two where it is double buffered and has several tiles."""
+        several = self.traffic.fetches > 1 if self.role == "output" else self.traffic.depth > 0
+        return np.asarray(np.where(several, buffering, 1) * align4(self.traffic.tile_bytes))
+
+    def stages(self, buffering: int) -> IntArray:
+        """Bytes [C] or [1] that it occupies in L2 on its way to L3 or back."""
+        if self.staging == TILE:
+            return self.slots(buffering)
+        return align4(self.whole_bytes) if self.staging == WHOLE else np.zeros(1, np.int64)
+
+    def work(self) -> StreamWork:
+        """Its transfers within the layer; a whole stage moves tiles between L2 and L1 only."""
+        traffic, outward = self.traffic, self.role == "output"
+        near, far = (f"{L1}_{L2}", f"{L2}_{L3}") if outward else (f"{L2}_{L1}", f"{L3}_{L2}")
+        moved = (traffic.transfers, traffic.lines, traffic.bytes)
+        hops: tuple[Hop, ...] = (Hop(near, *moved),)
+        if self.staging == TILE:
+            dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)
+            hops = (dense, Hop(far, *moved)) if outward else (Hop(far, *moved), dense)
+        return StreamWork(self.role, hops, traffic.fetches, traffic.depth)
+
+    def whole_hop(self) -> Hop:
+        """The one transfer of a whole stage."""
+        one = np.array([1])
+        return Hop(f"{L2}_{L3}" if self.role == "output" else f"{L3}_{L2}", one, one, self.whole_bytes)
+
+
+def operand(
+    c: Candidates, number: int, home: str, staging: str, tensor_bytes: tuple[int, ...]
+) -> Operand | None:
+    """Stream `number` of a layer (inputs, parameters, output) from `home`; None where nothing moves.
+
+    Of parameters in a weight memory the tables move, from L2; the engine reads the weights where they are.
+    """
+    inputs = len(c.inputs)
+    if home in (L1, NONE):
+        return None
+    if number < inputs:
+        return Operand("input", c.inputs[number], staging, np.array([tensor_bytes[number]]))
+    if number > inputs:
+        return Operand("output", c.output, staging, np.array([tensor_bytes[-1]]))
+    traffic = c.tables if home in WEIGHT_MEMORIES else c.params
+    return Operand("params", traffic, staging, traffic.region_bytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,76 +123,22 @@ class Streams:
     work: LayerWork
 
 
-@dataclass(frozen=True, eq=False)
-class _Operand:
-    """One stream: its traffic, home, staging, whole size in bytes [C]; in_memory: the tables of parameters
-    whose weights are in a weight memory."""
-
-    role: str
-    traffic: StreamTraffic
-    home: str
-    staging: str
-    whole_bytes: IntArray
-    in_memory: bool = False
-
-
-def _operands(
-    c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[int, ...]
-) -> Iterator[_Operand]:
-    for k, traffic in enumerate(c.inputs):
-        yield _Operand("input", traffic, choice.inputs[k], mode.staging[k], np.array([tensor_bytes[k]]))
-    if choice.params != NONE:
-        in_memory = choice.params in WEIGHT_MEMORIES
-        traffic = c.tables if in_memory else c.params
-        home = L2 if in_memory else choice.params
-        yield _Operand("params", traffic, home, mode.staging[-2], traffic.region_bytes, in_memory)
-    yield _Operand("output", c.output, choice.output, mode.staging[-1], np.array([tensor_bytes[-1]]))
-
-
-Pricer = Callable[[StreamWork], StreamTime]
-
-
-@dataclass
-class StreamCache:
-    """Priced streams of one candidate set: many choices of homes share them."""
-
-    price: Pricer
-    _known: dict[tuple[int, bool, str], StreamWork] = field(default_factory=dict)
-
-    def stream(self, number: int, operand: _Operand) -> StreamWork:
-        """Stream `number` of the layer, priced."""
-        key = (number, operand.in_memory, operand.staging)
-        if key not in self._known:
-            work = _stream_work(operand)
-            self._known[key] = replace(work, time=self.price(work))
-        return self._known[key]
-
-
-def streams(
-    c: Candidates,
-    choice: HomeChoice,
-    mode: Mode,
-    tensor_bytes: tuple[int, ...],
-    cache: StreamCache | None = None,
-) -> Streams:
+def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[int, ...]) -> Streams:
     """What a combination needs and moves. tensor_bytes: sizes of the inputs, then of the output."""
     l1 = c.accumulator_bytes.astype(np.int64)
     staging = np.zeros(c.grid.count, np.int64)
     works: list[StreamWork] = []
     before: list[Hop] = []
     after: list[Hop] = []
-    for number, operand in enumerate(_operands(c, choice, mode, tensor_bytes)):
-        if operand.home == L1:
+    for number, (home, stage) in enumerate(zip(choice.streams, mode.staging, strict=True)):
+        moved = operand(c, number, home, stage, tensor_bytes)
+        if moved is None:
             continue
-        several = operand.traffic.depth > 0 if operand.role != "output" else operand.traffic.fetches > 1
-        slots = np.where(several, mode.buffering, 1) * align4(operand.traffic.tile_bytes)
-        l1 = l1 + slots
-        if operand.staging == TILE:
-            staging = staging + slots
-        elif operand.staging == WHOLE:
-            staging = staging + align4(operand.whole_bytes)
-            (after if operand.role == "output" else before).append(_whole_hop(operand))
-        works.append(_stream_work(operand) if cache is None else cache.stream(number, operand))
+        l1 = l1 + moved.slots(mode.buffering)
+        staging = staging + moved.stages(mode.buffering)
+        works.append(moved.work())
+        if stage == WHOLE:
+            (after if moved.role == "output" else before).append(moved.whole_hop())
     work = LayerWork(
         spec=c.space.spec,
         engine=c.engine,
@@ -140,34 +152,13 @@ def streams(
     return Streams(l1, staging, work)
 
 
-def _whole_hop(operand: _Operand) -> Hop:
-    one = np.array([1])
-    name = f"{L2}_{L3}" if operand.role == "output" else f"{L3}_{L2}"
-    return Hop(name, one, one, operand.whole_bytes)
-
-
-def _stream_work(operand: _Operand) -> StreamWork:
-    traffic = operand.traffic
-    outward = operand.role == "output"
-    near = f"{L1}_{L2}" if outward else f"{L2}_{L1}"
-    moved = (traffic.transfers, traffic.lines, traffic.bytes)
-    hops: tuple[Hop, ...]
-    if operand.staging == TILE:
-        far = f"{L2}_{L3}" if outward else f"{L3}_{L2}"
-        dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)
-        hops = (dense, Hop(far, *moved)) if outward else (Hop(far, *moved), dense)
-    else:
-        hops = (Hop(near, *moved),)
-    return StreamWork(operand.role, hops, traffic.fetches, traffic.depth)  # type: ignore[arg-type]
-
-
-def resident_bytes(c: Candidates, choice: HomeChoice) -> tuple[IntArray, IntArray, IntArray]:
-    """Bytes [C] that the parameters keep in L2, in a weight memory and in L1."""
-    none = np.zeros(c.grid.count, np.int64)
-    if choice.params == L2:
-        return c.params.region_bytes, none, none
-    if choice.params == L1:
-        return none, none, c.params.region_bytes
-    if choice.params in WEIGHT_MEMORIES:
-        return c.tables.region_bytes, c.weights.region_bytes, none
-    return none, none, none
+def resident_bytes(c: Candidates, home: str) -> IntArray:
+    """Bytes [C, 3] that parameters at home there keep in L2, in a weight memory and in L1."""
+    found = np.zeros((c.grid.count, 3), np.int64)
+    if home == L2:
+        found[:, 0] = c.params.region_bytes
+    elif home == L1:
+        found[:, 2] = c.params.region_bytes
+    elif home in WEIGHT_MEMORIES:
+        found[:, 0], found[:, 1] = c.tables.region_bytes, c.weights.region_bytes
+    return found

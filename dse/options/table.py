@@ -8,46 +8,46 @@ from itertools import product
 
 import numpy as np
 
-from compiler.deployment import L3, LayerPlan
+from compiler.deployment import WEIGHT_MEMORIES, LayerPlan
 from compiler.ir import Operator, Space
 from compiler.ops.engines import npu_blockers
 from compiler.schedule.footprint import Footprint
 from costmodels.engines.npu import NpuEngine
-from costmodels.pipeline import KernelTime, kernel_time, price_layer, stream_time
+from costmodels.pipeline import kernel_time
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
-from dse.options.homes import NONE, HomeChoice, Mode, StreamCache, modes, resident_bytes, streams
+from dse.options.homes import NONE, HomeChoice, Mode, modes
 from dse.options.pins import LayerPins, PinError
+from dse.options.prices import RESIDENT, Combination, PricedRows, Pricer
 from dse.solver.pareto import FloatArray, nondominated
 
 
 @dataclass(frozen=True)
 class OptionsRequest:
     """What options are wanted: the platform at a point, L1 bytes at most, homes that activations and
-    parameters may have, engines to use, effort."""
+    parameters may have, effort."""
 
     platform: Platform
     point: OperatingPoint
     l1_bytes: int
     homes: tuple[str, ...]
     param_homes: tuple[str, ...]
-    engines: tuple[str, ...]
     effort: Effort
 
 
 @dataclass(frozen=True, eq=False)
 class Option:
-    """The front of one choice of homes.
+    """The rows of one choice of homes that keep the same parameter bytes on chip.
 
-    rows [n, 4]: time in ms, energy in uJ, L1 tile bytes, L2 staging bytes. picks [n, 4]: candidate set,
-    tiling, mode, split of every row. resident [n, 3]: bytes of parameters in L2, weight memory, L1.
+    resident: of them in L2, in weight memory, in L1. rows [n, 4]: time in ms, energy in uJ, L1 tile bytes,
+    L2 staging bytes. picks [n, 4]: candidate set, tiling, mode, split of every row.
     """
 
     choice: HomeChoice
+    resident: tuple[int, int, int]
     rows: FloatArray
     picks: IntArray
-    resident: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,60 +113,31 @@ def layer_options(
     tiled: Sets,
 ) -> LayerOptions:
     """The options of a layer, of the tilings of `layer_sets`. tensor_bytes: sizes of its inputs, then of its
-    output."""
+    output.
+
+    Choices of homes with an activation in L3 multiply, and so look only at tilings that are on the front of
+    an on-chip choice (where there is one): part of what the explored space is.
+    """
     sets, reasons = tiled
-    known: dict[Mode, int] = {}
-    priced = [_priced_set(c, request, pins) for c in sets]
-
-    def price(choices: Iterable[HomeChoice], offset: int) -> list[Option]:
-        found = (_option(priced, choice, tensor_bytes, request, pins, known, offset) for choice in choices)
-        return [option for option in found if option is not None]
-
-    near, far = _by_distance(_choices(op, sets, request, pins))
-    options = price(near, 0)
+    choices = tuple(_choices(op, sets, request, pins))
+    known = tuple(dict.fromkeys(mode for choice in choices for mode in modes(choice)))
+    table = _Table(request, pins, tensor_bytes, {mode: number for number, mode in enumerate(known)})
+    options = list(table.options([choice for choice in choices if not choice.off_chip], sets, 0))
+    far = [choice for choice in choices if choice.off_chip]
     if far and options:
         useful = _useful(sets, options)
-        priced = [_priced_set(c, request, pins) for c in useful]
-        options += price(far, len(sets))
+        options += table.options(far, useful, len(sets))
         sets = (*sets, *useful)
     elif far:
-        options = price(far, 0)
-    return LayerOptions(op, space, sets, tuple(known), tuple(options), reasons)
-
-
-def _by_distance(choices: Iterable[HomeChoice]) -> tuple[list[HomeChoice], list[HomeChoice]]:
-    """Choices with all activations on chip, and those with one in L3."""
-    near: list[HomeChoice] = []
-    far: list[HomeChoice] = []
-    for choice in choices:
-        (far if L3 in (*choice.inputs, choice.output) else near).append(choice)
-    return near, far
+        options += table.options(far, sets, 0)
+    return LayerOptions(op, space, sets, known, tuple(options), reasons)
 
 
 def _useful(sets: Sequence[Candidates], options: Sequence[Option]) -> tuple[Candidates, ...]:
-    """The sets without tilings that are on no front of an on-chip choice.
-
-    Choices with activations in L3 multiply, and so look at these tilings only: part of what the space is.
-    """
+    """The sets without tilings that are in no option."""
     picks = np.concatenate([option.picks[:, :2] for option in options])
     used = [np.unique(picks[picks[:, 0] == number, 1]) for number in range(len(sets))]
     return tuple(c.subset(rows) for c, rows in zip(sets, used, strict=True) if len(rows))
-
-
-@dataclass(frozen=True, eq=False)
-class _PricedSet:
-    """A candidate set with what all its homes and modes share: kernel times and priced streams."""
-
-    candidates: Candidates
-    kernel: KernelTime
-    cache: StreamCache
-
-
-def _priced_set(c: Candidates, request: OptionsRequest, pins: LayerPins) -> _PricedSet:
-    platform, point = request.platform, request.point
-    splits = (pins.split,) if pins.split else c.space.spec.splits
-    kernel = kernel_time(platform.engine_of[c.engine], c.space.spec, c.classes, splits)
-    return _PricedSet(c, kernel, StreamCache(lambda stream: stream_time(platform, stream, point)))
 
 
 def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerPins) -> Sets:
@@ -181,8 +152,7 @@ def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerP
         reasons += [(engine.name, reason) for reason in blockers]
         if pins.engine == engine.name and blockers:
             raise PinError(f"pin {op.name}.engine={engine.name}: {'; '.join(blockers)}")
-        wanted = pins.engine in (None, engine.name) and engine.name in (*request.engines, pins.engine)
-        if wanted and not blockers:
+        if pins.engine in (None, engine.name) and not blockers:
             effort = replace(request.effort, pinned=pins.tile)
             sets += layer_candidates(op, space, engine, request.l1_bytes, effort)
     return tuple(c for c in sets if pins.order in (None, c.order)), tuple(reasons)
@@ -206,61 +176,62 @@ def _consistent(op: Operator, choice: HomeChoice) -> bool:
     return all(seen.setdefault(n, home) == home for n, home in zip(op.inputs, choice.inputs, strict=True))
 
 
-def _option(
-    sets: Sequence[_PricedSet],
-    choice: HomeChoice,
-    tensor_bytes: tuple[int, ...],
-    request: OptionsRequest,
-    pins: LayerPins,
-    known: dict[Mode, int],
-    offset: int,
-) -> Option | None:
-    """The front of a choice of homes; candidate set `number` of the picks counts from `offset`."""
-    rows, picks, resident = [], [], []
-    for number, priced in enumerate(sets, start=offset):
-        c = priced.candidates
-        weights_only = choice.params.startswith("wmem")
-        if weights_only and (c.layout == "plain" or not c.operator.has_weights):
-            continue
-        for mode in modes(choice):
-            if pins.buffering not in (None, mode.buffering):
-                continue
-            found = _rows(priced, choice, mode, tensor_bytes, request, pins)
-            if found is None:
-                continue
-            values, tiling, split = found
-            index = known.setdefault(mode, len(known))
-            count = len(tiling)
-            rows.append(values)
-            picks.append(np.stack([np.full(count, number), tiling, np.full(count, index), split], axis=1))
-            resident.append(np.stack([column[tiling] for column in resident_bytes(c, choice)], axis=1))
-    if not rows:
-        return None
-    table = np.concatenate(rows)
-    keep = nondominated(table)
-    return Option(choice, table[keep], np.concatenate(picks)[keep], np.concatenate(resident)[keep])
+def _reads(c: Candidates, choice: HomeChoice) -> bool:
+    """Whether parameters can be at home there: only an NPU reads weights in a weight memory."""
+    return choice.params not in WEIGHT_MEMORIES or (c.layout != "plain" and c.operator.has_weights)
 
 
-def _rows(
-    priced_set: _PricedSet,
-    choice: HomeChoice,
-    mode: Mode,
-    tensor_bytes: tuple[int, ...],
-    request: OptionsRequest,
-    pins: LayerPins,
-) -> tuple[FloatArray, IntArray, IntArray] | None:
-    """Front (time, energy, L1, staging) of one candidate set in one mode, tiling and split of every row."""
-    c = priced_set.candidates
-    stream = streams(c, choice, mode, tensor_bytes, priced_set.cache)
-    fits = np.flatnonzero(stream.l1_bytes <= request.l1_bytes)
-    if len(fits) == 0:
-        return None
-    work = replace(stream.work, kernel=priced_set.kernel)
-    priced = price_layer(request.platform, work, request.point)
-    columns = (priced.time_ms, priced.energy_uj, stream.l1_bytes, stream.staging_bytes)
-    rows = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)[fits]
-    keep = nondominated(rows)
-    split = np.broadcast_to(priced.split, stream.l1_bytes.shape)[fits][keep]
-    if pins.split:
-        split = np.full_like(split, c.space.spec.splits.index(pins.split))
-    return rows[keep], fits[keep], split
+Found = list[tuple[int, Mode, PricedRows]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Builds the options of one layer. modes: the number of each."""
+
+    request: OptionsRequest
+    pins: LayerPins
+    tensor_bytes: tuple[int, ...]
+    modes: dict[Mode, int]
+
+    def options(
+        self, choices: Sequence[HomeChoice], sets: Sequence[Candidates], offset: int
+    ) -> Iterator[Option]:
+        """Options of these choices in order; candidate sets count from `offset`."""
+        found: dict[HomeChoice, Found] = {choice: [] for choice in choices}
+        for number, c in enumerate(sets, start=offset):
+            combinations = list(self._combinations(c, choices))
+            for index, priced in self._pricer(c).price(combinations):
+                choice, mode = combinations[index]
+                found[choice].append((number, mode, priced))
+        for choice, parts in found.items():
+            if parts:
+                yield from self._split_by_resident(choice, parts)
+
+    def _combinations(self, c: Candidates, choices: Iterable[HomeChoice]) -> Iterator[Combination]:
+        for choice in choices:
+            for mode in modes(choice) if _reads(c, choice) else ():
+                if self.pins.buffering in (None, mode.buffering):
+                    yield choice, mode
+
+    def _pricer(self, c: Candidates) -> Pricer:
+        request, spec = self.request, c.space.spec
+        splits = (self.pins.split,) if self.pins.split else spec.splits
+        kernel = kernel_time(request.platform.engine_of[c.engine], spec, c.classes, splits)
+        if self.pins.split:
+            kernel = replace(kernel, split=np.full_like(kernel.split, spec.splits.index(self.pins.split)))
+        return Pricer(c, kernel, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
+
+    def _split_by_resident(self, choice: HomeChoice, parts: Found) -> Iterator[Option]:
+        """The front over time, energy, L1, staging and resident bytes, an option for each of the latter."""
+        table = np.concatenate([priced.rows for _, _, priced in parts])
+        picks = np.concatenate([self._picks(*part) for part in parts])
+        keep = nondominated(table)
+        resident, group = np.unique(table[keep, RESIDENT:], axis=0, return_inverse=True)
+        for number, (l2, memory, l1) in enumerate(resident.astype(np.int64).tolist()):
+            rows = keep[group.reshape(-1) == number]
+            yield Option(choice, (l2, memory, l1), table[rows, :RESIDENT], picks[rows])
+
+    def _picks(self, number: int, mode: Mode, priced: PricedRows) -> IntArray:
+        """[n, 4]: candidate set, tiling, mode, split."""
+        same = np.full(len(priced.tiling), number), np.full(len(priced.tiling), self.modes[mode])
+        return np.stack([same[0], priced.tiling, same[1], priced.split], axis=1)

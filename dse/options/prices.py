@@ -1,0 +1,256 @@
+"""The price of one set of tilings under all its homes, bufferings and stagings, many combinations a call.
+
+Most of a combination's price belongs to its streams one by one. So every stream has a menu of variants (not
+moving at all, direct, by tiles through L2, whole through L2), each priced once, and a combination is one
+variant a stream: its arrays are gathered from the menus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.deployment import WHOLE
+from costmodels.overlap import Flow
+from costmodels.pipeline import (
+    BLOCK,
+    Hop,
+    KernelTime,
+    LayerWork,
+    StreamTime,
+    StreamWork,
+    price_layer,
+    stream_time,
+)
+from costmodels.platform import OperatingPoint, Platform
+from costmodels.work import IntArray
+from dse.options.candidates import Candidates
+from dse.options.homes import BUFFERINGS, HomeChoice, Mode, Operand, operand, resident_bytes
+from dse.solver.pareto import BoolArray, FloatArray
+
+# Columns of priced rows; then come the resident bytes in L2, weight memory and L1.
+TIME, ENERGY, L1_BYTES, STAGING, RESIDENT, COLUMNS = 0, 1, 2, 3, 4, 7
+# Rows of a menu's values; slots and stages are two rows each, one a buffering.
+_TOTAL, _ELAPSED, _ISSUE, _MOVED_UJ, _DEPTH, _WHOLE, _SLOTS, _STAGES, _VALUES = 0, 1, 2, 3, 4, 5, 6, 8, 10
+# The judges: weights of the columns, each relative to a combination's least. The best row by each is compared
+# with all others; together they leave a fraction of the rows to the exact filter.
+_JUDGES = np.array(
+    [
+        (1.0, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1),
+        (0.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1),
+        (1.0, 1.0, 0.3, 0.3, 0.3, 0.3, 0.3),
+        (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+        (0.3, 0.3, 1.0, 0.1, 0.1, 0.1, 0.1),
+        (0.1, 0.1, 1.0, 1.0, 1.0, 1.0, 1.0),
+        (0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 1.0),
+    ]
+)
+
+Combination = tuple[HomeChoice, Mode]
+
+
+@dataclass(frozen=True, eq=False)
+class PricedRows:
+    """Rows [n, 7] of one combination, time in ms, energy in uJ, the rest in bytes; their tilings and splits
+    [n]."""
+
+    rows: FloatArray
+    tiling: IntArray
+    split: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Menu:
+    """One stream in V variants: `values` [V, _VALUES, C], zero where it does not move; hops of each variant.
+
+    whole_hop: the transfer of whole stages, if a variant has one.
+    """
+
+    number_of: dict[tuple[str, str], int]
+    hops: tuple[tuple[Hop, ...], ...]
+    whole_hop: Hop | None
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Combinations priced together; `values`: for every stream, of their variants [n, _VALUES, C]."""
+
+    numbers: tuple[int, ...]
+    buffering: int
+    hops: tuple[tuple[Hop, ...], ...]
+    whole_hops: tuple[Hop | None, ...]
+    values: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Pricer:
+    """A set of tilings at an operating point, with the time of its kernels, which no home changes.
+
+    l1_bytes: rows that need more are dropped. tensor_bytes: sizes of the inputs, then of the output.
+    Raises ValueError for more tilings than one call of the cost model takes.
+    """
+
+    candidates: Candidates
+    kernel: KernelTime
+    platform: Platform
+    point: OperatingPoint
+    l1_bytes: int
+    tensor_bytes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.candidates.grid.count > BLOCK:
+            raise ValueError(f"{self.candidates.grid.count} tilings of a layer, at most {BLOCK} are priced")
+
+    def price(self, combinations: Sequence[Combination]) -> Iterator[tuple[int, PricedRows]]:
+        """(number of a combination, its rows worth a look), for all that have any.
+
+        The rows hold the combination's whole Pareto front and little else.
+        """
+        menus = [self._menu(k, combinations) for k in range(len(self.candidates.inputs) + 2)]
+        for block in _blocks(combinations, menus, max(1, BLOCK // self.candidates.grid.count)):
+            columns, split = self._columns(
+                block, [combinations[number][0].params for number in block.numbers]
+            )
+            alive = _undecided(columns, np.asarray(columns[L1_BYTES] <= self.l1_bytes))
+            for place, number in enumerate(block.numbers):
+                kept = np.flatnonzero(alive[place])
+                if len(kept):
+                    yield number, PricedRows(columns[:, place, kept].T, kept, split[place, kept])
+
+    def _columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, IntArray]:
+        """Columns [7, n, C] of the rows, and splits [n, C] of a block."""
+        c = self.candidates
+        shape = (len(block.numbers), c.grid.count)
+        priced = price_layer(self.platform, self._work(block), self.point)
+        columns = np.empty((COLUMNS, *shape))
+        columns[TIME] = priced.time_ms.reshape(shape)
+        columns[ENERGY] = priced.energy_uj.reshape(shape)
+        columns[L1_BYTES] = c.accumulator_bytes
+        columns[STAGING] = 0.0
+        for values in block.values:
+            columns[L1_BYTES] += values[:, _SLOTS + BUFFERINGS.index(block.buffering)]
+            columns[STAGING] += values[:, _STAGES + BUFFERINGS.index(block.buffering)]
+        resident = {home: resident_bytes(c, home).T for home in params}
+        columns[RESIDENT:] = np.stack([resident[home] for home in params], axis=1)
+        return columns, priced.split.reshape(shape)
+
+    def _work(self, block: _Block) -> LayerWork:
+        """The block as one layer of n * C candidates, combination after combination."""
+        c, count = self.candidates, len(block.numbers)
+        whole = [_whole(hop, value) for hop, value in zip(block.whole_hops, block.values, strict=True)]
+        return LayerWork(
+            spec=c.space.spec,
+            engine=c.engine,
+            classes=c.classes,
+            trips=tuple(np.tile(trip, count) for trip in c.trips),
+            streams=_streams(block),
+            buffering=block.buffering,
+            before=tuple(hop for hops in whole[:-1] for hop in hops),
+            after=tuple(whole[-1]),
+            kernel=KernelTime(np.tile(self.kernel.cycles, count), np.tile(self.kernel.split, count)),
+        )
+
+    def _menu(self, stream: int, combinations: Sequence[Combination]) -> _Menu:
+        c = self.candidates
+        variants = dict.fromkeys(
+            (choice.streams[stream], mode.staging[stream]) for choice, mode in combinations
+        )
+        operands = [operand(c, stream, home, staging, self.tensor_bytes) for home, staging in variants]
+        values = np.zeros((len(operands), _VALUES, c.grid.count))
+        hops: list[tuple[Hop, ...]] = []
+        for row, moved in zip(values, operands, strict=True):
+            hops.append(() if moved is None else self._fill(row, moved))
+        whole = [moved.whole_hop() for moved in operands if moved is not None and moved.staging == WHOLE]
+        number_of = {variant: number for number, variant in enumerate(variants)}
+        return _Menu(number_of, tuple(hops), whole[0] if whole else None, values)
+
+    def _fill(self, row: FloatArray, moved: Operand) -> tuple[Hop, ...]:
+        """Set the values [_VALUES, C] of one variant; returns its hops."""
+        work = moved.work()
+        time = stream_time(self.platform, work, self.point)
+        row[_TOTAL], row[_MOVED_UJ], row[_DEPTH] = time.total, time.moved_uj, time.mean.depth
+        row[_ELAPSED], row[_ISSUE] = time.mean.elapsed, time.mean.issue
+        row[_WHOLE] = moved.whole_bytes if moved.staging == WHOLE else 0.0
+        for place, buffering in enumerate(BUFFERINGS):
+            row[_SLOTS + place], row[_STAGES + place] = moved.slots(buffering), moved.stages(buffering)
+        return work.hops
+
+
+def _blocks(combinations: Sequence[Combination], menus: Sequence[_Menu], most: int) -> Iterator[_Block]:
+    """Combinations that can be priced together, at most `most` at a time.
+
+    They buffer alike and use the same links in each direction, which decides what moves at the same time.
+    """
+    groups: dict[object, list[tuple[int, tuple[int, ...]]]] = {}
+    for number, (choice, mode) in enumerate(combinations):
+        variants = zip(choice.streams, mode.staging, strict=True)
+        codes = tuple(menu.number_of[variant] for menu, variant in zip(menus, variants, strict=True))
+        used = [frozenset(hop.link for hop in menu.hops[k]) for menu, k in zip(menus, codes, strict=True)]
+        loads = frozenset[str]().union(*used[:-1])
+        groups.setdefault((mode.buffering, loads, used[-1]), []).append((number, codes))
+    for members in groups.values():
+        for start in range(0, len(members), most):
+            part = members[start : start + most]
+            yield _block(combinations, menus, part)
+
+
+def _block(
+    combinations: Sequence[Combination],
+    menus: Sequence[_Menu],
+    members: Sequence[tuple[int, tuple[int, ...]]],
+) -> _Block:
+    first = members[0]
+    codes = np.array([each for _, each in members])
+    return _Block(
+        numbers=tuple(number for number, _ in members),
+        buffering=combinations[first[0]][1].buffering,
+        hops=tuple(menu.hops[k] for menu, k in zip(menus, first[1], strict=True)),
+        whole_hops=tuple(menu.whole_hop for menu in menus),
+        values=tuple(menu.values[codes[:, k]] for k, menu in enumerate(menus)),
+    )
+
+
+def _streams(block: _Block) -> tuple[StreamWork, ...]:
+    """Streams with known times; their hops are the first combination's, which uses the links of all."""
+    found = []
+    for number, (hops, values) in enumerate(zip(block.hops, block.values, strict=True)):
+        total, elapsed, issue, moved_uj = (
+            values[:, k].ravel() for k in (_TOTAL, _ELAPSED, _ISSUE, _MOVED_UJ)
+        )
+        depth = values[:, _DEPTH].ravel().astype(np.int8)
+        time = StreamTime(total, Flow(elapsed, issue, depth), moved_uj)
+        last = number == len(block.values) - 1
+        found.append(StreamWork("output" if last else "input", hops, depth, depth, time))
+    return tuple(found)
+
+
+def _whole(hop: Hop | None, values: FloatArray) -> list[Hop]:
+    """Whole stages of a stream, in the combinations that have them."""
+    whole_bytes = values[:, _WHOLE].ravel()
+    if hop is None or not whole_bytes.any():
+        return []
+    once = (whole_bytes > 0).astype(np.int64)
+    return [Hop(hop.link, once, once, whole_bytes.astype(np.int64))]
+
+
+def _undecided(columns: FloatArray, fits: BoolArray) -> BoolArray:
+    """Mask [n, C] of the rows, given as columns [7, n, C], that fit and that no judge of theirs dominates.
+
+    Equal rows all stay: which of them a judge is may hang on the rounding of its score.
+    """
+    least = np.where(fits, columns, np.inf).min(axis=2, keepdims=True)
+    relative = columns / np.where((least > 0) & np.isfinite(least), least, 1.0)
+    total = columns.sum(axis=0)
+    alive = fits.copy()
+    here = np.arange(len(fits))
+    for score in np.tensordot(_JUDGES, relative, axes=1):
+        best = np.where(alive, score, np.inf).argmin(axis=1)
+        worse = total[here, best][:, None] < total
+        worse &= alive[here, best][:, None]
+        for column in columns:
+            worse &= column[here, best][:, None] <= column
+        alive &= ~worse
+    return alive
