@@ -142,6 +142,16 @@ def test_slots_alternate_only_where_tiles_change() -> None:
                 assert (used[i] != used[i - 1]) == (fetches[i] and len(stream.slots) == 2)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_output_slots_alternate_with_finished_tiles(seed: int) -> None:
+    for layer in programs(seed)[1].layers:
+        finished = 0
+        for step in layer.walk():
+            if layer.output.slots:
+                assert step.call.output.place == layer.output.slots[finished % len(layer.output.slots)]
+            finished += step.call.call.last
+
+
 def test_a_program_has_no_hidden_state() -> None:
     deployment, program = programs(0)
     again = lower(GRAPH, replace(deployment))
