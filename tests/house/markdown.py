@@ -54,7 +54,7 @@ def shell_lines(document: Path) -> Iterator[str]:
 def commands(document: Path, program: str) -> Iterator[list[str]]:
     """Arguments of every call of `program` in shell blocks; redirections and pipes end a call."""
     for line in shell_lines(document):
-        for part in re.split(r"\s(?:&&|\|\||\||;|>)\s", line):
+        for part in re.split(r"\s*(?:&&|\|\|?|;|>)\s", line):
             words = shlex.split(part, comments=True)
             if words and Path(words[0]).name == program:
                 yield words[1:]
