@@ -24,6 +24,7 @@ from compiler.frontend.source import Port, Source
 from compiler.frontend.steps import Net
 from compiler.frontend.support import check
 from compiler.ir import Module
+from compiler.schedule.order import least_live_order
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,9 @@ def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelPr
         raise
     if not graph.operators:
         raise ModelError(f"{file.name}: the model computes nothing")
-    module = Module(file.stem, sha256, (graph,), tuple(dict.fromkeys((*notes, *completed.notes))))
+    module = Module(
+        file.stem, sha256, (least_live_order(graph),), tuple(dict.fromkeys((*notes, *completed.notes)))
+    )
     return Imported(
         module, MappingProxyType(dict(bindings)), emitter.inputs, outputs, model.SerializeToString()
     )

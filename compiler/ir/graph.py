@@ -60,7 +60,7 @@ class Graph:
     @cached_property
     def last_use(self) -> Mapping[str, int]:
         """Index of the last operator that reads each tensor; graph outputs live to the end."""
-        last = {name: -1 for name in self.by_name}
+        last = dict.fromkeys(self.by_name, -1)
         for index, op in enumerate(self.operators):
             for name in op.inputs:
                 last[name] = index
@@ -71,7 +71,7 @@ class Graph:
     @cached_property
     def first_use(self) -> Mapping[str, int]:
         """Index of the operator that produces each tensor; 0 for graph inputs."""
-        first = {name: 0 for name in self.inputs}
+        first = dict.fromkeys(self.inputs, 0)
         for index, op in enumerate(self.operators):
             first[op.output] = index
         return MappingProxyType(first)
