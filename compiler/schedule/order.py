@@ -1,8 +1,9 @@
 """The order of operators with the least live activation bytes: exact over all topological orders.
 
-What is live after a set of operators has run does not depend on their order, so that a search over the sets
-closed under predecessors (the ideals of the dependence order) with one bottleneck value a set is exact. A chain
-of n operators has n ideals; k parallel branches multiply. Beyond a limit of ideals a step the given order stays.
+What is live after a set of operators has run does not depend on their order, so that a search over the
+sets closed under predecessors (the ideals of the dependence order) with one bottleneck value a set is exact.
+A chain of n operators has n ideals; k parallel branches multiply. Beyond a limit of ideals a step the given
+order stays.
 """
 
 from __future__ import annotations
