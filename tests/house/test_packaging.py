@@ -10,7 +10,7 @@ import pytest
 from tests.house.markdown import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-MAIN_JOB = {"numpy", "onnx", "jinja2", "optuna", "ray", "rich"}
+MAIN_JOB = {"networkx", "numpy", "onnx", "jinja2", "optuna", "ray", "rich"}
 
 
 @pytest.mark.parametrize("package", ["costmodels", "compiler", "dse"])

@@ -74,77 +74,126 @@ class JobCase:
     keep: tuple[object, ...]
 
 
-def random_job(rng: Rng, kind: NpuKind) -> JobCase:
-    """A job with any weight width, scale width, output width, bias, ReLU, padding; extremes are likely."""
+@dataclass(frozen=True)
+class Shape:
+    """The geometry of a random job; pads are top, right, bottom, left."""
+
+    mode: int
+    k_in: int
+    k_out: int
+    taps: int
+    pads: tuple[int, int, int, int]
+    h_out: int
+    w_out: int
+    rows: int
+    cols: int
+
+
+def random_shape(rng: Rng, kind: NpuKind) -> Shape:
+    """Any geometry with at least one stored pixel."""
     mode = int(rng.integers(3))
     k_in, k_out = pick(rng, 1, 70), pick(rng, 1, 36)
     if mode == MODE_DW3X3:
         k_out = k_in
     elif mode == MODE_1X1 and rng.integers(4) == 0:
         k_in, k_out = pick(rng, 240, 600), pick(rng, 1, 3)  # More than the model decodes at once.
-    bits = pick(rng, 2, 8)
     taps = 1 if mode == MODE_1X1 else 3
-    pads = [0 if taps == 1 else pick(rng, 0, 2) for _ in range(4)]  # top, right, bottom, left
+    top, right, bottom, left = (0 if taps == 1 else pick(rng, 0, 2) for _ in range(4))
     h_out, w_out = (max(pick(rng, 1, 9), taps - 1) for _ in range(2))
-    rows = (h_out - 1) * kind.stride + taps - pads[0] - pads[2]
-    cols = (w_out - 1) * kind.stride + taps - pads[1] - pads[3]
+    rows = (h_out - 1) * kind.stride + taps - top - bottom
+    cols = (w_out - 1) * kind.stride + taps - right - left
     if min(rows, cols) < 1:
-        return random_job(rng, kind)
-    signed = bool(rng.integers(2))
-    dtype = np.int8 if signed else np.uint8
-    info = np.iinfo(dtype)
-    x = rng.integers(info.min, info.max + 1, (rows, cols, k_in)).astype(dtype)
-    pad_value = pick(rng, info.min, info.max)
-    codes = rng.integers(0, 2**bits, (k_out, taps, taps, 1 if mode == MODE_DW3X3 else k_in))
-    offset = -(2 ** (bits - 1)) if rng.integers(2) else pick(rng, -128, 128 - 2**bits)
-    sums = accumulate(x, codes + offset, pads, pad_value, (h_out, w_out), mode, kind.stride)
+        return random_shape(rng, kind)
+    return Shape(mode, k_in, k_out, taps, (top, right, bottom, left), h_out, w_out, rows, cols)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """How a random job ends; scale is None where it stores raw sums of 32 bits."""
+
+    scale: IntArray | None
+    scale_bits: int
+    bias: IntArray | None
+    out_bits: int
+    relu: bool
+    shift: int
+    out_signed: bool
+
+    def of(self, sums: IntArray) -> IntArray:
+        """What the job shall store."""
+        if self.scale is None:
+            return sums
+        return saturate(
+            normalise(sums, self.scale, self.bias, self.shift), self.out_bits, self.relu, self.out_signed
+        )
+
+
+def random_norm(rng: Rng, k_out: int) -> Norm:
     quantised, out_bits = bool(rng.integers(4)), 8 if rng.integers(2) else 32
     scale_bits = 8 if rng.integers(2) else 32
     scale = rng.integers(0, 2**scale_bits, k_out, dtype=np.uint64).astype(f"u{scale_bits // 8}")
     bias = rng.integers(-(2**31), 2**31, k_out).astype(np.int32) if rng.integers(3) else None
     relu, shift, out_signed = bool(rng.integers(2)), pick(rng, 0, 31), bool(rng.integers(2))
-    expected: IntArray = sums
-    if quantised:
-        expected = saturate(normalise(sums, scale, bias, shift), out_bits, relu, out_signed)
-    else:
-        out_bits = 32
-    weights = pack_bits(rng, codes, bits, mode, kind.layout == "ne16")
+    if not quantised:
+        return Norm(None, scale_bits, bias, 32, relu, shift, out_signed)
+    return Norm(scale, scale_bits, bias, out_bits, relu, shift, out_signed)
+
+
+def random_job(rng: Rng, kind: NpuKind) -> JobCase:
+    """A job with any weight width, scale width, output width, bias, ReLU, padding; extremes are likely."""
+    shape = random_shape(rng, kind)
+    bits, signed = pick(rng, 2, 8), bool(rng.integers(2))
+    dtype = np.int8 if signed else np.uint8
+    info = np.iinfo(dtype)
+    x = rng.integers(info.min, info.max + 1, (shape.rows, shape.cols, shape.k_in)).astype(dtype)
+    pad_value = pick(rng, info.min, info.max)
+    per_filter = 1 if shape.mode == MODE_DW3X3 else shape.k_in
+    codes = rng.integers(0, 2**bits, (shape.k_out, shape.taps, shape.taps, per_filter))
+    offset = -(2 ** (bits - 1)) if rng.integers(2) else pick(rng, -128, 128 - 2**bits)
+    size = (shape.h_out, shape.w_out)
+    sums = accumulate(x, codes + offset, list(shape.pads), pad_value, size, shape.mode, kind.stride)
+    norm = random_norm(rng, shape.k_out)
+    weights = pack_bits(rng, codes, bits, shape.mode, kind.layout == "ne16")
     placed = place(rng, x, 2)
-    width = out_bits // 8
-    raw = np.ascontiguousarray(expected).view(np.uint8).reshape(h_out, w_out, k_out * width)
+    raw = np.ascontiguousarray(norm.of(sums)).view(np.uint8).reshape(*size, shape.k_out * norm.out_bits // 8)
     output = place(rng, np.zeros_like(raw), 3)
-    job = NpuJob(
+    job = _job(shape, norm, kind, weights, placed, output)
+    job.weight_bits, job.in_signed = bits, signed
+    job.pad_value, job.weight_offset = pad_value, offset
+    return JobCase(job, output, raw, (weights, placed, norm.scale, norm.bias))
+
+
+def _job(
+    shape: Shape, norm: Norm, kind: NpuKind, weights: IntArray, placed: Placed, output: Placed
+) -> NpuJob:
+    top, right, bottom, left = shape.pads
+    return NpuJob(
         weights=weights.ctypes.data,
         input=placed.address,
         output=output.address,
-        scale=scale.ctypes.data if quantised else None,
-        bias=bias.ctypes.data if bias is not None else None,
+        scale=None if norm.scale is None else norm.scale.ctypes.data,
+        bias=None if norm.bias is None else norm.bias.ctypes.data,
         in_pixel_stride=placed.pitch[1],
         in_row_stride=placed.pitch[0],
         out_pixel_stride=output.pitch[1],
         out_row_stride=output.pitch[0],
-        h_out=h_out,
-        w_out=w_out,
-        k_in=k_in,
-        k_out=k_out,
+        h_out=shape.h_out,
+        w_out=shape.w_out,
+        k_in=shape.k_in,
+        k_out=shape.k_out,
         layout=LAYOUTS[kind.layout],
-        mode=mode,
+        mode=shape.mode,
         stride=kind.stride,
-        weight_bits=bits,
-        scale_bits=scale_bits,
-        out_bits=out_bits,
-        shift=shift,
-        relu=relu,
-        in_signed=signed,
-        out_signed=out_signed,
-        pad_top=pads[0],
-        pad_right=pads[1],
-        pad_bottom=pads[2],
-        pad_left=pads[3],
-        pad_value=pad_value,
-        weight_offset=offset,
+        scale_bits=norm.scale_bits,
+        out_bits=norm.out_bits,
+        shift=norm.shift,
+        relu=norm.relu,
+        out_signed=norm.out_signed,
+        pad_top=top,
+        pad_right=right,
+        pad_bottom=bottom,
+        pad_left=left,
     )
-    return JobCase(job, output, raw, (weights, placed, scale, bias))
 
 
 def accumulate(
