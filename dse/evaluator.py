@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-
-import numpy as np
 
 from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph
@@ -16,31 +14,35 @@ from compiler.schedule import Decisions, LevelCapacities, deploy
 from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
+from dse.front.bound import bound_of_region
 from dse.limits import Limits, limits_of
 from dse.network import Problem, build_problem, near_problem
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pins import check_pins
-from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting, frozen_choices
-from dse.reachable import Caps, Least, caps_of, least_memory, why_infeasible
-from dse.solver.certificate import Region
+from dse.outer import Needs, OuterSpace, Seed, outer_space
+from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting
+from dse.reachable import caps_of, why_infeasible
+from dse.solver.minimum import Caps, Counted, minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
+from dse.spread import asked_for, spread
 from dse.task import Task
 
 GAP = 0.01
 LABEL_LIMIT = 400
 OTHERS = 10
-L1_STEPS = 5
-ARENA_STEPS = 7
+_UNLIMITED_BYTES = 1 << 40
 
 
 @dataclass
 class ProblemEvaluator:
-    """The evaluator of one task. Tables and inner fronts are cached: a cache, never state that shows."""
+    """The evaluator of one task. Tables and inner fronts are cached: a cache, never state that shows.
+
+    Raises TaskError for pins and homes that model and platform do not have.
+    """
 
     task: Task
     effort: Effort = field(default_factory=Effort)
-    _problems: dict[str, Problem] = field(default_factory=dict, repr=False)
-    _near: dict[str, Problem] = field(default_factory=dict, repr=False)
+    _problems: dict[tuple[str, bool], Problem] = field(default_factory=dict, repr=False)
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
@@ -49,6 +51,7 @@ class ProblemEvaluator:
         engines = tuple(engine.name for engine in platform.engines)
         points = tuple(point.name for point in platform.operating_points)
         check_pins(self.task.pins, self.graph, engines, points)
+        self.limits  # noqa: B018  raises TaskError for a home that the platform does not have
 
     @property
     def graph(self) -> Graph:
@@ -65,20 +68,24 @@ class ProblemEvaluator:
 
     # -- the space ---------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def axes(self) -> tuple[Axis, ...]:
-        """What Optuna decides; what the task leaves no choice in is not an axis."""
-        activations = (L2, L3) if self.limits.has_l3 else (L2,)
-        axes = (
-            Axis("l1", self._l1_labels, "cap on L1, so that layers leave room for each other"),
-            Axis(
-                "arena", self._arena_labels, "cap on live tensors and stages in L2; the rest may hold weights"
-            ),
-            Axis("l1_weights", self._l1_weights_labels, "bytes of L1 set aside for resident parameters"),
-            Axis("operating_point", self._points, "voltage and clocks"),
-            Axis("activations", activations, "the farthest level where activations may live"),
-        )
-        return tuple(axis for axis in axes if len(axis.choices) > 1)
+        """What Optuna decides."""
+        return self.space.axes
+
+    def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
+        """The setting that sampled choices stand for; a missing choice is the only one there is."""
+        return self.space.setting(choices, position)
+
+    def seeds(self) -> tuple[Seed, ...]:
+        """Choices worth trying first."""
+        return self.space.seeds()
+
+    @cached_property
+    def space(self) -> OuterSpace:
+        """Everything that the search decides."""
+        near = self.problem(self._default_point, False).network
+        return outer_space(self.limits, near, self._needs, self._points, self._default_point)
 
     @cached_property
     def _points(self) -> tuple[str, ...]:
@@ -91,94 +98,37 @@ class ProblemEvaluator:
         return default if default in self._points else self._points[0]
 
     @cached_property
-    def _needs(self) -> tuple[Least, Least]:
-        """Least memory with activations on chip, and wherever the platform allows them."""
+    def _needs(self) -> Needs:
+        """Least memory with activations on chip, and wherever the platform allows them, where that fits."""
         caps = caps_of(self.limits)
-        near = least_memory(self.problem(self._default_point, False).network, caps)
-        if not self.limits.has_l3:
-            return near, near
-        return near, least_memory(self.problem(self._default_point, True).network, caps)
+        levels = (L2, L3) if self.limits.has_l3 else (L2,)
+        networks = {level: self.problem(self._default_point, level == L3).network for level in levels}
+        found = {level: minimum_memory(network, caps) for level, network in networks.items()}
+        return tuple((level, need) for level, need in found.items() if need is not None)
 
-    @cached_property
-    def _l1_labels(self) -> tuple[str, ...]:
-        high = min(self.limits.l1_bytes, self.limits.on_chip_bytes)
-        return _ladder({need.l1_bytes for need in self._needs if need.feasible}, high, L1_STEPS)
-
-    @cached_property
-    def _arena_labels(self) -> tuple[str, ...]:
-        roomy = sum(-(-t.bytes // 4) * 4 for t in self.graph.tensors)
-        high = min(self.limits.l2_bytes, self.limits.on_chip_bytes, roomy)
-        return _ladder({need.arena_bytes for need in self._needs if need.feasible}, high, ARENA_STEPS)
-
-    @cached_property
-    def _l1_weights_labels(self) -> tuple[str, ...]:
-        """None, a quarter, a half of L1; and what pins on "l1" ask for."""
-        room = min(self.limits.l1_bytes, self.limits.on_chip_bytes)
-        sizes = {0, room // 4 // 4 * 4, room // 2 // 4 * 4}
-        problem = self.problem(self._default_point, False)
-        forced = [o for o in problem.options if o.options and all(p.choice.params == L1 for p in o.options)]
-        pinned = sum(min(p.resident[2] for p in o.options) for o in forced)
-        return tuple(str(size) for size in sorted({max(size, pinned) for size in sizes}))
-
-    def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
-        """The setting that sampled choices stand for; a missing choice is the only one there is."""
-        return OuterSetting(
-            l1_bytes=int(choices.get("l1", self._l1_labels[-1])),
-            arena_bytes=int(choices.get("arena", self._arena_labels[-1])),
-            engines="all",
-            operating_point=choices.get("operating_point", self._default_point),
-            l3_activations=choices.get("activations", L2) == L3,
-            position=position,
-            l1_weights_bytes=int(choices.get("l1_weights", self._l1_weights_labels[0])),
-        )
-
-    def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
-        """The least memory first, then the roomiest setting, then the ladder of arenas and of L1 caps."""
-        names = {axis.name for axis in self.axes}
-        near, far = self._needs
-
-        def choices(**wanted: str) -> Mapping[str, str]:
-            base = {
-                "l1": self._l1_labels[-1],
-                "arena": self._arena_labels[-1],
-                "l1_weights": self._l1_weights_labels[0],
-                "operating_point": self._default_point,
-                "activations": L2,
-            }
-            return frozen_choices(**{k: v for k, v in {**base, **wanted}.items() if k in names})
-
-        found = [(choices(), position) for position in (0.0, 1.0, 0.5)]
-        for need, level in ((near, L2), (far, L3)):
-            if need.feasible:
-                least = {"l1": str(need.l1_bytes), "arena": str(need.arena_bytes), "activations": level}
-                found.append((choices(**least), 0.0))
-        for label in self._l1_weights_labels[1:]:
-            found.append((choices(l1_weights=label), 0.0))
-        for label in self._arena_labels[-2::-1]:
-            found.append((choices(arena=label), 0.0))
-        for label in self._l1_labels[-2::-1]:
-            found.append((choices(l1=label), 0.0))
-        return tuple(found)
-
-    # -- evaluation --------------------------------------------------------------------------------
+    # -- the inner problem -------------------------------------------------------------------------
 
     def problem(self, point: str, far: bool) -> Problem:
         """The solver's problem at an operating point; `far`: activations may also live in L3."""
-        if point not in self._problems:
-            platform = self.task.platform
-            request = OptionsRequest(
-                platform=platform,
-                point=platform.point(point),
-                l1_bytes=platform.level_of[L1].usable_bytes,
-                homes=(L2, L1, L3) if self.limits.has_l3 else (L2, L1),
-                param_homes=self.limits.param_homes,
-                effort=self.effort,
+        if (point, far) not in self._problems:
+            l1_bytes = self.task.platform.level_of[L1].usable_bytes
+            self._problems[point, far] = (
+                self._build(point, l1_bytes, self._tilings)
+                if far
+                else near_problem(self.problem(point, True))
             )
-            self._problems[point] = build_problem(
-                self.graph, request, self.task.pins, self.task.io_home, self._blockers, self._tilings
-            )
-            self._near[point] = near_problem(self._problems[point])
-        return (self._problems if far else self._near)[point]
+        return self._problems[point, far]
+
+    def _build(self, point: str, l1_bytes: int, tilings: dict[object, Sets]) -> Problem:
+        request = OptionsRequest(
+            platform=self.task.platform,
+            point=self.task.platform.point(point),
+            l1_bytes=l1_bytes,
+            homes=(L2, L1, L3) if self.limits.has_l3 else (L2, L1),
+            param_homes=self.limits.param_homes,
+            effort=self.effort,
+        )
+        return build_problem(self.graph, request, self.task.pins, self.task.io_home, self._blockers, tilings)
 
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:
@@ -188,25 +138,40 @@ class ProblemEvaluator:
         }
 
     def infeasible(self) -> Infeasible | None:
-        """Why the task has no deployment at all; None if it has one."""
-        if any(need.feasible for need in self._needs):
+        """Why the task has no deployment at all; None if it has one.
+
+        Raises TaskError where pins contradict each other.
+        """
+        if self._needs:
             return None
-        return why_infeasible(self.task, self.limits, self.problem(self._default_point, self.limits.has_l3))
+        problem = self.problem(self._default_point, True)
+        if not all(layer.moves for layer in problem.network.layers):
+            problem = self._build(self._default_point, _UNLIMITED_BYTES, {})
+        return why_infeasible(self.task, self.limits, problem)
+
+    # -- evaluation --------------------------------------------------------------------------------
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
-        """Solve the setting, pick the point at its position, realise it and a spread of the others."""
+        """Solve the setting, realise the point at its position and a spread of the others.
+
+        Where the point itself does not survive allocation, the quickest of the others stands in.
+        """
         solution = self._solve(setting)
         if not solution.feasible:
-            return self._nothing(setting)
-        wanted, spread = _chosen(solution.points, setting.position)
-        realised = [self._realise(setting, solution, index, "solver") for index in spread]
-        point = self._realise(setting, solution, wanted, "trial")
-        others = tuple(p for p in realised if isinstance(p, DesignPoint))
-        bound = self._bound_for(setting)
-        if isinstance(point, DesignPoint):
-            return Evaluation(setting, point, others, 0.0, None, bound)
-        over = point.need_bytes / max(point.capacity_bytes, 1) - 1.0
-        return Evaluation(setting, None, others, max(over, 1e-6), self._does_not_fit(point), bound)
+            return Evaluation(setting, None, (), self._violation(setting), None, self._bound_for(setting))
+        objectives = solution.objectives("memory" in self.task.objectives)
+        wanted = asked_for(objectives, setting.position)
+        made = [
+            self._realise(setting, solution, index) for index in (wanted, *spread(objectives, wanted, OTHERS))
+        ]
+        points = [point for point in made if isinstance(point, DesignPoint)]
+        if points:
+            asked = replace(points[0], source="trial")
+            return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, self._bound_for(setting))
+        found = next(point for point in made if isinstance(point, DoesNotFit))
+        over = max(found.need_bytes / max(found.capacity_bytes, 1) - 1.0, 1e-6)
+        why = Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
+        return Evaluation(setting, None, (), over, why, self._bound_for(setting))
 
     def _solve(self, setting: OuterSetting) -> Solution:
         key = replace(setting, position=0.0)
@@ -216,31 +181,27 @@ class ProblemEvaluator:
             self._solutions[key] = solve(problem.network, inner, GAP, LABEL_LIMIT)
         return self._solutions[key]
 
-    def _nothing(self, setting: OuterSetting) -> Evaluation:
-        """An infeasible setting; the violation is how far its caps are below the least memory."""
-        problem = self.problem(setting.operating_point, setting.l3_activations)
-        least = least_memory(problem.network, Caps(l1=setting.l1_bytes))
-        violation = 1.0
-        if least.feasible:
-            need = least.arena_bytes + least.resident_bytes
-            violation = max(1e-6, need / max(setting.arena_bytes, 1) - 1.0)
-        return Evaluation(setting, None, (), violation, None, self._bound_for(setting))
+    def _violation(self, setting: OuterSetting) -> float:
+        """How far the caps of an infeasible setting are below the least memory under its cap on L1."""
+        network = self.problem(setting.operating_point, setting.l3_activations).network
+        least = minimum_memory(network, Caps(l1=setting.l1_bytes), Counted(l1=False))
+        if least is None:
+            return 1.0
+        need = least.l2_total_bytes + least.weight_memory_bytes
+        return max(1e-6, need / max(setting.arena_bytes, 1) - 1.0)
 
-    def _realise(
-        self, setting: OuterSetting, solution: Solution, index: int, source: str
-    ) -> DesignPoint | DoesNotFit:
+    def _realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         problem = self.problem(setting.operating_point, setting.l3_activations)
         decisions = self._decisions(problem, solution, index)
         capacities = LevelCapacities(self.limits.capacities)
-        deployment = deploy(
-            self.task.module, self.task.platform.name, setting.operating_point, decisions, capacities
-        )
+        task = self.task
+        deployment = deploy(task.module, task.platform.name, setting.operating_point, decisions, capacities)
         if isinstance(deployment, DoesNotFit):
             return deployment
         total = sum(deployment.peak_bytes(level) for level in self.limits.on_chip_levels)
         if total > self.limits.on_chip_bytes:
             return DoesNotFit("on_chip", total, self.limits.on_chip_bytes, (), False)
-        return self._estimator.design_point(setting, deployment, source)
+        return self._estimator.design_point(setting, deployment, "solver")
 
     def _decisions(self, problem: Problem, solution: Solution, index: int) -> Decisions:
         graph = self.graph
@@ -256,54 +217,28 @@ class ProblemEvaluator:
             footprints.append(options.footprint(move, row))
         return Decisions(tuple(plans), tuple(footprints), homes, params)
 
+    # -- the bound ---------------------------------------------------------------------------------
+
     @cached_property
-    def bound(self) -> Bound:
-        """What no deployment of the whole explored space can beat: relaxed to the largest caps everywhere."""
+    def bound(self) -> Bound | None:
+        """What no deployment of the whole explored space can beat: relaxed to the largest caps everywhere.
+
+        None where nothing fits.
+        """
         merged: Bound | None = None
-        for point in self._points:
-            network = self.problem(point, self.limits.has_l3).network
-            merged = merge_bounds(merged, self._bound_of(bound_setting(network, self.limits.roomiest())))
-        if merged is None:
-            raise ValueError(f"platform {self.task.platform.name} has no operating point")
+        for bound in self._bounds():
+            merged = merge_bounds(merged, bound)
         return merged
 
-    def _bound_of(self, region: Region) -> Bound:
-        ideal = [_least(region.weights, region.bounds, axis) for axis in range(2)]
-        rows = zip(region.weights, region.bounds, strict=True)
-        planes = tuple((float(w[0]), float(w[1]), float(b)) for w, b in rows)
-        memory = min(need.total_bytes for need in self._needs if need.feasible)
-        return Bound(ideal[0], ideal[1], memory, planes)
+    def _bounds(self) -> Iterator[Bound]:
+        """Of every operating point."""
+        for point in self._points:
+            network = self.problem(point, True).network
+            least = minimum_memory(network, caps_of(self.limits))
+            if least is not None:
+                region = bound_setting(network, self.limits.roomiest())
+                yield bound_of_region(region, least.floor_bytes)
 
     def _bound_for(self, setting: OuterSetting) -> Bound | None:
         """The bound travels once, with the first seed."""
         return self.bound if setting == self.setting(*self.seeds()[0]) else None
-
-    def _does_not_fit(self, found: DoesNotFit) -> Infeasible:
-        return Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
-
-
-def _least(weights: np.ndarray, bounds: np.ndarray, axis: int) -> float:
-    """Lower bound of one objective from the half planes that face it alone."""
-    alone = (weights[:, axis] > 0) & (np.delete(weights, axis, axis=1) == 0).all(axis=1)
-    return float((bounds[alone] / weights[alone, axis]).max(initial=0.0))
-
-
-def _ladder(least: set[int], high: int, steps: int) -> tuple[str, ...]:
-    """Ascending sizes in bytes, as labels: the least ones, then geometric steps up to `high`.
-
-    `high` itself is always there; with nothing feasible it is alone.
-    """
-    start = max(least, default=high)
-    grid = np.geomspace(max(start, 4), max(high, 4), steps) if start < high else np.array([])
-    inner = {int(v) // 4 * 4 for v in grid[1:-1]}
-    return tuple(str(v) for v in sorted({*(v for v in least if v <= high), *inner, high}))
-
-
-def _chosen(points: np.ndarray, position: float) -> tuple[int, list[int]]:
-    """(index at the epsilon-constraint, spread of others): points are sorted by time."""
-    time = points[:, 0]
-    cap = time[0] + position * (time[-1] - time[0])
-    inside = np.flatnonzero(time <= cap * (1 + 1e-12))
-    wanted = int(inside[np.lexsort((inside, points[inside, 1]))[0]]) if position > 0 else 0
-    spread = np.unique(np.round(np.linspace(0, len(points) - 1, min(OTHERS, len(points)))).astype(int))
-    return wanted, [int(k) for k in spread if k != wanted]

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from compiler.deployment import L1, L2, L3, WEIGHT_MEMORIES
 from dse.points import OuterSetting
 from dse.solver.problem import Setting
-from dse.task import Task
+from dse.task import Task, TaskError
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps in bytes by level, and on the sum over the on-chip levels."""
+    """Caps in bytes by level, and on the sum over the on-chip levels. weight_memory: the one that parameters
+    may use."""
 
     capacities: Mapping[str, int]
     on_chip_levels: tuple[str, ...]
     on_chip_bytes: int
+    weight_memory: str | None
 
     @property
     def l1_bytes(self) -> int:
@@ -30,11 +32,6 @@ class Limits:
     @property
     def has_l3(self) -> bool:
         return self.capacities.get(L3, 0) > 0
-
-    @property
-    def weight_memory(self) -> str | None:
-        """The weight memory that parameters may use: the first that has room."""
-        return next((name for name in WEIGHT_MEMORIES if self.capacities.get(name, 0) > 0), None)
 
     @property
     def param_homes(self) -> tuple[str, ...]:
@@ -72,13 +69,28 @@ class Limits:
 
 
 def limits_of(task: Task) -> Limits:
-    """Usable bytes of every level under the platform and the budget."""
+    """Usable bytes of every level under the platform and the budget. Raises TaskError."""
     capped = dict(task.budget.levels)
     capacities: dict[str, int] = {
         level.name: min(level.usable_bytes, capped.get(level.name, level.usable_bytes))
         for level in task.platform.levels
     }
+    if task.io_home not in (L1, L2, L3) or not capacities.get(task.io_home):
+        there = ", ".join(home for home in (L1, L2, L3) if capacities.get(home))
+        raise TaskError(
+            f"inputs and outputs cannot be at home in {task.io_home}: {task.platform.name} has {there}"
+        )
     on_chip = tuple(level.name for level in task.platform.levels if level.on_chip)
     total = sum(capacities[name] for name in on_chip)
     budget = task.budget.on_chip_bytes
-    return Limits(capacities, on_chip, total if budget is None else min(budget, total))
+    return Limits(
+        capacities, on_chip, total if budget is None else min(budget, total), _weight_memory(task, capacities)
+    )
+
+
+def _weight_memory(task: Task, capacities: Mapping[str, int]) -> str | None:
+    """The one that pins ask for, else the first that has room."""
+    pinned = [
+        pin.value for pin in task.pins if pin.decision == "params_home" and pin.value in WEIGHT_MEMORIES
+    ]
+    return next((name for name in (*pinned, *WEIGHT_MEMORIES) if capacities.get(name, 0) > 0), None)

@@ -16,15 +16,14 @@ OBJECTIVES = ("latency", "energy", "memory")
 class OuterSetting:
     """The coordinating decisions of one trial: everything that the inner solver takes as given.
 
-    l1_bytes: cap on L1, of which l1_weights_bytes are set aside for resident parameters. arena_bytes: cap on live tensors and stages in L2. engines: "all", or the one
-    engine that layers may use. operating_point: of the platform. l3_activations: whether tensors may live
+    l1_bytes: cap on L1, of which l1_weights_bytes are set aside for resident parameters. arena_bytes: cap on
+    live tensors and stages in L2. operating_point: of the platform. l3_activations: whether tensors may live
     in L3. position in [0, 1]: which point of the inner front is asked for, 0 the fastest, 1 the other end,
     as an epsilon-constraint on latency (linear between the front's least and largest latency).
     """
 
     l1_bytes: int
     arena_bytes: int
-    engines: str
     operating_point: str
     l3_activations: bool
     position: float

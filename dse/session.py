@@ -100,7 +100,6 @@ def price_deployment(module: Module, platform: Platform, deployment: Deployment)
     setting = OuterSetting(
         l1_bytes=deployment.peak_bytes(L1),
         arena_bytes=deployment.peak_bytes(L2),
-        engines="all",
         operating_point=deployment.operating_point,
         l3_activations=L3 in deployment.home_of.values(),
         position=0.0,

@@ -8,6 +8,10 @@ from compiler.ir import Module
 from costmodels.platform import Platform
 
 
+class TaskError(ValueError):
+    """A task that contradicts itself, its model or its platform; one clear line."""
+
+
 @dataclass(frozen=True)
 class Pin:
     """One decision taken by the user: `layer.decision=value`.

@@ -8,10 +8,10 @@ from compiler.targets import TargetError
 from costmodels.errors import PlatformError
 from dse.cli.errors import Ending, Exit
 from dse.executors import ExecutorError
-from dse.options.pins import PinError
 from dse.output import OutputError
 from dse.search import SearchError, StorageError
 from dse.sweep import StudyError
+from dse.task import TaskError
 
 BAD_INPUT = (
     ModelError,
@@ -19,10 +19,10 @@ BAD_INPUT = (
     DeploymentError,
     ExecutorError,
     OutputError,
-    PinError,
     SearchError,
     StorageError,
     StudyError,
+    TaskError,
     TargetError,
 )
 

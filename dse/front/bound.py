@@ -5,10 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from dse.points import Bound
+from dse.solver.certificate import Region
 from dse.solver.pareto import FloatArray
 
 # Relative slack when a corner is tested against the half planes: a corner too many only weakens a bound.
 _SLACK = 1e-9
+
+
+def bound_of_region(region: Region, memory_bytes: int) -> Bound:
+    """The bound of a region in (time in ms, energy in uJ), where nothing needs less than `memory_bytes`."""
+    latency_ms, energy_uj = (_least(region, axis) for axis in range(2))
+    rows = zip(region.weights.tolist(), region.bounds.tolist(), strict=True)
+    return Bound(latency_ms, energy_uj, memory_bytes, tuple((w[0], w[1], least) for w, least in rows))
+
+
+def _least(region: Region, axis: int) -> float:
+    """Lower bound of one objective from the half planes that face it alone."""
+    alone = (region.weights > 0).sum(axis=1) == 1
+    alone &= region.weights[:, axis] > 0
+    return float((region.bounds[alone] / region.weights[alone, axis]).max(initial=0.0))
 
 
 def merge_bounds(first: Bound | None, second: Bound | None) -> Bound | None:

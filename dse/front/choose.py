@@ -37,7 +37,7 @@ def choose(points: Sequence[DesignPoint], objectives: Sequence[str], count: int)
     rows = values(front, objectives)
     extremes = [int(np.lexsort((rows.sum(axis=1), rows[:, column]))[0]) for column in range(rows.shape[1])]
     first = list(dict.fromkeys([_knee(rows), *extremes]))[:count]
-    chosen = _greedy(rows, reference_point(front, objectives), first, count)
+    chosen = greedy(rows, reference_point(front, objectives), first, count)
     return tuple(front[index] for index in sorted(chosen))
 
 
@@ -49,8 +49,10 @@ def _knee(rows: FloatArray) -> int:
     return int(np.argmin(scaled.sum(axis=1)))
 
 
-def _greedy(rows: FloatArray, reference: FloatArray, first: list[int], count: int) -> list[int]:
-    """Lazy greedy: gains only shrink as points are added, so a gain still on top when renewed is the largest.
+def greedy(rows: FloatArray, reference: FloatArray, first: list[int], count: int) -> list[int]:
+    """`count` of the rows [n, d]: `first`, then greedily what adds most hypervolume up to `reference` [d].
+
+    Lazy: gains only shrink as points are added, so a gain still on top when renewed is the largest.
 
     Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.deployment import LEVELS
 from compiler.ir import Graph, Space
 from dse.options.homes import HomeChoice
-from dse.task import Pin
+from dse.task import Pin, TaskError
 
 DECISIONS = (
     "engine",
@@ -23,7 +23,7 @@ DECISIONS = (
 )
 
 
-class PinError(ValueError):
+class PinError(TaskError):
     """A pin that names no layer, no decision, or a value that this layer cannot have; one clear line."""
 
 

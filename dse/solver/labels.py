@@ -76,7 +76,7 @@ def explore(space: Space, bounds: Bounds, cut: Cut | None, beam: Beam) -> Paths:
         trail.append((labels.parent, labels.row))
         kept, seen = kept + len(labels.state), seen + candidates
     keep = nondominated(labels.costs[:, : space.columns.objectives])
-    return Paths(labels.costs[keep], _walk_back(trail, keep), complete, kept, seen)
+    return Paths(labels.costs[keep], walk_back(trail, keep), complete, kept, seen)
 
 
 def _advance(
@@ -194,7 +194,8 @@ def _rounded(values: FloatArray) -> FloatArray:
     return np.round(values / step)
 
 
-def _walk_back(trail: list[tuple[IntArray, IntArray]], last: IntArray) -> IntArray:
+def walk_back(trail: list[tuple[IntArray, IntArray]], last: IntArray) -> IntArray:
+    """Rows taken [p, n] on the way to the labels `last` [p]; the trail has (parents, rows) of every step."""
     rows = np.zeros((len(last), len(trail)), dtype=np.int64)
     position = last
     for step in range(len(trail) - 1, -1, -1):

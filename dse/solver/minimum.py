@@ -1,55 +1,296 @@
-"""The least memory that a network can run in: one exact pass with bottleneck labels."""
+"""The least memory that a network can run in: one pass with bottleneck labels.
+
+A label is (peak of live + staging bytes in L2, peak of live + tile bytes in L1, sums of resident parameters).
+All of them only grow along the network, so that componentwise dominance within a state (homes of the live
+tensors) is exact. What a label must reach anyway, whatever follows, counts as reached: many labels are equal
+then. A beam gives a first answer; the exact pass drops what cannot beat it.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from dse.solver.labels import expand
-from dse.solver.pareto import FloatArray, IntArray, nondominated_in_groups
-from dse.solver.problem import L1_TILE, STAGING, TIME, Move, Network, Setting
+from dse.solver.bounds import remaining
+from dse.solver.columns import POOLS, Columns, resident_bytes
+from dse.solver.labels import expand, walk_back
+from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated_in_groups
+from dse.solver.problem import ENERGY, L1_TILE, STAGING, TIME, Move, Network, Setting
 from dse.solver.space import Space, build_space
+from dse.solver.width import free_homes, pin_homes, wide_tensors
 
 _UNLIMITED_BYTES = 1 << 52  # far above any memory, and sums of it are exact in a double
+_BEAM, _MOST_LABELS = 64, 20_000
+_STATE_LIMIT = 20_000
+# Columns of labels, as tables give them: peaks in L2 (arena) and L1, then the sums.
+_ARENA, _L1, _SUMS = 0, 1, 2
 
 
-class MinimumMemory(NamedTuple):
-    """Least `arena_bytes` + `resident_bytes`; of several the one with the smaller arena."""
+@dataclass(frozen=True)
+class Caps:
+    """Limits in bytes; by default none.
 
+    l1: tiles, live tensors and resident parameters. l2: arena and resident parameters. total: what is
+    minimised.
+    """
+
+    l1: float = math.inf
+    l2: float = math.inf
+    weight_memory: float = math.inf
+    total: float = math.inf
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Which memories the sum to minimise adds up."""
+
+    l1: bool = True
+    l2: bool = True
+    weight_memory: bool = True
+
+
+@dataclass(frozen=True)
+class MinimumMemory:
+    """A deployment of least memory. l1_bytes, arena_bytes: peaks without resident parameters; the latter in
+    L2, weight memory and L1.
+
+    floor_bytes: no deployment within the caps has a smaller sum; the sum itself unless the network was too
+    wide or the search too long for an exact answer.
+    """
+
+    l1_bytes: int
     arena_bytes: int
-    resident_bytes: int
+    resident_l2_bytes: int
+    weight_memory_bytes: int
+    l1_resident_bytes: int
+    floor_bytes: int
+
+    @property
+    def l1_total_bytes(self) -> int:
+        """All of L1."""
+        return self.l1_bytes + self.l1_resident_bytes
+
+    @property
+    def l2_total_bytes(self) -> int:
+        """All of L2."""
+        return self.arena_bytes + self.resident_l2_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """Sum over the on-chip memories."""
+        return self.l1_total_bytes + self.l2_total_bytes + self.weight_memory_bytes
 
 
 def minimum_memory(
-    network: Network, l1_cap_bytes: int, wm_capacity_bytes: int | None = None, l1_resident_bytes: int = 0
+    network: Network, caps: Caps = Caps(), counted: Counted = Counted(), state_limit: int = _STATE_LIMIT
 ) -> MinimumMemory | None:
-    """Smallest max(live + staging) + resident parameter bytes (L2, weight memory, L1) for a cap on L1; None
-    if none.
+    """The deployment within `caps` whose sum over the `counted` memories is least; None if there is none.
 
-    Parameters that can stream from L3 need not be resident, so that the second term is 0 where there is an
-    L3.
+    Of several the one with the smallest arena, if that is counted. Where tensors could be combined in more than `state_limit`
+    ways, the smallest are pinned to L2, and the answer is that of the pinned network, if it has one.
     """
-    setting = Setting(
-        l1_cap_bytes=l1_cap_bytes,
-        arena_bytes=_UNLIMITED_BYTES,
-        budget_resident_bytes=_UNLIMITED_BYTES,
-        wm_capacity_bytes=_UNLIMITED_BYTES if wm_capacity_bytes is None else wm_capacity_bytes,
-        l1_resident_bytes=l1_resident_bytes,
-        with_memory=True,
-    )
-    space = build_space(_staging_as_time(network), setting)
-    labels = None if space.stuck_layer is not None else _bottlenecks(space)
-    if labels is None or len(labels) == 0:
+    wide = wide_tensors(network, state_limit)
+    search = _Search.of(pin_homes(network, wide), caps, counted)
+    if search is None:
         return None
-    best = labels[np.lexsort((labels[:, 0], labels[:, 0] + labels[:, 1]))[0]]
-    return MinimumMemory(math.ceil(best[0]), int(best[1]))
+    found = search.run(_BEAM, caps.total)
+    within = caps.total if found is None else float(search.total(found.labels)[0])
+    best = found if found and found.complete else search.run(_MOST_LABELS, within)
+    if best is None:
+        return None
+    floor = search.total(best.labels)[0] if best.complete else search.total(search.root)[0]
+    if wide:
+        free = _Search.of(free_homes(network, wide), caps, counted)
+        floor = 0.0 if free is None else free.total(free.root)[0]
+    return _answer(network, search, best, int(floor))
 
 
-def _staging_as_time(network: Network) -> Network:
-    """The network whose tables are pruned by staging and memory alone: staging takes the place of time."""
+def stuck_layer(network: Network) -> int | None:
+    """The first layer that cannot run however much memory there is; None if all can."""
+    return _space(network, _sum_of(Counted())).stuck_layer
+
+
+def _answer(network: Network, search: _Search, best: _Found, floor_bytes: int) -> MinimumMemory:
+    tables = search.space.tables
+    pools = np.zeros(len(POOLS), np.int64)
+    for layer, row in zip(network.layers, best.rows.tolist(), strict=True):
+        pools += resident_bytes(layer, layer.moves[int(tables.move[row])])
+    l2, memory, l1 = pools.tolist()
+    label = best.labels[0]
+    return MinimumMemory(math.ceil(label[_L1]), math.ceil(label[_ARENA]), l2, memory, l1, floor_bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The best label at the end [1, c], and the table rows that lead to it [n]; complete: none dropped."""
+
+    labels: FloatArray
+    rows: IntArray
+    complete: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Limit:
+    """A cap on a sum of resident parameters (column), together with a peak (column) or alone."""
+
+    column: int
+    peak: int | None
+    cap_bytes: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """A space whose rows are (staging, tile, sums), what is counted of the peaks, and limits."""
+
+    space: Space
+    counted: Counted
+    limits: tuple[_Limit, ...]
+
+    @classmethod
+    def of(cls, network: Network, caps: Caps, counted: Counted) -> _Search | None:
+        """None where a layer cannot run at all."""
+        sums = _sum_of(counted)
+        limits = []
+        bounds = ((_ARENA, caps.l2), (None, caps.weight_memory), (_L1, caps.l1))
+        for pool, (peak, cap) in zip(np.eye(len(POOLS)), bounds, strict=True):
+            if math.isfinite(cap):
+                limits.append(_Limit(_SUMS + len(sums), peak, cap))
+                sums.append(pool)
+        space = _space(network, sums)
+        return None if space.stuck_layer is not None else cls(space, counted, tuple(limits))
+
+    @cached_property
+    def peaks_ahead(self) -> tuple[FloatArray, ...]:
+        """Per step boundary and state the least peaks [s, 2] of the steps to come, each on its own."""
+        tables = self.space.tables
+        smallest = np.minimum.reduceat(tables.costs[:, :_SUMS], tables.start, axis=0)
+        ahead = np.zeros((self.space.steps[-1].targets, _SUMS))
+        result = [ahead]
+        for step in reversed(self.space.steps):
+            through = np.maximum(step.live_bytes + smallest[step.table], ahead[step.target])
+            order = np.argsort(step.source, kind="stable")
+            heads, begin = np.unique(step.source[order], return_index=True)
+            ahead = np.full((step.sources, _SUMS), np.inf)
+            ahead[heads] = np.minimum.reduceat(through[order], begin, axis=0)
+            result.append(ahead)
+        return tuple(reversed(result))
+
+    @cached_property
+    def worst_peaks(self) -> FloatArray:
+        """[2] no deployment has larger peaks."""
+        tables = self.space.tables
+        largest = np.maximum.reduceat(tables.costs[:, :_SUMS], tables.start, axis=0)
+        worst = [(step.live_bytes + largest[step.table]).max(axis=0) for step in self.space.steps]
+        return np.asarray(np.max(worst, axis=0))
+
+    @cached_property
+    def least_ahead(self) -> tuple[FloatArray, ...]:
+        """Per step boundary and state the least that is still added to each sum [s, q]."""
+        return tuple(rest[:, _SUMS:] for rest in remaining(self.space, np.eye(self.space.columns.count)))
+
+    @cached_property
+    def most_ahead(self) -> tuple[FloatArray, ...]:
+        """The same, at most."""
+        most = remaining(self.space, np.eye(self.space.columns.count), -1.0)
+        return tuple(rest[:, _SUMS:] for rest in most)
+
+    @property
+    def root(self) -> FloatArray:
+        """[1, c] what every deployment reaches in each column."""
+        return np.concatenate([self.peaks_ahead[0][:1], self.least_ahead[0][:1]], axis=1)
+
+    def total(self, labels: FloatArray) -> FloatArray:
+        """[n] the sum to minimise, of labels [n, c]."""
+        total = labels[:, _SUMS] + labels[:, _ARENA] * self.counted.l2
+        return np.asarray(total + labels[:, _L1] * self.counted.l1)
+
+    def run(self, most: int, within: float) -> _Found | None:
+        """The best deployment with a sum of at most `within`, looking at the best `most` labels a step."""
+        labels: FloatArray = np.zeros((1, self.space.columns.count))
+        state: IntArray = np.zeros(1, dtype=np.int64)
+        trail: list[tuple[IntArray, IntArray]] = []
+        complete = True
+        for index in range(len(self.space.steps)):
+            labels, state, parent, row = self._advance(index, labels, state, within)
+            if len(labels) > most:
+                complete = False
+                best = np.argsort(self.total(self._reached(index + 1, labels, state)), kind="stable")[:most]
+                best = np.sort(best)
+                labels, state, parent, row = labels[best], state[best], parent[best], row[best]
+            trail.append((parent, row))
+        if len(labels) == 0:
+            return None
+        last = np.lexsort((labels[:, _ARENA], self.total(labels)))[:1]
+        return _Found(labels[last], walk_back(trail, last)[0], complete)
+
+    def _advance(
+        self, index: int, labels: FloatArray, state: IntArray, within: float
+    ) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
+        """Undominated labels after a step, by state: (labels, states, parents, rows)."""
+        step, tables = self.space.steps[index], self.space.tables
+        found = [(labels[:0], state[:0], state[:0], state[:0])]
+        for transition, parent, row in expand(tables, step, state):
+            costs = tables.costs[row]
+            peaks = np.maximum(labels[parent, :_SUMS], step.live_bytes[transition] + costs[:, :_SUMS])
+            grown = np.concatenate([peaks, labels[parent, _SUMS:] + costs[:, _SUMS:]], axis=1)
+            keep = self._undominated(index + 1, grown, step.target[transition], within)
+            found.append((grown[keep], step.target[transition][keep], parent[keep], row[keep]))
+        grown, target, parent, row = (np.concatenate(column) for column in zip(*found, strict=True))
+        keep = self._undominated(index + 1, grown, target, within)
+        return grown[keep], target[keep], parent[keep], row[keep]
+
+    def _undominated(self, boundary: int, labels: FloatArray, state: IntArray, within: float) -> IntArray:
+        reached = self._reached(boundary, labels, state)
+        fits = np.flatnonzero(self._fits(reached, within))
+        compared = self._harmless(boundary, labels, state)[fits]
+        return fits[nondominated_in_groups(compared, state[fits])] if len(fits) else fits
+
+    def _reached(self, boundary: int, labels: FloatArray, state: IntArray) -> FloatArray:
+        """Labels [n, c] with what any completion adds."""
+        peaks = np.maximum(labels[:, :_SUMS], self.peaks_ahead[boundary][state])
+        return np.concatenate([peaks, labels[:, _SUMS:] + self.least_ahead[boundary][state]], axis=1)
+
+    def _fits(self, reached: FloatArray, within: float) -> BoolArray:
+        fits = self.total(reached) <= within
+        for limit in self.limits:
+            peak = 0.0 if limit.peak is None else reached[:, limit.peak]
+            fits &= reached[:, limit.column] + peak <= limit.cap_bytes
+        return np.asarray(fits)
+
+    def _harmless(self, boundary: int, labels: FloatArray, state: IntArray) -> FloatArray:
+        """Labels as dominance sees them: peaks as they must become, unused ones zero, and sums that can no
+        longer break their limit as large as just that allows."""
+        seen = labels.copy()
+        seen[:, :_SUMS] = np.maximum(seen[:, :_SUMS], self.peaks_ahead[boundary][state])
+        limited = {limit.peak for limit in self.limits}
+        for column, counted in ((_ARENA, self.counted.l2), (_L1, self.counted.l1)):
+            if not counted and column not in limited:
+                seen[:, column] = 0.0
+        for limit in self.limits:
+            worst = 0.0 if limit.peak is None else self.worst_peaks[limit.peak]
+            ahead = self.most_ahead[boundary][state, limit.column - _SUMS]
+            seen[:, limit.column] = np.maximum(seen[:, limit.column], limit.cap_bytes - worst - ahead)
+        return seen
+
+
+def _sum_of(counted: Counted) -> list[FloatArray]:
+    """The counted pools as the only sum of labels."""
+    return [np.array([counted.l2, counted.weight_memory, counted.l1], dtype=np.float64)]
+
+
+def _space(network: Network, sums: Sequence[FloatArray]) -> Space:
+    """The network's space without any limit; its tables are pruned to staging, tile bytes and these sums."""
+    columns = Columns(np.array(sums), np.full(len(sums), np.inf), 2)
+    much = _UNLIMITED_BYTES
+    return build_space(_footprints_only(network), Setting(2 * much, much, much, much, much), columns)
+
+
+def _footprints_only(network: Network) -> Network:
+    """The network whose tables are pruned by memory alone: staging and tiles in the places of the prices."""
     done: dict[int, tuple[Move, ...]] = {}
     for layer in network.layers:
         if id(layer.moves) not in done:
@@ -61,31 +302,5 @@ def _staging_as_time(network: Network) -> Network:
 
 def _swap(rows: FloatArray) -> FloatArray:
     swapped = np.zeros_like(rows)
-    swapped[:, TIME] = rows[:, STAGING]
-    swapped[:, L1_TILE] = rows[:, L1_TILE]
+    swapped[:, TIME], swapped[:, ENERGY] = rows[:, STAGING], rows[:, L1_TILE]
     return swapped
-
-
-def _bottlenecks(space: Space) -> FloatArray:
-    """Pareto labels (max of live + staging, resident bytes, other capped sums) at the end of the network [p,
-    c].
-    """
-    labels: FloatArray = np.zeros((1, space.columns.count - 1))
-    state: IntArray = np.zeros(1, dtype=np.int64)
-    for step in space.steps:
-        parts = []
-        for transition, parent, row in expand(space.tables, step, state):
-            costs = space.tables.costs[row]
-            peak = np.maximum(labels[parent, 0], step.live_bytes[transition] + costs[:, 0])
-            sums = labels[parent, 1:] + costs[:, 2:]
-            fits = (sums <= space.columns.caps_bytes).all(axis=1)
-            grown = np.concatenate([peak[:, None], sums], axis=1)[fits]
-            target = step.target[transition][fits]
-            keep = nondominated_in_groups(grown, target)
-            parts.append((grown[keep], target[keep]))
-        if not parts:
-            return labels[:0]
-        labels, state = (np.concatenate(column) for column in zip(*parts, strict=True))
-        keep = nondominated_in_groups(labels, state)
-        labels, state = labels[keep], state[keep]
-    return labels

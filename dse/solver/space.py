@@ -17,7 +17,8 @@ class Step:
     """Transitions of one layer, sorted by target state: `source`, `target`, `table` [t]; a table's rows are
     its options.
 
-    `live_bytes` [t]: L2-homed live tensors during the step, the output included, staging not.
+    `live_bytes` [t, 2]: live tensors in L2 and in L1 during the step, the output included, tiles and staging
+    not.
     """
 
     source: IntArray
@@ -60,9 +61,12 @@ class _Frontier:
     states: IntArray
 
 
-def build_space(network: Network, setting: Setting) -> Space:
-    """Enumerate reachable states layer by layer and attach a pruned option table to every transition."""
-    columns = choose_columns(network, setting)
+def build_space(network: Network, setting: Setting, columns: Columns | None = None) -> Space:
+    """Enumerate reachable states layer by layer and attach a pruned option table to every transition.
+
+    columns: the sums that labels carry, by default those that the setting needs.
+    """
+    columns = columns or choose_columns(network, setting)
     builder = TableBuilder(columns, setting)
     ranges = network.live_ranges()
     frontier = _Frontier((), np.zeros((1, 0), dtype=np.int64))
@@ -108,25 +112,19 @@ def _advance(
     output = network.tensors[layer.output]
     l1_live, l2_live = (live_bytes(network, ranges, index, frontier, home) for home in ("L1", "L2"))
     groups = _input_homes(network, layer.inputs, frontier)
+    caps = np.array([setting.arena_bytes, setting.l1_cap_bytes - setting.l1_resident_bytes], dtype=np.float64)
     parts: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
     for number, home_out in enumerate(output.homes):
-        l1_slack = (
-            setting.l1_cap_bytes
-            - setting.l1_resident_bytes
-            - l1_live
-            - output.size_bytes * (home_out == "L1")
-        )
-        l2_total = l2_live + output.size_bytes * (home_out == "L2")
+        live = np.stack([l2_live, l1_live], axis=1)
+        live += output.size_bytes * (np.array(["L2", "L1"]) == home_out)
+        l2_slack, l1_slack = (caps - live).T
         for homes_in, members in groups:
-            l2_slack = setting.arena_bytes - l2_total[members]
-            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack)
+            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack[members])
             fits = members[table >= 0]
-            parts.append(
-                (fits, np.full(len(fits), number, dtype=np.int64), table[table >= 0], l2_total[fits])
-            )
-    source, home, table, live = (np.concatenate(column) for column in zip(*parts, strict=True))
+            parts.append((fits, np.full(len(fits), number, dtype=np.int64), table[table >= 0], live[fits]))
+    source, home, table, during = (np.concatenate(column) for column in zip(*parts, strict=True))
     target, reached = _link(network, ranges, index, frontier, source, home)
-    step = Step(source, target, table, live, len(frontier.states), len(reached.states))
+    step = Step(source, target, table, during, len(frontier.states), len(reached.states))
     return step.take(np.lexsort((source, target))), reached
 
 

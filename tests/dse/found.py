@@ -70,7 +70,7 @@ def design_point(deployed: Deployment, latency_ms: float, energy_uj: float, memo
         macs=sum(layer.macs for layer in layers),
         engines=(("cluster", len(layers)), ("npu", 0)),
         source="trial",
-        setting=OuterSetting(65536, 100_000, "all", deployed.operating_point, True, 0.5),
+        setting=OuterSetting(65536, 100_000, deployed.operating_point, True, 0.5),
         deployment=deployed,
         layers=layers,
     )

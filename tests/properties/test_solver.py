@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dse.solver.certificate import Region, envelope_hypervolume, hypervolume_gap
 from dse.solver.hypervolume import hypervolume
-from dse.solver.minimum import minimum_memory
 from dse.solver.problem import Network, Setting
 from dse.solver.solve import Solution, bound_setting, solve
 from tests.dse.solver.instances import (
@@ -136,25 +135,6 @@ def test_envelope_of_an_interval_of_arenas_holds_for_each(seed: int) -> None:
     for arena in (low, (low + high) // 2, high):
         setting = Setting(l1, arena, budget - arena, wm_capacity_bytes=20)
         assert planes.admits(objectives(attainable(network, setting), setting)).all()
-
-
-@given(seeds, st.booleans())
-@settings(max_examples=120, deadline=None)
-def test_minimum_memory_is_the_brute_force_minimum(seed: int, off_chip: bool) -> None:
-    network = random_network(seed, params=("L2", "L3", "WM") if off_chip else ("L2", "WM"))
-    rng = np.random.default_rng([seed, 3])
-    l1_cap, capacity = int(rng.integers(8, 60)), int(rng.integers(0, 30))
-    needs = [
-        (total[6] + sum(total[2:5]), total[6])
-        for _, total in every_deployment(network)
-        if total[5] <= l1_cap and total[3] <= capacity
-    ]
-    least = minimum_memory(network, l1_cap, capacity)
-    if not needs:
-        assert least is None
-    else:
-        assert least is not None
-        assert (sum(least), least.arena_bytes) == min(needs)
 
 
 @given(seeds)

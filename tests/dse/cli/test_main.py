@@ -120,7 +120,7 @@ def test_every_typed_error_counts_as_bad_input() -> None:
     assert {kind.__name__ for kind in BAD_INPUT} >= {
         "ModelError",
         "PlatformError",
-        "PinError",
+        "TaskError",
         "StorageError",
     }
     assert exit_of(RuntimeError()) is Exit.INTERNAL

@@ -64,19 +64,19 @@ class Wide(FakeEvaluator):
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
         digits = "".join(choices[axis.name] for axis in self.EXTRA)
-        return replace(super().setting(choices, position), engines=f"{choices['engines']} {digits}")
+        return replace(super().setting(choices, position), operating_point=f"{choices['point']} {digits}")
 
     def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
         worst = dict.fromkeys((axis.name for axis in self.EXTRA), "d")
         return tuple(({**labels, **worst}, position) for labels, position in super().seeds())
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
-        engines, digits = setting.engines.split()
-        found = super().evaluate(replace(setting, engines=engines))
+        point, digits = setting.operating_point.split()
+        found = super().evaluate(replace(setting, operating_point=point))
         factor = 1.4 ** sum(map("abcd".index, digits))
 
         def dearer(p: DesignPoint) -> DesignPoint:
-            own = replace(p.setting, engines=setting.engines)
+            own = replace(p.setting, operating_point=setting.operating_point)
             return replace(p, latency_ms=p.latency_ms * factor, energy_uj=p.energy_uj * factor, setting=own)
 
         asked = None if found.point is None else dearer(found.point)

@@ -1,0 +1,127 @@
+"""The outer space: what Optuna decides about a task, as ladders of sizes and a few alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.deployment import L2, L3
+from dse.limits import Limits
+from dse.points import Axis, OuterSetting, frozen_choices
+from dse.solver.columns import resident_bytes
+from dse.solver.minimum import MinimumMemory
+from dse.solver.problem import Network
+
+L1_STEPS = 5
+ARENA_STEPS = 7
+
+Seed = tuple[Mapping[str, str], float]
+Needs = tuple[tuple[str, MinimumMemory], ...]
+
+
+@dataclass(frozen=True)
+class OuterSpace:
+    """Labels of every axis; the first or last of each is what a seed takes unless it says otherwise.
+
+    needs: least memory by the farthest level where activations may live, where that fits.
+    """
+
+    l1: tuple[str, ...]
+    arena: tuple[str, ...]
+    l1_weights: tuple[str, ...]
+    points: tuple[str, ...]
+    activations: tuple[str, ...]
+    default_point: str
+    needs: Needs
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What Optuna decides; what the task leaves no choice in is not an axis."""
+        axes = (
+            Axis("l1", self.l1, "cap on L1, so that layers leave room for each other"),
+            Axis("arena", self.arena, "cap on live tensors and stages in L2; the rest may hold weights"),
+            Axis("l1_weights", self.l1_weights, "bytes of L1 set aside for resident parameters"),
+            Axis("operating_point", self.points, "voltage and clocks"),
+            Axis("activations", self.activations, "the farthest level where activations may live"),
+        )
+        return tuple(axis for axis in axes if len(axis.choices) > 1)
+
+    def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
+        """The setting that sampled choices stand for; a missing choice is the only one there is."""
+        return OuterSetting(
+            l1_bytes=int(choices.get("l1", self.l1[-1])),
+            arena_bytes=int(choices.get("arena", self.arena[-1])),
+            operating_point=choices.get("operating_point", self.default_point),
+            l3_activations=choices.get("activations", L2) == L3,
+            position=position,
+            l1_weights_bytes=int(choices.get("l1_weights", self.l1_weights[0])),
+        )
+
+    def seeds(self) -> tuple[Seed, ...]:
+        """The roomiest setting, the least memory, then the ladders of every axis from there."""
+        found = [(self._choices(), position) for position in (0.0, 1.0, 0.5)]
+        found += [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
+        found += [(self._choices(l1_weights=label), 0.0) for label in self.l1_weights[1:]]
+        found += [(self._choices(arena=label), 0.0) for label in self.arena[-2::-1]]
+        found += [(self._choices(l1=label), 0.0) for label in self.l1[-2::-1]]
+        return tuple(found)
+
+    def _choices(self, **wanted: str) -> Mapping[str, str]:
+        base = {
+            "l1": self.l1[-1],
+            "arena": self.arena[-1],
+            "l1_weights": self.l1_weights[0],
+            "operating_point": self.default_point,
+            "activations": L2,
+        }
+        names = {axis.name for axis in self.axes}
+        return frozen_choices(**{k: v for k, v in {**base, **wanted}.items() if k in names})
+
+
+def _labels(need: MinimumMemory) -> dict[str, str]:
+    return {
+        "l1": str(need.l1_total_bytes),
+        "arena": str(need.arena_bytes),
+        "l1_weights": str(need.l1_resident_bytes),
+    }
+
+
+def outer_space(
+    limits: Limits, network: Network, needs: Needs, points: tuple[str, ...], default_point: str
+) -> OuterSpace:
+    """The space of a task. network: without activations in L3. points: operating points to choose from."""
+    l1_high = min(limits.l1_bytes, limits.on_chip_bytes)
+    tensors = sum(tensor.size_bytes for tensor in network.tensors)
+    arena_high = min(limits.l2_bytes, limits.on_chip_bytes, tensors)
+    return OuterSpace(
+        l1=_ladder({need.l1_total_bytes for _, need in needs}, l1_high, L1_STEPS),
+        arena=_ladder({need.arena_bytes for _, need in needs}, arena_high, ARENA_STEPS),
+        l1_weights=_l1_weights(l1_high, network, needs),
+        points=points,
+        activations=(L2, L3) if limits.has_l3 else (L2,),
+        default_point=default_point,
+        needs=needs,
+    )
+
+
+def _l1_weights(room_bytes: int, network: Network, needs: Needs) -> tuple[str, ...]:
+    """None, a quarter, a half of L1; what the least memory keeps there; never less than pins ask for."""
+    labels = {0, room_bytes // 4 // 4 * 4, room_bytes // 2 // 4 * 4}
+    labels |= {need.l1_resident_bytes for _, need in needs}
+    forced = [[resident_bytes(layer, move)[2] for move in layer.moves] for layer in network.layers]
+    pinned = sum(min(sizes, default=0) for sizes in forced)
+    return tuple(str(size) for size in sorted({max(size, pinned) for size in labels}))
+
+
+def _ladder(least: Iterable[int], high: int, steps: int) -> tuple[str, ...]:
+    """Ascending sizes in bytes, as labels: the least ones, then geometric steps up to `high`.
+
+    `high` itself is always there; with nothing feasible it is alone.
+    """
+    least = {size for size in least if size <= high}
+    start = max(least, default=high)
+    grid = np.geomspace(max(start, 4), max(high, 4), steps) if start < high else np.array([])
+    inner = {int(v) // 4 * 4 for v in grid[1:-1]}
+    return tuple(str(v) for v in sorted({*least, *inner, high}))
