@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from costmodels.engines import Engine
 from costmodels.errors import PlatformError
@@ -179,10 +180,19 @@ def _read(path: Path) -> str:
 
 def parse_platform(text: str, file: str) -> Platform:
     """A platform from the text of a TOML file; `file` names it in errors. Raises PlatformError."""
+    return platform_of(parse_toml(text, file), file)
+
+
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises PlatformError."""
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PlatformError(file, "", f"is not TOML ({error})", "correct the syntax") from None
+
+
+def platform_of(table: Mapping[str, Any], file: str) -> Platform:
+    """A platform from the tables of a TOML file. Raises PlatformError."""
     reader = Reader(file)
     platform: Platform = reader.record(Platform, table, "", facts=())
     check_platform(platform, file, get_args(LevelName))

@@ -9,7 +9,7 @@ other coefficients: four scalar steps unrolled in place of one vector step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -46,6 +46,11 @@ class MatmulCost:
     run_cycles per run and block, block_cycles per block, requant_cycles per finished output,
     raw_store_cycles per 32-bit sum stored or reloaded, pixel_cycles per pixel block (addresses),
     im2col_row_cycles and im2col_byte_cycles per window row and byte copied.
+
+    Bank conflicts: every block waits conflict_cycles for each other core that works in step with this one
+    if the rows of its operands begin in the same bank (their length is a multiple of bank_row_bytes), else
+    skewed_conflict_cycles. contention: a factor on the whole nest where several cores work, for what is
+    not taken apart like this; by default the engine's.
     """
 
     style: str
@@ -63,19 +68,26 @@ class MatmulCost:
     pixel_cycles: float
     im2col_row_cycles: float
     im2col_byte_cycles: float
+    bank_row_bytes: int = 0
+    conflict_cycles: float = 0.0
+    skewed_conflict_cycles: float = 0.0
+    contention: float | None = None
 
 
 @dataclass(frozen=True)
 class PointCost:
-    """A kernel without weight reuse: cycles = rows * row_cycles + elements * (element + taps * tap).
+    """A kernel without weight reuse: rows * row_cycles + elements * (element + taps * tap) cycles.
 
     `strided_tap_cycles` replaces tap_cycles where the stride is not 1 (no reuse of gathered columns).
+    column_cycles: for each column of outputs of each channel, in kernels that gather the input column by
+    column.
     """
 
     row_cycles: float
     element_cycles: float
     tap_cycles: float = 0.0
     strided_tap_cycles: float | None = None
+    column_cycles: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ class ClusterEngine:
 
     call_cycles: arguments and launch on the controlling core, fork_cycles until the cores run,
     barrier_cycles to join, each per call. contention: factor on kernel time when more than one core
-    works (bank conflicts, shared instruction cache).
+    works (bank conflicts, shared instruction cache); `matmul` may have its own.
     """
 
     name: str
@@ -120,6 +132,20 @@ class ClusterEngine:
     def stall_factor(self) -> float:
         """Factor on kernel time: `contention` where several cores work, else 1."""
         return self.contention if self.cores > 1 else 1.0
+
+    @property
+    def matmul_stall_factor(self) -> float:
+        """The same for matrix products."""
+        own = self.matmul.contention
+        return self.stall_factor if own is None else own if self.cores > 1 else 1.0
+
+    def without_conflicts(self) -> ClusterEngine:
+        """The same cores on memories that never make one wait for another."""
+        return replace(
+            self,
+            contention=1.0,
+            matmul=replace(self.matmul, contention=1.0, conflict_cycles=0.0, skewed_conflict_cycles=0.0),
+        )
 
     @property
     def overhead_cycles(self) -> float:
@@ -154,10 +180,11 @@ def _matmul_cycles(
     if split and not set(split) <= {"y", "x"} and split not in (("o",), ("g",)):
         raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
     # Factors of the pixels alone are multiplied first: the product with the blocks has the full shape.
-    repeats = groups * engine.stall_factor
+    repeats = groups * engine.matmul_stall_factor
     pairs, odd = _blocks_in_rows(pixels, extent_of(extents, "x"), cost.block_pixels)
     depth = extent_of(extents, "i")
-    of_block = _OutputBlocks(cost, spec, depth, _store_cycles(cost, spec, partial))
+    others = engine.cores - 1 if split else 0
+    of_block = _OutputBlocks(cost, spec, depth, _store_cycles(cost, spec, partial), others)
     cycles = (pairs * repeats) * of_block.row(outputs, cost.block_pixels, cost.block_outputs)
     if cost.block_pixels > 1:
         cycles = cycles + (odd * repeats) * of_block.row(outputs, 1, cost.odd_pixel_outputs)
@@ -168,12 +195,16 @@ def _matmul_cycles(
 
 @dataclass(frozen=True)
 class _OutputBlocks:
-    """Cycles of all output blocks of one block of pixels, whose depth (input channels) is an array."""
+    """Cycles of all output blocks of one block of pixels, whose depth (input channels) is an array.
+
+    others: how many other cores work in step.
+    """
 
     cost: MatmulCost
     spec: KernelSpec
     depth: FloatArray
     store: FloatArray
+    others: int
 
     def row(self, outputs: FloatArray, pixels: int, block: int) -> FloatArray:
         """Cycles of `outputs` outputs in blocks of `block`, then one by one."""
@@ -191,7 +222,17 @@ class _OutputBlocks:
         steps = floor_div(run, cost.lanes)
         left = run - steps * cost.lanes
         inner = steps * _step(cost.vector, pixels, outputs) + left * _step(cost.scalar, pixels, outputs)
-        return runs * (inner + cost.run_cycles) + cost.block_cycles + pixels * outputs * self.store
+        block = runs * (inner + cost.run_cycles) + cost.block_cycles + self._conflicts(taps)
+        return np.asarray(block + pixels * outputs * self.store)
+
+    def _conflicts(self, taps: int) -> FloatArray:
+        """Cycles that a block waits for banks, by the length of its operands' rows."""
+        cost = self.cost
+        if not (self.others and cost.bank_row_bytes):
+            return floats(self.others * cost.conflict_cycles)
+        aligned = self.depth * (taps * self.spec.input_bytes) % cost.bank_row_bytes == 0
+        waits = np.where(aligned, cost.conflict_cycles, cost.skewed_conflict_cycles)
+        return np.asarray(self.others * waits)
 
 
 def _step(step: StepCost, pixels: int, outputs: int) -> float:
@@ -242,7 +283,22 @@ def _point_cycles(
     strided = spec.stride != (1, 1) and cost.strided_tap_cycles is not None
     tap = cost.strided_tap_cycles if strided and cost.strided_tap_cycles is not None else cost.tap_cycles
     elements = points * spec.elements_per_point
-    return np.asarray(rows * cost.row_cycles + elements * (cost.element_cycles + taps * tap))
+    cycles = rows * cost.row_cycles + elements * (cost.element_cycles + taps * tap)
+    if cost.column_cycles:
+        cycles = cycles + _columns(spec, extents, split, points) * cost.column_cycles
+    return np.asarray(cycles)
+
+
+def _columns(
+    spec: KernelSpec, extents: Mapping[str, npt.ArrayLike], split: tuple[str, ...], points: FloatArray
+) -> FloatArray:
+    """Columns of outputs that the busiest core begins: in every channel, those that its pixels touch."""
+    channels = dict(spec.dims).keys() - {"y", "x"}
+    inner = tuple(name for name, _ in spec.dims if name in channels)
+    if set(split) <= channels:
+        return points / np.maximum(extent_of(extents, "y"), 1.0)
+    whole = product_of(extents, inner)
+    return whole * np.minimum(extent_of(extents, "x"), points / np.maximum(whole, 1.0))
 
 
 def _rows(

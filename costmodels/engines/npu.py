@@ -14,7 +14,7 @@ MATCH). Both are this nest: N-EUREKA's load depends on the pixels of a border ti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -39,7 +39,8 @@ class ModeTiming:
     Per tile of input channels: load = load_cycles + load_pixel_cycles * pixels of the input patch;
     offset = offset_cycles + offset_channel_cycles * k; matvec = matvec_cycles + beat_cycles * beats, with
     beats = (k if channel_beats else 1) * (weight bits if bit_beats else 1); update_cycles.
-    tile_cycles are added once per pixel tile and channel tile.
+    tile_cycles are added once per pixel tile and channel tile. prefetch_slack_cycles: how much longer than
+    the matrix-vector phase a prefetched load may show.
     """
 
     load_cycles: float
@@ -52,6 +53,7 @@ class ModeTiming:
     bit_beats: bool
     update_cycles: float
     tile_cycles: float
+    prefetch_slack_cycles: float = 0.0
 
     def beats(self, channels: FloatArray, weight_bits: int) -> FloatArray:
         """Cycles of one matrix-vector phase over `channels` output channels."""
@@ -65,10 +67,13 @@ class NestTiming:
 
     tile_side: rows and columns of the output pixel tile; strided_side: with stride 2 (0: cannot).
     normquant = normquant_cycles + ceil(k * scale_bits / scale_bits_per_cycle) + bias_cycles
-    + ceil(k / bias_channels_per_cycle); a rate of 0 leaves its term out; 32-bit outputs skip it.
-    streamout = streamout_cycles + pixels * ceil(k * output bytes / 32), of the whole tile's pixels if
-    streamout_whole. job_cycles once a job. With `prefetch` later loads of a channel loop cost
-    prefetched_load_cycles and overlap the matrix-vector phase before them.
+    + ceil(k / bias_channels_per_cycle); a rate of 0 leaves its term out; 32-bit outputs skip it unless
+    wide_normquant. streamout = streamout_cycles + pixels * ceil(k * output bytes / 32); of an h x w tile the
+    pixels are its own, with "rows" those of a tile's pitch ((h-1) * side + w), with "tile" a whole tile's.
+    job_cycles once a job. With `prefetch` later loads of a channel loop cost prefetched_load_cycles and
+    overlap the matrix-vector phase before them. depthwise_prefetch: depthwise jobs, which have no such loop,
+    do the same from tile to tile, and a prefetched load costs nothing itself. shift_cycles, for a job that
+    shifts: where the shift is not in normquant_cycles.
     """
 
     tile_side: int = field(metadata=POSITIVE)
@@ -82,14 +87,31 @@ class NestTiming:
     bias_cycles: float
     bias_channels_per_cycle: float
     streamout_cycles: float
-    streamout_whole: bool
+    streamout_pixels: Literal["pixels", "rows", "tile"]
     job_cycles: float
     prefetch: bool
     prefetched_load_cycles: float
+    depthwise_prefetch: bool = False
+    wide_normquant: bool = False
+    shift_cycles: float = 0.0
+
+    def of_jobs(
+        self, *, scale_bits: int, bias: bool, shift: bool, normquant: bool, prefetch: bool
+    ) -> NestTiming:
+        """The timing of jobs that set these registers; `normquant` is about 32-bit outputs."""
+        return replace(
+            self,
+            scale_bits=scale_bits,
+            bias_cycles=self.bias_cycles if bias else 0.0,
+            bias_channels_per_cycle=self.bias_channels_per_cycle if bias else 0.0,
+            shift_cycles=self.shift_cycles if shift else 0.0,
+            wide_normquant=normquant,
+            prefetch=prefetch,
+        )
 
     def normquant(self, channels: FloatArray) -> FloatArray:
         """Cycles to requantise one pixel tile of `channels` channels."""
-        cycles = floats(self.normquant_cycles + self.bias_cycles)
+        cycles = floats(self.normquant_cycles + self.shift_cycles + self.bias_cycles)
         if self.scale_bits_per_cycle:
             cycles = cycles + ceil_div(channels * self.scale_bits, self.scale_bits_per_cycle)
         if self.bias_channels_per_cycle:
@@ -137,6 +159,8 @@ def npu_cycles(engine: NpuEngine, spec: KernelSpec, extents: Mapping[str, npt.Ar
     cycles = full * job.cycles(floats(k_out))
     if np.any(rest):
         cycles = cycles + (rest > 0) * job.cycles(rest)
+    if job.chained:
+        cycles = cycles + job.ends(np.where(rest > 0, rest, float(k_out)))
     return np.asarray(cycles + engine.timing.job_cycles)
 
 
@@ -168,7 +192,11 @@ def _pixel_tiles(
     load = tiles * mode.load_cycles
     if mode.load_pixel_cycles:
         load = load + mode.load_pixel_cycles * (_patch(height, rows, spec, 0) * _patch(width, cols, spec, 1))
-    streamed = tiles * side**2 if timing.streamout_whole else height * width
+    streamed = {
+        "pixels": height * width,
+        "rows": (height - rows) * cols * side + rows * width,
+        "tile": tiles * side**2,
+    }[timing.streamout_pixels]
     return _Pixels(tiles, np.asarray(streamed), np.asarray(load))
 
 
@@ -188,24 +216,45 @@ class _ChannelTile:
     pixels: _Pixels
     steps: FloatArray
 
+    @property
+    def chained(self) -> bool:
+        """Whether loads are prefetched from tile to tile, not within a loop over input channels."""
+        depthwise = self.spec.kernel == "depthwise2d"
+        return self.timing.prefetch and self.timing.depthwise_prefetch and depthwise
+
     def cycles(self, channels: FloatArray) -> FloatArray:
-        """Cycles of a tile of `channels` output channels."""
+        """Cycles of a tile of `channels` output channels; if `chained`, between others of its kind."""
         timing, mode = self.timing, self.mode
-        offset = mode.offset_cycles + mode.offset_channel_cycles * channels
-        matvec = mode.beats(channels, self.spec.weight_bits)
         ends = floats(timing.streamout_cycles + mode.tile_cycles)
-        if self.spec.output_bytes < 4:
+        if self.spec.output_bytes < 4 or timing.wide_normquant:
             ends = ends + timing.normquant(channels)
         words = ceil_div(channels * self.spec.output_bytes, PORT_BYTES)
-        inner = self._reduction(offset + mode.update_cycles, matvec, np.asarray(offset))
-        return np.asarray(inner + self.pixels.tiles * ends + self.pixels.streamed * words)
+        return np.asarray(self._reduction(channels) + self.pixels.tiles * ends + self.pixels.streamed * words)
 
-    def _reduction(self, fixed: FloatArray, matvec: FloatArray, offset: FloatArray) -> FloatArray:
+    def ends(self, channels: FloatArray) -> FloatArray:
+        """What the first load and the last, shorter matrix-vector phase of a chained job add."""
+        hidden, matvec = self._hidden(channels), self.mode.beats(channels, self.spec.weight_bits)
+        return np.asarray((self.pixels.load - hidden) / self.pixels.tiles + matvec)
+
+    def _offset(self, channels: FloatArray) -> FloatArray:
+        return np.asarray(self.mode.offset_cycles + self.mode.offset_channel_cycles * channels)
+
+    def _hidden(self, channels: FloatArray) -> FloatArray:
+        """Matrix-vector phases that a prefetched load overlaps, over all pixel tiles."""
+        tiles, mode = self.pixels.tiles, self.mode
+        lead = self._offset(channels) - mode.prefetch_slack_cycles
+        return np.maximum(
+            tiles * mode.beats(channels, self.spec.weight_bits), self.pixels.load - tiles * lead
+        )
+
+    def _reduction(self, channels: FloatArray) -> FloatArray:
         """Cycles of the loop over input channels, over all pixel tiles."""
-        tiles, load = self.pixels.tiles, self.pixels.load
-        first = load + tiles * (fixed + matvec)
+        tiles, load, mode = self.pixels.tiles, self.pixels.load, self.mode
+        fixed = self._offset(channels) + mode.update_cycles
+        if self.chained:
+            return np.asarray(tiles * fixed + self._hidden(channels))
+        first = load + tiles * (fixed + mode.beats(channels, self.spec.weight_bits))
         if not self.timing.prefetch:
             return np.asarray(self.steps * first)
-        hidden = np.maximum(tiles * matvec, load - tiles * offset)
-        later = tiles * (self.timing.prefetched_load_cycles + fixed) + hidden
+        later = tiles * (self.timing.prefetched_load_cycles + fixed) + self._hidden(channels)
         return np.asarray(first + (self.steps - 1.0) * later)

@@ -178,7 +178,7 @@ def simulated_platform() -> Platform:
     """Siracusa as GVSoC ran the programs: no bank conflicts, cores that stay forked, two barriers a tile."""
     platform = load_platform("siracusa")
     engine = cluster_of(platform)
-    bare = replace(engine, contention=1.0, call_cycles=0.0, fork_cycles=engine.barrier_cycles)
+    bare = replace(engine.without_conflicts(), call_cycles=0.0, fork_cycles=engine.barrier_cycles)
     return replace(platform, engines=(bare,))
 
 

@@ -1,0 +1,71 @@
+"""Cores that run the portable C kernels of compiler/runtime, priced by the loops of these very kernels.
+
+Where a chip's own kernel library has its nests in `costmodels.engines.cluster`, this is the code that we
+emit: every loop is known, so that each piece of a kernel is counted exactly for every core (rows and pixels
+begun, pairs and single pixels, blocks and filters left over, taps in the padding), and the coefficients are
+cycles of a piece, fitted to measured kernels by `dse calibrate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy.typing as npt
+
+from costmodels.energy import EnginePower
+from costmodels.engines.portable.costs import ConcatCosts, PortableCosts, RowCosts
+from costmodels.engines.portable.rows import concat_cycles, row_cycles
+from costmodels.engines.portable.windowed import window_cycles
+from costmodels.errors import UnsupportedKernel
+from costmodels.facts import POSITIVE
+from costmodels.work import FloatArray, KernelSpec
+
+__all__ = ["PortableCosts", "PortableEngine", "portable_cycles"]
+
+
+@dataclass(frozen=True)
+class PortableEngine:
+    """Cores that run one portable kernel together, fork to join.
+
+    call_cycles: arguments and tile bookkeeping on the controlling core, per call; fork_cycles and
+    barrier_cycles: starting and joining the cores, whatever their number; fork_core_cycles: more for each
+    core beyond the first.
+    """
+
+    name: str
+    kind: Literal["portable"]
+    clock: str
+    cores: int = field(metadata=POSITIVE)
+    call_cycles: float
+    fork_cycles: float
+    fork_core_cycles: float
+    barrier_cycles: float
+    kernels: PortableCosts
+    power: EnginePower
+
+    @property
+    def overhead_cycles(self) -> float:
+        """Cycles of one call beyond the kernel itself."""
+        forked = self.fork_cycles + self.barrier_cycles + self.fork_core_cycles * (self.cores - 1)
+        return self.call_cycles + forked
+
+
+def portable_cycles(
+    engine: PortableEngine,
+    spec: KernelSpec,
+    extents: Mapping[str, npt.ArrayLike],
+    split: tuple[str, ...],
+    partial: npt.ArrayLike,
+    starts: Mapping[str, npt.ArrayLike],
+) -> FloatArray:
+    """Cycles of one kernel call; see `costmodels.engines.kernel_cycles`."""
+    costs = getattr(engine.kernels, spec.kernel, None)
+    if costs is None:
+        raise UnsupportedKernel(f"{engine.name} has no kernel {spec.kernel!r}")
+    if isinstance(costs, RowCosts):
+        return row_cycles(costs, engine.cores, spec, extents, split)
+    if isinstance(costs, ConcatCosts):
+        return concat_cycles(costs, engine.cores, spec, extents, split)
+    return window_cycles(costs, engine.cores, spec, extents, split, partial, starts)

@@ -1,0 +1,237 @@
+"""Kernels that slide a window over pixels: their time as sums over sites times weights of the channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodels.arrays import floats, floor_div
+from costmodels.engines.nests import extent_of
+from costmodels.engines.portable.costs import (
+    ConvCosts,
+    CopyCosts,
+    DepthwiseCosts,
+    DotCost,
+    PoolCosts,
+)
+from costmodels.engines.portable.sites import Sites, Tiles, largest_shares, sites_of
+from costmodels.copyloop import aligned_share, copy_cycles
+from costmodels.errors import UnsupportedKernel
+from costmodels.work import FloatArray, KernelSpec
+
+WindowCosts = ConvCosts | DepthwiseCosts | PoolCosts | CopyCosts
+Weights = FloatArray
+"""[3, K, ...]: cycles of a site, of a row of taps, of a site that misses a row; by kind of site."""
+
+TABLE = 1 << 21
+"""Numbers of an intermediate array, so that it stays small beside the caches' next level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """Extents of the channel dimensions of one core's share, and the share of unfinished calls; [V] each."""
+
+    groups: FloatArray
+    outputs: FloatArray
+    inputs: FloatArray
+    channels: FloatArray
+    partial: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Distinct:
+    """Rows of several arrays that differ: their values [n, columns], and for every place which row it is."""
+
+    rows: FloatArray
+    number: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, *columns: npt.ArrayLike) -> _Distinct:
+        arrays = np.broadcast_arrays(*(floats(column) for column in columns))
+        flat = np.stack([array.ravel() for array in arrays], axis=1)
+        code = np.zeros(len(flat))
+        for column in flat.T:
+            values, number = np.unique(column, return_inverse=True)
+            code = code * len(values) + number
+        _, first, number = np.unique(code, return_index=True, return_inverse=True)
+        return cls(flat[first], number.reshape(arrays[0].shape))
+
+
+def window_cycles(
+    costs: WindowCosts,
+    cores: int,
+    spec: KernelSpec,
+    extents: Mapping[str, npt.ArrayLike],
+    split: tuple[str, ...],
+    partial: npt.ArrayLike,
+    starts: Mapping[str, npt.ArrayLike],
+) -> FloatArray:
+    """Cycles of the busiest core, from its share on; shapes and arguments as `kernel_cycles`.
+
+    Raises UnsupportedKernel for a division that the runtime does not know.
+    """
+    by_pixel = _check_split(spec, split)
+    places = [starts.get(name, 0.0) for name in "yx"]
+    pixels = _Distinct.of(extent_of(extents, "y"), extent_of(extents, "x"), *places)
+    inner = _Distinct.of(*(extent_of(extents, name) for name in "goic"), partial)
+    table = _table(costs, spec, pixels.rows, _shares(inner.rows, split, cores), cores if by_pixel else 1)
+    return np.asarray(table[pixels.number, inner.number])
+
+
+def _check_split(spec: KernelSpec, split: tuple[str, ...]) -> bool:
+    """Whether pixels are divided, rather than channels or nothing."""
+    if split and split != ("y", "x") and split not in (("o",), ("g",), ("c",)):
+        raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
+    return split == ("y", "x")
+
+
+def _shares(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
+    """Channels of the first and of the last core [2, V]."""
+    extents = [largest_shares(rows[:, k], cores, split == (name,)) for k, name in enumerate("goic")]
+    return Channels(*extents, partial=np.stack([rows[:, 4]] * 2))
+
+
+def _table(
+    costs: WindowCosts, spec: KernelSpec, tiles: FloatArray, channels: Channels, cores: int
+) -> FloatArray:
+    """Cycles [U, V] of each tile with each set of channels."""
+    rows, cols, start_y, start_x = tiles.astype(np.int64).T
+    paired = isinstance(costs, ConvCosts | DepthwiseCosts)
+    sites = sites_of(spec, Tiles(rows, cols, start_y, start_x), cores, paired)
+    weights = _weights(costs, spec, sites.widths, paired, channels)
+    busiest = np.empty((len(sites.tile), weights.shape[-1]))
+    block = max(1, TABLE // (cores * 2 * busiest.shape[1]))
+    for start in range(0, len(busiest), block):
+        part = slice(start, start + block)
+        time = np.tensordot(sites.sums[..., part], weights, axes=((0, 1), (0, 1)))
+        time += (sites.rows[:, part] * costs.row_cycles)[..., None, None]
+        busiest[part] = time.max(axis=(0, 2))
+    table = np.zeros((len(rows), busiest.shape[1]))
+    np.add.at(table, sites.tile, busiest * sites.weight[:, None])
+    return np.asarray(table + costs.core_cycles)
+
+
+def _weights(
+    costs: WindowCosts, spec: KernelSpec, widths: npt.NDArray[np.int64], paired: bool, channels: Channels
+) -> Weights:
+    """[3, K, 2, V]."""
+    found = []
+    for kind, width in enumerate(widths):
+        pair = paired and kind == 0 and len(widths) > 1 and width == spec.window[1] == widths[-1]
+        site = Site(spec, 2 if pair else 1, int(width))
+        found.append(_site_weights(costs, site, channels))
+    shape = channels.partial.shape
+    return np.stack([[np.broadcast_to(w, shape) for w in kind] for kind in found], axis=1)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A pixel, or a pair of them, with so many columns of taps."""
+
+    spec: KernelSpec
+    pixels: int
+    width: int
+
+    @property
+    def narrow(self) -> bool:
+        return self.width < self.spec.window[1]
+
+
+def _site_weights(costs: WindowCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+    if isinstance(costs, ConvCosts):
+        return _conv_weights(costs, site, of)
+    if isinstance(costs, DepthwiseCosts):
+        return _depthwise_weights(costs, site, of)
+    if isinstance(costs, PoolCosts):
+        return _pool_weights(costs, site, of)
+    return _copy_weights(costs, site, of)
+
+
+def _pixel_cycles(costs: ConvCosts | DepthwiseCosts, site: Site) -> float:
+    here = costs.pair_cycles if site.pixels == 2 else costs.single_cycles
+    return here + (costs.border_cycles if site.narrow else 0.0)
+
+
+def _conv_weights(costs: ConvCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+    blocks = floor_div(of.outputs, 4)
+    left = of.outputs - 4 * blocks
+    result = (1.0 - of.partial) * costs.requant_cycles
+    result = result + of.partial * (costs.store_cycles + costs.load_cycles)
+    wide = costs.dot_4x2 if site.pixels == 2 else costs.dot_4x1
+    block = wide.block_cycles + 4 * site.pixels * result
+    # A filter left over is computed on two pixels, or twice on the same one.
+    alone = costs.dot_1x2.block_cycles + 2 * result
+    count = of.groups * (costs.group_cycles + blocks * block + left * alone) + _pixel_cycles(costs, site)
+    row = of.groups * (blocks * _row(wide, site, of) + left * _row(costs.dot_1x2, site, of))
+    if not site.spec.padding_adds:
+        return count, row, floats(0.0)
+    calls = of.groups * (blocks + left)
+    return _with_padding(costs, site, (count, row), calls, of.inputs * calls)
+
+
+def _with_padding(
+    costs: ConvCosts,
+    site: Site,
+    known: tuple[FloatArray, FloatArray],
+    calls: FloatArray,
+    weights: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Sums of weights over the missing taps: those before, between the rows, and behind the valid ones."""
+    (height, width), (count, row) = site.spec.window, known
+    step = weights * costs.padding_step_cycles
+    count, row = count + step * (height * width), row - step * site.width
+    if site.narrow:
+        once = calls * (costs.padding_cycles + costs.padding_run_cycles)
+        return count + once, row + calls * costs.padding_run_cycles, floats(0.0)
+    return count, row, calls * (costs.padding_cycles + 2 * costs.padding_run_cycles)
+
+
+def _row(dot: DotCost, site: Site, of: Channels) -> FloatArray:
+    """Cycles of a block's row of taps: one run if the taps lie side by side, else one a tap."""
+    contiguous = site.spec.dilation[1] == 1 and dict(site.spec.dims).get("g", 1) == 1
+    runs, run = (1, of.inputs * site.width) if contiguous else (site.width, of.inputs)
+    unrolled = floor_div(run, 4)
+    steps = unrolled * dot.unrolled_cycles + (run - 4 * unrolled) * dot.step_cycles
+    return np.asarray(dot.row_cycles + runs * (dot.run_cycles + steps))
+
+
+def _depthwise_weights(
+    costs: DepthwiseCosts, site: Site, of: Channels
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    blocks = np.where(of.groups >= 4, np.ceil(of.groups / 4), 0.0)
+    odd = np.where(of.groups >= 4, 0.0, of.groups * site.pixels)
+    wide = costs.block_4x2 if site.pixels == 2 else costs.block_4x1
+    count = _pixel_cycles(costs, site) + blocks * wide.block_cycles + odd * costs.one.block_cycles
+    row = blocks * (wide.row_cycles + site.width * wide.tap_cycles)
+    row = row + odd * (costs.one.row_cycles + site.width * costs.one.tap_cycles)
+    if not site.spec.padding_adds:
+        return count, row, floats(0.0)
+    taps = site.spec.window[0] * site.spec.window[1]
+    once = odd * (costs.one_padding_cycles + taps * costs.one_padding_tap_cycles)
+    fixed = once + blocks * (costs.padding.block_cycles + costs.padding.row_cycles)
+    step = blocks * costs.padding.tap_cycles
+    count, row = count + step * taps, row - step * site.width
+    if site.narrow:
+        return count + fixed, row + blocks * costs.padding.row_cycles, floats(0.0)
+    # Of a site that misses rows only, the gaps between its rows of taps are empty: about as many as the window has.
+    return count, row, fixed + blocks * costs.padding.row_cycles * (site.spec.window[0] - 1)
+
+
+def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+    taps = costs.taps
+    border = costs.border_cycles if site.narrow else 0.0
+    count = costs.pixel_cycles + border + of.channels * taps.block_cycles
+    row = of.channels * (taps.row_cycles + site.width * taps.tap_cycles) if site.width else floats(0.0)
+    return count, row, floats(0.0)
+
+
+def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """A pixel whose only tap is in the padding is filled, any other copied."""
+    fill = costs.fill_cycles + of.channels / 4 * costs.fill_word_cycles
+    if site.width == 0:
+        return costs.pixel_cycles + fill, floats(0.0), floats(0.0)
+    copied = copy_cycles(costs.copy, of.channels, aligned_share(costs.copy, of.channels))
+    return floats(costs.pixel_cycles), copied, fill

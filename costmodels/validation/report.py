@@ -1,0 +1,117 @@
+"""Every measurement that the model can express, predicted beside measured, and the rest with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from costmodels.validation.jobs import NpuJob, NpuSetup
+from costmodels.validation.layers import LayerRun
+from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
+from costmodels.validation.tables import NotExpressed, Row, Source, Use, read_table, sources
+from costmodels.validation.transfers import Fetch
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row: predicted and measured cycles, and where the measurement is from."""
+
+    id: str
+    group: str
+    use: Use
+    source: Source
+    variant: str
+    predicted_cycles: float
+    measured_cycles: float
+
+    @property
+    def error(self) -> float:
+        """Signed relative error of the prediction."""
+        return self.predicted_cycles / self.measured_cycles - 1.0
+
+    @property
+    def difference_cycles(self) -> float:
+        """Signed error of the prediction in cycles."""
+        return self.predicted_cycles - self.measured_cycles
+
+
+@dataclass(frozen=True)
+class GroupError:
+    """Absolute relative errors of the rows of one group and one use."""
+
+    group: str
+    use: Use
+    rows: int
+    mean: float
+    worst: float
+    worst_id: str
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All comparisons in the order of the tables, and the measurements that the model has no terms for."""
+
+    comparisons: tuple[Comparison, ...]
+    not_expressed: tuple[tuple[NotExpressed, Source], ...]
+
+    def groups(self) -> tuple[GroupError, ...]:
+        """Errors by group, fitted and held-out rows apart."""
+        keys = dict.fromkeys((item.group, item.use) for item in self.comparisons)
+        return tuple(_group([c for c in self.comparisons if (c.group, c.use) == key]) for key in keys)
+
+    def of_group(self, group: str) -> tuple[Comparison, ...]:
+        """The rows of one group, fitted ones included."""
+        return tuple(item for item in self.comparisons if item.group == group)
+
+
+Table = Callable[[], Iterable[tuple[Row, str, float]]]
+
+
+def _jobs() -> Iterator[tuple[Row, str, float]]:
+    for job in read_table("npu_jobs", NpuJob):
+        yield job, job.variant, job.predicted()
+    for setup in read_table("npu_setups", NpuSetup):
+        yield setup, setup.variant, setup.predicted()
+
+
+def _transfers() -> Iterator[tuple[Row, str, float]]:
+    for fetch in read_table("transfers", Fetch):
+        yield fetch, fetch.variant, fetch.predicted()
+
+
+def _products() -> Iterator[tuple[Row, str, float]]:
+    for product in read_table("matmuls", Matmul):
+        yield product, product.variant, product.predicted()
+    for tiled in read_table("tiled_matmuls", TiledMatmul):
+        yield tiled, tiled.variant, tiled.predicted()
+    for barrier in read_table("barriers", Barrier):
+        yield barrier, barrier.variant, barrier.predicted()
+
+
+def _layers() -> Iterator[tuple[Row, str, float]]:
+    layers = {layer.id: layer for layer in read_table("gap8_layers", LayerRun)}
+    for layer in layers.values():
+        yield layer, layer.variant, layer.predicted(layers)
+
+
+TABLES: tuple[Table, ...] = (_transfers, _jobs, _products, _layers)
+
+
+def validate() -> Validation:
+    """Compare the model with all tables. Raises TableError or PlatformError for files that cannot be used."""
+    known = sources()
+    comparisons = tuple(
+        Comparison(row.id, row.group, row.use, known[row.source], variant, cycles, row.measured_cycles)
+        for table in TABLES
+        for row, variant, cycles in table()
+    )
+    rest = tuple((row, known[row.source]) for row in read_table("not_expressed", NotExpressed))
+    return Validation(comparisons, rest)
+
+
+def _group(items: Sequence[Comparison]) -> GroupError:
+    errors = [abs(item.error) for item in items]
+    worst = max(errors)
+    first = items[0]
+    mean = sum(errors) / len(errors)
+    return GroupError(first.group, first.use, len(items), mean, worst, items[errors.index(worst)].id)
