@@ -37,7 +37,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class GroupError:
-    """Absolute relative errors of the rows of one group and one use."""
+    """Absolute relative errors of the rows of one group and one use, and the row that is worst."""
 
     group: str
     use: Use
@@ -45,6 +45,7 @@ class GroupError:
     mean: float
     worst: float
     worst_id: str
+    worst_difference_cycles: float
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,5 @@ def _group(items: Sequence[Comparison]) -> GroupError:
     worst = max(errors)
     first = items[0]
     mean = sum(errors) / len(errors)
-    return GroupError(first.group, first.use, len(items), mean, worst, items[errors.index(worst)].id)
+    at = items[errors.index(worst)]
+    return GroupError(first.group, first.use, len(items), mean, worst, at.id, at.difference_cycles)

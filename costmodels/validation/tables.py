@@ -1,4 +1,4 @@
-"""The project's own tables of measurements: strict reading of `costmodels/calibration/*.csv` into dataclasses."""
+"""The project's own tables of measurements: strict reading of `costmodels/calibration` into dataclasses."""
 
 from __future__ import annotations
 

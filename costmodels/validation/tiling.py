@@ -1,4 +1,4 @@
-"""A tiling for a measured layer whose own tiling is not on record: the largest tiles that a simple rule finds.
+"""A tiling for a measured layer whose own is not on record: the largest tiles that a simple rule finds.
 
 The rule: two tiles of input, weights and output fit L1 (double buffering). A tile begins as the whole layer.
 Kernels that divide rows over the cores halve its rows down to one a core, then, as often as it takes, what is

@@ -34,7 +34,7 @@ def parser() -> Parser:
     top = Parser("dse", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard, _platforms):
+    for add in (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard, _platforms, _validate):
         add(commands)
     return top
 
@@ -160,6 +160,16 @@ def _platforms(commands: _Commands[Parser]) -> None:
     it = _command(commands, "platforms", "list platforms, or every number of one with its source")
     it.add_argument("name", nargs="?", metavar="NAME|FILE")
     _format(it)
+
+
+def _validate(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "validate", "the cost model against every measured row, with errors")
+    it.add_argument("--groups", action="store_true", help="a table of the errors by group only")
+    how = it.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        how.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, default="table", help="for machines"
+        )
 
 
 def _format(it: Parser) -> None:

@@ -84,7 +84,7 @@ def test_depthwise_depends_on_the_stride() -> None:
 
 
 def test_depthwise_pays_for_every_column() -> None:
-    """16 channels on 8 cores, 4x6 outputs: two channels of six columns each; three rows each when rows divide."""
+    """16 channels on 8 cores, 4x6 outputs: two channels of six columns each, or three pixels of all."""
     engine = cluster_of("gap8", conflicts=False)
     cost = engine.kernels.depthwise2d
     spec = KernelSpec("depthwise2d", (("y", 4), ("x", 6), ("g", 16)), window=(3, 3))
@@ -100,10 +100,13 @@ def test_bank_conflicts_depend_on_the_length_of_rows(depth: int, waits: str) -> 
     """Each of a core's blocks waits for the seven others: 16 pixels, 8 outputs are two blocks a core."""
     spec = KernelSpec("conv2d", MATMUL)
     engine, alone = cluster_of("siracusa"), cluster_of("siracusa", conflicts=False)
-    sizes = {"y": 1, "x": 16, "g": 1, "o": 8, "i": depth}
-    extra = cycles_of(engine, spec, ("x",), **sizes) - cycles_of(alone, spec, ("x",), **sizes)
+
+    def cycles(cores: ClusterEngine, split: tuple[str, ...]) -> float:
+        return cycles_of(cores, spec, split, y=1, x=16, g=1, o=8, i=depth)
+
+    extra = cycles(engine, ("x",)) - cycles(alone, ("x",))
     assert extra == pytest.approx(2 * 7 * getattr(engine.matmul, waits))
-    assert cycles_of(engine, spec, **sizes) == cycles_of(alone, spec, **sizes)
+    assert cycles(engine, ()) == cycles(alone, ())
 
 
 def test_rows_of_elementwise_kernels() -> None:

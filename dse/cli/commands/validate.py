@@ -1,0 +1,115 @@
+"""`dse validate`: the cost model against every measured row, with errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from costmodels.validation import Comparison, GroupError, Validation, validate
+from dse.cli.tables import plain_table
+from dse.cli.terminal import Terminal
+
+_COLUMNS = tuple(
+    "group id use predicted_cycles measured_cycles error variant how source reason".split(),
+)
+
+
+def main(arguments: Namespace) -> int:
+    """Print every row and the errors by group (with --groups only these), or all of it as JSON or CSV."""
+    found, terminal = validate(), Terminal.of()
+    if arguments.format == "json":
+        terminal.say(json.dumps(_document(found)))
+    elif arguments.format == "csv":
+        terminal.say(_csv(found).rstrip("\n"))
+    else:
+        _print(found, terminal, not arguments.groups)
+    return 0
+
+
+def _print(found: Validation, terminal: Terminal, rows: bool) -> None:
+    if rows:
+        terminal.table(_rows_table(found.comparisons))
+        terminal.say("")
+    terminal.table(_groups_table(found.groups()))
+    terminal.say("")
+    terminal.table(_reasons_table(found))
+    terminal.say("")
+    compared, rest = len(found.comparisons), len(found.not_expressed)
+    terminal.say(f"{compared} rows compared, {rest} that the model has no terms for")
+
+
+def _rows_table(comparisons: tuple[Comparison, ...]) -> Table:
+    text = ("row", "use", "how", "model")
+    table = plain_table("row", "use", "how", "model", "predicted", "measured", "error", left=text)
+    for number, item in enumerate(comparisons):
+        if number == 0 or comparisons[number - 1].group != item.group:
+            table.add_row(Text(item.group, style="bold"))
+        figures = f"{item.predicted_cycles:.0f}", f"{item.measured_cycles:.0f}", f"{100 * item.error:+.2f}%"
+        table.add_row(f"  {item.id}", item.use, item.source.how, item.variant, *figures)
+    return table
+
+
+def _groups_table(groups: tuple[GroupError, ...]) -> Table:
+    table = plain_table(
+        "group", "use", "rows", "mean", "worst", "", "worst row", left=("group", "use", "worst row")
+    )
+    for group in groups:
+        worst = f"{100 * group.worst:.2f}%", f"{group.worst_difference_cycles:+.0f} cycles"
+        table.add_row(
+            group.group, group.use, str(group.rows), f"{100 * group.mean:.2f}%", *worst, group.worst_id
+        )
+    return table
+
+
+def _reasons_table(found: Validation) -> Table:
+    table = plain_table("not expressed", "rows", "why", left=("not expressed", "why"))
+    counted: dict[tuple[str, str], int] = {}
+    for row, _ in found.not_expressed:
+        counted[row.group, row.reason] = counted.get((row.group, row.reason), 0) + 1
+    for (group, reason), rows in counted.items():
+        table.add_row(group, str(rows), reason)
+    return table
+
+
+def _document(found: Validation) -> dict[str, Any]:
+    return {
+        "rows": [{name: value for name, value in row.items() if value != ""} for row in _records(found)],
+        "groups": [
+            {
+                "group": group.group,
+                "use": group.use,
+                "rows": group.rows,
+                "mean_error": group.mean,
+                "worst_error": group.worst,
+                "worst_row": group.worst_id,
+            }
+            for group in found.groups()
+        ],
+    }
+
+
+def _csv(found: Validation) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_records(found))
+    return file.getvalue()
+
+
+def _records(found: Validation) -> Iterator[dict[str, Any]]:
+    """One record a row; those that are not expressed have a reason instead of a prediction."""
+    for item in found.comparisons:
+        figures = item.predicted_cycles, item.measured_cycles, item.error, item.variant
+        source = item.source.how, item.source.reference
+        yield dict(zip(_COLUMNS, (item.group, item.id, item.use, *figures, *source, ""), strict=True))
+    for row, origin in found.not_expressed:
+        measured = f"{row.measured} {row.unit}".strip()
+        cells = row.group, row.id, "not expressed", "", measured, "", "", origin.how, origin.reference
+        yield dict(zip(_COLUMNS, (*cells, row.reason), strict=True))
