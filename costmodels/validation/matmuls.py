@@ -27,7 +27,9 @@ def _spec(pixels: int, outputs: int, depth: int, output_bytes: int) -> KernelSpe
 
 @dataclass(frozen=True)
 class Matmul(Row):
-    """pixels x depth by depth x outputs with 32-bit sums, rows divided over the cores, one barrier."""
+    """pixels x depth by depth x outputs with 32-bit sums, rows divided over the cores, one barrier; `times`
+    of them. beside: what else uses L1 meanwhile, for which the model has no term.
+    """
 
     variant: str
     cores: int
@@ -35,12 +37,15 @@ class Matmul(Row):
     pixels: int
     outputs: int
     depth: int
+    times: int
+    beside: str
 
     def predicted(self) -> float:
         """Cycles of the cluster's clock."""
         engine = cluster_of(platform_as(self.variant, self.cores, self.conflicts))
         spec = _spec(self.pixels, self.outputs, self.depth, 4)
-        return float(kernel_cycles(engine, spec, dict(spec.dims), ROWS)) + engine.barrier_cycles
+        kernel = float(kernel_cycles(engine, spec, dict(spec.dims), ROWS))
+        return self.times * (kernel + engine.barrier_cycles)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from costmodels.validation import Comparison, GroupError, Validation, validate
 from dse.cli.tables import plain_table
 from dse.cli.terminal import Terminal
 
-_COLUMNS = tuple(
-    "group id use predicted_cycles measured_cycles error variant how source reason".split(),
+_COLUMNS = (
+    *("group", "id", "use", "predicted_cycles", "measured_cycles"),
+    *("error", "variant", "how", "source", "reason"),
 )
 
 
