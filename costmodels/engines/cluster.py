@@ -184,7 +184,8 @@ def _matmul_cycles(
     pairs, odd = _blocks_in_rows(pixels, extent_of(extents, "x"), cost.block_pixels)
     depth = extent_of(extents, "i")
     others = engine.cores - 1 if split else 0
-    of_block = _OutputBlocks(cost, spec, depth, _store_cycles(cost, spec, partial), others)
+    fixed = cost.block_cycles + _conflict_cycles(cost, spec, depth, others)
+    of_block = _OutputBlocks(cost, spec, depth, _store_cycles(cost, spec, partial), fixed)
     cycles = (pairs * repeats) * of_block.row(outputs, cost.block_pixels, cost.block_outputs)
     if cost.block_pixels > 1:
         cycles = cycles + (odd * repeats) * of_block.row(outputs, 1, cost.odd_pixel_outputs)
@@ -197,14 +198,14 @@ def _matmul_cycles(
 class _OutputBlocks:
     """Cycles of all output blocks of one block of pixels, whose depth (input channels) is an array.
 
-    others: how many other cores work in step.
+    fixed: cycles of any block, whatever its size.
     """
 
     cost: MatmulCost
     spec: KernelSpec
     depth: FloatArray
     store: FloatArray
-    others: int
+    fixed: FloatArray
 
     def row(self, outputs: FloatArray, pixels: int, block: int) -> FloatArray:
         """Cycles of `outputs` outputs in blocks of `block`, then one by one."""
@@ -222,17 +223,18 @@ class _OutputBlocks:
         steps = floor_div(run, cost.lanes)
         left = run - steps * cost.lanes
         inner = steps * _step(cost.vector, pixels, outputs) + left * _step(cost.scalar, pixels, outputs)
-        block = runs * (inner + cost.run_cycles) + cost.block_cycles + self._conflicts(taps)
+        block = runs * (inner + cost.run_cycles) + self.fixed
         return np.asarray(block + pixels * outputs * self.store)
 
-    def _conflicts(self, taps: int) -> FloatArray:
-        """Cycles that a block waits for banks, by the length of its operands' rows."""
-        cost = self.cost
-        if not (self.others and cost.bank_row_bytes):
-            return floats(self.others * cost.conflict_cycles)
-        aligned = self.depth * (taps * self.spec.input_bytes) % cost.bank_row_bytes == 0
-        waits = np.where(aligned, cost.conflict_cycles, cost.skewed_conflict_cycles)
-        return np.asarray(self.others * waits)
+
+def _conflict_cycles(cost: MatmulCost, spec: KernelSpec, depth: FloatArray, others: int) -> FloatArray:
+    """Cycles that a block waits for banks that `others` use, by the length of its operands' rows."""
+    if cost.conflict_cycles == cost.skewed_conflict_cycles or not (others and cost.bank_row_bytes):
+        return floats(others * cost.conflict_cycles)
+    taps = spec.window[0] * spec.window[1]
+    lengths = depth * (taps * spec.input_bytes / cost.bank_row_bytes)
+    waits = np.where(lengths == np.floor(lengths), cost.conflict_cycles, cost.skewed_conflict_cycles)
+    return np.asarray(others * waits)
 
 
 def _step(step: StepCost, pixels: int, outputs: int) -> float:
