@@ -12,7 +12,7 @@ from dse.limits import Limits
 from dse.points import Axis, OuterSetting, frozen_choices
 from dse.solver.columns import resident_bytes
 from dse.solver.minimum import MinimumMemory
-from dse.solver.problem import Network
+from dse.solver.problem import STAGING, Network
 
 L1_STEPS = 5
 ARENA_STEPS = 7
@@ -60,13 +60,26 @@ class OuterSpace:
         )
 
     def seeds(self) -> tuple[Seed, ...]:
-        """The roomiest setting, the least memory, then the ladders of every axis from there."""
-        found = [(self._choices(), position) for position in (0.0, 1.0, 0.5)]
+        """The roomiest settings, the least memory, both ladders down at once, then one at a time."""
+        found = [(self._choices(), 0.0), (self._choices(), 1.0)]
+        found += [(self._choices(operating_point=point), 0.5) for point in self.points]
         found += [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
         found += [(self._choices(l1_weights=label), 0.0) for label in self.l1_weights[1:]]
+        steps = max(len(self.arena), len(self.l1))
+        for share in np.linspace(1, 0, steps)[1:-1]:
+            l1, arena = (labels[round(share * (len(labels) - 1))] for labels in (self.l1, self.arena))
+            found.append((self._choices(l1=l1, arena=arena), 0.0))
         found += [(self._choices(arena=label), 0.0) for label in self.arena[-2::-1]]
         found += [(self._choices(l1=label), 0.0) for label in self.l1[-2::-1]]
-        return tuple(found)
+        return tuple(seed for number, seed in enumerate(found) if seed not in found[:number])
+
+    def _needs_l3(self, choices: Mapping[str, str]) -> bool:
+        """Whether these sizes are below what activations on chip need at least, but not below the rest."""
+        needs = dict(self.needs)
+        if L3 not in needs:
+            return False
+        near, l1, arena = needs.get(L2), int(choices["l1"]), int(choices["arena"])
+        return near is None or l1 < near.l1_total_bytes or arena < near.arena_bytes
 
     def _choices(self, **wanted: str) -> Mapping[str, str]:
         base = {
@@ -75,9 +88,11 @@ class OuterSpace:
             "l1_weights": self.l1_weights[0],
             "operating_point": self.default_point,
             "activations": L2,
-        }
+        } | wanted
+        if "activations" not in wanted and self._needs_l3(base):
+            base["activations"] = L3
         names = {axis.name for axis in self.axes}
-        return frozen_choices(**{k: v for k, v in {**base, **wanted}.items() if k in names})
+        return frozen_choices(**{k: v for k, v in base.items() if k in names})
 
 
 def _labels(need: MinimumMemory) -> dict[str, str]:
@@ -93,8 +108,7 @@ def outer_space(
 ) -> OuterSpace:
     """The space of a task. network: without activations in L3. points: operating points to choose from."""
     l1_high = min(limits.l1_bytes, limits.on_chip_bytes)
-    tensors = sum(tensor.size_bytes for tensor in network.tensors)
-    arena_high = min(limits.l2_bytes, limits.on_chip_bytes, tensors)
+    arena_high = min(limits.l2_bytes, limits.on_chip_bytes, _most_arena_bytes(network))
     return OuterSpace(
         l1=_ladder({need.l1_total_bytes for _, need in needs}, l1_high, L1_STEPS),
         arena=_ladder({need.arena_bytes for _, need in needs}, arena_high, ARENA_STEPS),
@@ -104,6 +118,25 @@ def outer_space(
         default_point=default_point,
         needs=needs,
     )
+
+
+def _most_arena_bytes(network: Network) -> int:
+    """No deployment has more live + staging bytes in L2: a larger arena changes nothing."""
+    homes = [tensor.homes for tensor in network.tensors]
+    ranges = network.live_ranges()
+    most = 0
+    for step, layer in enumerate(network.layers):
+        live = sum(
+            t.size_bytes for t, (low, high) in zip(network.tensors, ranges, strict=True) if low <= step < high
+        )
+        wanted = [homes[tensor] for tensor in (*layer.inputs, layer.output)]
+        staging = [
+            int(move.rows[:, STAGING].max())
+            for move in layer.moves
+            if all(home in free for home, free in zip((*move.homes_in, move.home_out), wanted, strict=True))
+        ]
+        most = max(most, live + max(staging, default=0))
+    return most
 
 
 def _l1_weights(room_bytes: int, network: Network, needs: Needs) -> tuple[str, ...]:
@@ -121,7 +154,7 @@ def _ladder(least: Iterable[int], high: int, steps: int) -> tuple[str, ...]:
     `high` itself is always there; with nothing feasible it is alone.
     """
     least = {size for size in least if size <= high}
-    start = max(least, default=high)
+    start = min(least, default=high)
     grid = np.geomspace(max(start, 4), max(high, 4), steps) if start < high else np.array([])
     inner = {int(v) // 4 * 4 for v in grid[1:-1]}
     return tuple(str(v) for v in sorted({*least, *inner, high}))

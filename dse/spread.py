@@ -10,7 +10,7 @@ from dse.solver.pareto import FloatArray
 # Rounding of a sum of times, so that position 1 admits the slowest point itself.
 _ROUNDING = 1e-12
 _MARGIN = 1.1
-_LOOKED_AT = 120
+_LOOKED_AT = 60
 
 
 def asked_for(objectives: FloatArray, position: float) -> int:

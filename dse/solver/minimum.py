@@ -19,7 +19,7 @@ from dse.solver.bounds import remaining
 from dse.solver.columns import POOLS, Columns, resident_bytes
 from dse.solver.labels import expand, walk_back
 from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated_in_groups
-from dse.solver.problem import ENERGY, L1_TILE, STAGING, TIME, Move, Network, Setting
+from dse.solver.problem import ENERGY, TIME, Move, Network, Setting
 from dse.solver.space import Space, build_space
 from dse.solver.width import free_homes, pin_homes, wide_tensors
 
@@ -90,8 +90,9 @@ def minimum_memory(
 ) -> MinimumMemory | None:
     """The deployment within `caps` whose sum over the `counted` memories is least; None if there is none.
 
-    Of several the one with the smallest arena, if that is counted. Where tensors could be combined in more than `state_limit`
-    ways, the smallest are pinned to L2, and the answer is that of the pinned network, if it has one.
+    Of several the one with the smallest arena, if that is counted. Where tensors could be combined in more
+    than `state_limit` ways, the smallest are pinned to L2, and the answer is that of the pinned network, if
+    it has one.
     """
     wide = wide_tensors(network, state_limit)
     search = _Search.of(pin_homes(network, wide), caps, counted)
@@ -294,13 +295,13 @@ def _footprints_only(network: Network) -> Network:
     done: dict[int, tuple[Move, ...]] = {}
     for layer in network.layers:
         if id(layer.moves) not in done:
-            done[id(layer.moves)] = tuple(replace(move, rows=_swap(move.rows)) for move in layer.moves)
+            done[id(layer.moves)] = tuple(map(_memory_of, layer.moves))
     return replace(
         network, layers=tuple(replace(layer, moves=done[id(layer.moves)]) for layer in network.layers)
     )
 
 
-def _swap(rows: FloatArray) -> FloatArray:
-    swapped = np.zeros_like(rows)
-    swapped[:, TIME], swapped[:, ENERGY] = rows[:, STAGING], rows[:, L1_TILE]
-    return swapped
+def _memory_of(move: Move) -> Move:
+    rows = np.zeros((len(move.needs), move.rows.shape[1]))
+    rows[:, [TIME, ENERGY]] = move.needs
+    return replace(move, rows=rows, refs=np.arange(len(rows)))

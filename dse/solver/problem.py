@@ -14,10 +14,11 @@ sums over layers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from dse.solver.pareto import FloatArray, IntArray
+from dse.solver.pareto import FloatArray, IntArray, nondominated
 
 TENSOR_HOMES = ("L1", "L2", "L3")
 # Homes of parameters. "-": the layer has none. L3 streams them; the three others keep them resident.
@@ -60,6 +61,12 @@ class Move:
     rows: FloatArray
     refs: IntArray
     resident: tuple[int, int, int] | None = None
+
+    @cached_property
+    def needs(self) -> FloatArray:
+        """Front [n, 2] of (staging bytes, L1 tile bytes): the move as memory alone sees it."""
+        needs = self.rows[:, [STAGING, L1_TILE]]
+        return needs[nondominated(needs)]
 
     def __post_init__(self) -> None:
         if self.resident is not None and min(self.resident) < 0:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from dse.solver.columns import Columns, pool_caps_bytes, resident_bytes
 from dse.solver.pareto import FloatArray, IntArray, nondominated
-from dse.solver.problem import ENERGY, L1_TILE, STAGING, TIME, Layer, Move, Setting
+from dse.solver.problem import ENERGY, L1_TILE, STAGING, TIME, Layer, Setting
 
 Homes = tuple[tuple[str, ...], str]
 
@@ -113,30 +112,28 @@ class TableBuilder:
 
 
 def _collect(layer: Layer, columns: Columns, setting: Setting) -> dict[Homes, _Options]:
-    grouped: dict[Homes, list[int]] = {}
+    resident = np.array([resident_bytes(layer, move) for move in layer.moves], np.float64).reshape(-1, 3)
     pools, caps = pool_caps_bytes(setting)
+    fits = np.asarray((resident @ pools.T <= caps).all(axis=1))
+    sums = resident @ columns.pools.T
+    grouped: dict[Homes, list[int]] = {}
     for index, move in enumerate(layer.moves):
-        fits = (pools @ np.array(resident_bytes(layer, move), dtype=np.float64) <= caps).all()
-        if fits and len(move.rows):
+        if fits[index] and len(move.rows):
             grouped.setdefault((move.homes_in, move.home_out), []).append(index)
-    return {homes: _merge(layer, columns, indices) for homes, indices in grouped.items()}
+    return {homes: _merge(layer, sums, np.array(indices)) for homes, indices in grouped.items()}
 
 
-def _merge(layer: Layer, columns: Columns, indices: Iterable[int]) -> _Options:
-    moves: list[tuple[int, Move]] = [(index, layer.moves[index]) for index in indices]
-    rows = np.concatenate([move.rows for _, move in moves])
-    sums = np.concatenate(
-        [
-            np.tile(columns.pools @ np.array(resident_bytes(layer, move), np.float64), (len(move.rows), 1))
-            for _, move in moves
-        ]
-    )
+def _merge(layer: Layer, sums: FloatArray, indices: IntArray) -> _Options:
+    """The rows of the moves `indices`; sums [m, q] of resident bytes by move."""
+    parts = [layer.moves[index].rows for index in indices]
+    sizes = np.array([len(part) for part in parts])
+    rows, number = np.concatenate(parts), np.repeat(np.arange(len(parts)), sizes)
     return _Options(
-        costs=np.concatenate([rows[:, [TIME, ENERGY]], sums], axis=1),
+        costs=np.concatenate([rows[:, [TIME, ENERGY]], sums[indices][number]], axis=1),
         tile_bytes=rows[:, L1_TILE],
         staging_bytes=rows[:, STAGING],
-        move=np.concatenate([np.full(len(move.rows), index, np.int64) for index, move in moves]),
-        row=np.concatenate([np.arange(len(move.rows), dtype=np.int64) for _, move in moves]),
+        move=indices[number],
+        row=np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[number],
         tile_levels=np.unique(rows[:, L1_TILE]),
         staging_levels=np.unique(rows[:, STAGING]),
     )
