@@ -109,7 +109,12 @@ class ProblemEvaluator:
     # -- the inner problem -------------------------------------------------------------------------
 
     def problem(self, point: str, far: bool) -> Problem:
-        """The solver's problem at an operating point; `far`: activations may also live in L3."""
+        """The solver's problem at an operating point; `far`: activations may also live in L3.
+
+        The default point comes first, whatever is asked for: its fronts say which tilings are looked at.
+        """
+        if point != self._default_point:
+            self.problem(self._default_point, True)
         if (point, far) not in self._problems:
             l1_bytes = self.task.platform.level_of[L1].usable_bytes
             self._problems[point, far] = (

@@ -75,7 +75,8 @@ def build_problem(
 ) -> Problem:
     """Options of all layers and the solver's network; equal layers share their options and moves.
 
-    tilings: filled with the tilings of each kind of layer, for the next operating point.
+    tilings: filled with those of each kind of layer that are on some front, to which other operating points
+    are then confined: part of what the explored space is.
     """
     tensors = _tensors(graph, request.homes, io_home)
     index = {tensor.name: k for k, tensor in enumerate(graph.tensors)}
@@ -84,12 +85,12 @@ def build_problem(
     for op in graph.operators:
         space = op.space(graph.by_name)
         pinned = layer_pins(pins, op.name, space)
-        key = signature(op, space, blockers.get(op.name, ()), pinned)
+        sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
+        key = (signature(op, space, blockers.get(op.name, ()), pinned), sizes)
         if key not in cache:
-            sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
-            if key not in tilings:
-                tilings[key] = layer_sets(op, space, request, pinned)
-            found = layer_options(op, space, sizes, request, pinned, tilings[key])
+            known = tilings.get(key) or layer_sets(op, space, request, pinned)
+            found = layer_options(op, space, sizes, request, pinned, known)
+            tilings.setdefault(key, found.useful)
             cache[key] = (found, _moves(found))
         found, moves = cache[key]
         distinct = tuple(dict.fromkeys(index[name] for name in op.inputs))

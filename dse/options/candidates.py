@@ -75,11 +75,12 @@ class Candidates:
         """Only these tilings."""
         classes = self.classes
         extents = {name: _taken(extent, rows, self.grid.count) for name, extent in classes.extents.items()}
+        starts = {name: _taken(start, rows, self.grid.count) for name, start in classes.starts.items()}
         counts, partial = (_taken(a, rows, self.grid.count) for a in (classes.counts, classes.partial))
         return replace(
             self,
             grid=Grid(self.space, self.grid.tiles[rows]),
-            classes=TileClasses(extents, counts, partial),
+            classes=TileClasses(extents, counts, partial, starts),
             inputs=tuple(_taken_traffic(traffic, rows) for traffic in self.inputs),
             params=_taken_traffic(self.params, rows),
             tables=_taken_traffic(self.tables, rows),

@@ -83,7 +83,7 @@ class Operand:
         """Its transfers within the layer; a whole stage moves tiles between L2 and L1 only."""
         traffic, outward = self.traffic, self.role == "output"
         near, far = (f"{L1}_{L2}", f"{L2}_{L3}") if outward else (f"{L2}_{L1}", f"{L3}_{L2}")
-        moved = (traffic.transfers, traffic.lines, traffic.bytes)
+        moved = (traffic.transfers, traffic.lines, traffic.bytes, traffic.grain)
         hops: tuple[Hop, ...] = (Hop(near, *moved),)
         if self.staging == TILE:
             dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)

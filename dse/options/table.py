@@ -50,16 +50,19 @@ class Option:
     picks: IntArray
 
 
+Sets = tuple[Candidates, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class LayerOptions:
-    """Everything a layer can do. `reasons`: why an engine of the platform may not run it."""
+    """Everything a layer can do. `useful`: of the given tilings, those in some option."""
 
     operator: Operator
     space: Space
     sets: tuple[Candidates, ...]
     modes: tuple[Mode, ...]
     options: tuple[Option, ...]
-    reasons: tuple[tuple[str, str], ...]
+    useful: Sets
 
     def plan(self, option: int, row: int, name: str) -> LayerPlan:
         """The layer plan that a row stands for, for the operator called `name`."""
@@ -101,16 +104,13 @@ class LayerOptions:
         )
 
 
-Sets = tuple[tuple[Candidates, ...], tuple[tuple[str, str], ...]]
-
-
 def layer_options(
     op: Operator,
     space: Space,
     tensor_bytes: tuple[int, ...],
     request: OptionsRequest,
     pins: LayerPins,
-    tiled: Sets,
+    sets: Sets,
 ) -> LayerOptions:
     """The options of a layer, of the tilings of `layer_sets`. tensor_bytes: sizes of its inputs, then of its
     output.
@@ -118,49 +118,45 @@ def layer_options(
     Choices of homes with an activation in L3 multiply, and so look only at tilings that are on the front of
     an on-chip choice (where there is one): part of what the explored space is.
     """
-    sets, reasons = tiled
     choices = tuple(_choices(op, sets, request, pins))
     known = tuple(dict.fromkeys(mode for choice in choices for mode in modes(choice)))
     table = _Table(request, pins, tensor_bytes, {mode: number for number, mode in enumerate(known)})
     options = list(table.options([choice for choice in choices if not choice.off_chip], sets, 0))
     far = [choice for choice in choices if choice.off_chip]
-    if far and options:
-        useful = _useful(sets, options)
-        options += table.options(far, useful, len(sets))
-        sets = (*sets, *useful)
-    elif far:
+    if not options:
         options += table.options(far, sets, 0)
-    return LayerOptions(op, space, sets, known, tuple(options), reasons)
+        return LayerOptions(op, space, sets, known, tuple(options), _useful(sets, options))
+    useful = _useful(sets, options)
+    options += table.options(far, useful, len(sets))
+    return LayerOptions(op, space, (*sets, *useful), known, tuple(options), useful)
 
 
 def _useful(sets: Sequence[Candidates], options: Sequence[Option]) -> tuple[Candidates, ...]:
     """The sets without tilings that are in no option."""
+    if not options:
+        return ()
     picks = np.concatenate([option.picks[:, :2] for option in options])
     used = [np.unique(picks[picks[:, 0] == number, 1]) for number in range(len(sets))]
     return tuple(c.subset(rows) for c, rows in zip(sets, used, strict=True) if len(rows))
 
 
 def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerPins) -> Sets:
-    """Tilings of a layer on every engine that may run it, and why the others may not.
+    """Tilings of a layer on every engine that may run it, in every order that pins allow.
 
     The same at every operating point. Raises PinError where a pinned engine cannot run the layer.
     """
     sets: list[Candidates] = []
-    reasons: list[tuple[str, str]] = []
     for engine in request.platform.engines:
         blockers = npu_blockers(op, engine.constraints) if isinstance(engine, NpuEngine) else ()
-        reasons += [(engine.name, reason) for reason in blockers]
         if pins.engine == engine.name and blockers:
             raise PinError(f"pin {op.name}.engine={engine.name}: {'; '.join(blockers)}")
         if pins.engine in (None, engine.name) and not blockers:
             effort = replace(request.effort, pinned=pins.tile)
             sets += layer_candidates(op, space, engine, request.l1_bytes, effort)
-    return tuple(c for c in sets if pins.order in (None, c.order)), tuple(reasons)
+    return tuple(c for c in sets if pins.order in (None, c.order))
 
 
-def _choices(
-    op: Operator, sets: tuple[Candidates, ...], request: OptionsRequest, pins: LayerPins
-) -> Iterator[HomeChoice]:
+def _choices(op: Operator, sets: Sets, request: OptionsRequest, pins: LayerPins) -> Iterator[HomeChoice]:
     has_params = any(int(c.params.region_bytes.max(initial=0)) > 0 for c in sets)
     params = request.param_homes if has_params else (NONE,)
     for homes in product(request.homes, repeat=len(op.inputs) + 1):
