@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,12 +18,14 @@ class TileClasses:
     extents: by dimension, arrays that broadcast to [*K, C]; counts: tiles of a class, [*K, C] (or
     broadcasting to it), 0 where a class does not occur. K may be one axis or, faster, one axis for every
     dimension that has a remainder (`tile_classes` makes that form). partial: share of the calls that do
-    not finish their reduction, broadcasting to [*K, C].
+    not finish their reduction, broadcasting to [*K, C]. starts: where the first tile of a class begins, by
+    dimension, in the shape of the extents; 0 for dimensions that are not there.
     """
 
     extents: Mapping[str, FloatArray]
     counts: FloatArray
     partial: FloatArray
+    starts: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def weighted(self, cycles: FloatArray) -> FloatArray:
         """Sum over all tiles of per-class cycles: [C]."""
@@ -46,6 +48,7 @@ def tile_classes(
     sizes = {name: np.asarray(tiles.get(name, whole[name])) for name, _ in spec.dims}
     cut = [name for name, extent in spec.dims if np.any(extent % sizes[name])]
     extents: dict[str, FloatArray] = {}
+    starts: dict[str, FloatArray] = {}
     counts, partial = np.ones(candidates), np.zeros(1)
     for name, extent in spec.dims:
         size = sizes[name]
@@ -60,5 +63,6 @@ def tile_classes(
         shape = [1] * len(cut) + [len(size)]
         shape[cut.index(name)] = 2
         extents[name] = floats(np.stack([size, rest])).reshape(shape)
+        starts[name] = floats(np.stack([np.zeros_like(size), full * size])).reshape(shape)
         counts = counts * floats(np.stack([full, (rest > 0) * 1])).reshape(shape)
-    return TileClasses(extents, counts, partial)
+    return TileClasses(extents, counts, partial, starts)

@@ -1,4 +1,4 @@
-"""A copy loop of a core: blocks of words while both sides are aligned, words, bytes; all bytes if not."""
+"""A copy loop of a core: blocks of words where both sides are aligned, else of bytes; then single ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from costmodels.work import FloatArray
 
 @dataclass(frozen=True)
 class CopyLoop:
-    """Cycles of each pass: block_cycles moves block_bytes, word_cycles word_bytes, byte_cycles one byte."""
+    """Cycles of each pass: block_cycles moves block_bytes, word_cycles word_bytes, byte_cycles one byte;
+    skewed_cycles moves skewed_bytes of a line that is not aligned to words on both sides.
+    """
 
     block_bytes: int = field(metadata=POSITIVE)
     word_bytes: int = field(metadata=POSITIVE)
+    skewed_bytes: int = field(metadata=POSITIVE)
     block_cycles: float
+    skewed_cycles: float
     word_cycles: float
     byte_cycles: float
 
@@ -31,15 +35,32 @@ def copy_cycles(loop: CopyLoop, line_bytes: npt.ArrayLike, aligned: npt.ArrayLik
     words = floor_div(rest, loop.word_bytes)
     left = rest - words * loop.word_bytes
     quick = blocks * loop.block_cycles + words * loop.word_cycles + left * loop.byte_cycles
-    return np.asarray(share * quick + (1.0 - share) * size * loop.byte_cycles)
+    skewed = floor_div(size, loop.skewed_bytes)
+    slow = skewed * loop.skewed_cycles + (size - skewed * loop.skewed_bytes) * loop.byte_cycles
+    return np.asarray(share * quick + (1.0 - share) * slow)
 
 
-def aligned_share(loop: CopyLoop, line_bytes: npt.ArrayLike) -> FloatArray:
-    """Share of equally long lines, each behind the one before, that begin on a word on both sides.
+def aligned_share(
+    loop: CopyLoop, dense_bytes: npt.ArrayLike, grain: npt.ArrayLike, lines: npt.ArrayLike
+) -> FloatArray:
+    """Share of lines that begin on a word on both sides.
 
-    Of lines of n bytes one in word_bytes / gcd(n, word_bytes) begins on a word; two tensors whose lines lie
-    differently agree as rarely once more. Bytes of mean lines are rounded to whole ones.
+    dense_bytes: length of lines that lie behind each other on one side, the first of each `lines` on a word;
+    grain: bytes of which their beginnings on the other side are multiples. Every n-th multiple of b bytes is
+    one of a word, n = word / gcd(b, word), and these are powers of 2: on both sides it is every larger n-th.
+    Mean lengths are rounded to whole bytes.
     """
-    size = np.rint(floats(line_bytes)).astype(np.int64)
-    each = np.gcd(size, loop.word_bytes) / loop.word_bytes
-    return np.asarray(each * each)
+    count = np.maximum(floats(lines), 1.0)
+    apart = _every(loop, grain)
+    nth = np.maximum(_every(loop, dense_bytes), apart)
+    return np.asarray(np.where(count > 1.0, np.ceil(count / nth) / count, 1.0 / apart))
+
+
+def _every(loop: CopyLoop, step: npt.ArrayLike) -> FloatArray:
+    whole = np.rint(floats(step)).astype(np.int64)
+    return np.asarray(loop.word_bytes / np.gcd(whole, loop.word_bytes))
+
+
+def pixel_share(loop: CopyLoop, pixel_bytes: npt.ArrayLike) -> FloatArray:
+    """The same for pixels of two tensors that lie differently: one in n of each, independently."""
+    return np.asarray(1.0 / _every(loop, pixel_bytes) ** 2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from costmodels.classes import TileClasses
 from costmodels.overlap import Flow
+from costmodels.transfer import WORDS
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
 A = TypeVar("A", IntArray, FloatArray)
@@ -17,17 +18,23 @@ A = TypeVar("A", IntArray, FloatArray)
 
 @dataclass(frozen=True, eq=False)
 class Hop:
-    """Transfers of one stream over one link, summed over the whole layer, each [C] (or [1])."""
+    """Transfers of one stream over one link, summed over the whole layer, each [C] (or [1]).
+
+    grain: bytes of which the beginnings of its lines in the tensor are multiples. cut: whether tiles are cut
+    out of a tensor (or put back), rather than copied from one place to another.
+    """
 
     link: str
     transfers: IntArray
     lines: IntArray
     bytes: IntArray
+    grain: IntArray = field(default_factory=lambda: np.array([WORDS]))
+    cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class StreamTime:
-    """One stream: reference cycles over the whole layer [C], its mean fetch, energy of the bytes moved [C]."""
+    """One stream: reference cycles of the whole layer [C], its mean fetch, energy of the bytes moved [C]."""
 
     total: FloatArray
     mean: Flow
@@ -135,13 +142,23 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
         return values[..., part] if values.ndim and values.shape[-1] == count else values
 
     def hops(of: tuple[Hop, ...]) -> tuple[Hop, ...]:
-        return tuple(Hop(hop.link, cut(hop.transfers), cut(hop.lines), cut(hop.bytes)) for hop in of)
+        return tuple(
+            replace(
+                hop,
+                transfers=cut(hop.transfers),
+                lines=cut(hop.lines),
+                bytes=cut(hop.bytes),
+                grain=cut(hop.grain),
+            )
+            for hop in of
+        )
 
     classes, kernel = work.classes, work.kernel
     extents = {name: cut(extent) for name, extent in classes.extents.items()}
+    starts = {name: cut(start) for name, start in classes.starts.items()}
     return replace(
         work,
-        classes=TileClasses(extents, cut(classes.counts), cut(classes.partial)),
+        classes=TileClasses(extents, cut(classes.counts), cut(classes.partial), starts),
         trips=tuple(cut(trip) for trip in work.trips),
         streams=tuple(
             replace(s, hops=hops(s.hops), fetches=cut(s.fetches), depth=cut(s.depth), time=None)

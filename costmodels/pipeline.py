@@ -7,14 +7,13 @@ are of the platform's reference clock unless said otherwise; engines and links h
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
 from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
-from costmodels.engines import ClusterEngine, Engine, kernel_cycles
+from costmodels.engines import Engine, NpuEngine, kernel_cycles
 from costmodels.layer import (
     Hop,
     KernelTime,
@@ -72,9 +71,9 @@ def kernel_time(
     The first of equally quick splits is taken; an NPU has no splits, its index is 0.
     Raises UnsupportedKernel.
     """
-    chosen = (splits or spec.splits) if isinstance(engine, ClusterEngine) else ((),)
+    chosen = ((),) if isinstance(engine, NpuEngine) else (splits or spec.splits)
     options = [
-        classes.weighted(kernel_cycles(engine, spec, classes.extents, split, classes.partial))
+        classes.weighted(kernel_cycles(engine, spec, classes.extents, split, classes.partial, classes.starts))
         for split in chosen
     ]
     best, index = options[0], np.zeros(options[0].shape, np.int64)
@@ -118,7 +117,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
 
 def _overhead(platform: Platform, engine: Engine, point: OperatingPoint) -> float:
     """Reference cycles of one call beyond the kernel."""
-    clock = engine.clock if isinstance(engine, ClusterEngine) else engine.setup_clock
+    clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
     return engine.overhead_cycles * platform.reference_cycles(clock, point)
 
 
@@ -146,7 +145,9 @@ def stream_time(platform: Platform, stream: StreamWork, point: OperatingPoint) -
     for number, hop in enumerate(stream.hops):
         link = platform.link_of[hop.link]
         ratio = platform.reference_cycles(link.clock, point)
-        cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, stream.fetches)
+        cycles = transfer_cycles(
+            link, hop.transfers, hop.lines, hop.bytes, stream.fetches, hop.grain, hop.cut
+        )
         elapsed = elapsed + cycles * ratio
         if len(stream.hops) > 1 and number == near:
             issue = issue + cycles * ratio

@@ -76,8 +76,10 @@ def _check_clocks(platform: Platform, file: str) -> None:
 
 
 def _check_engines(platform: Platform, file: str) -> None:
-    if not any(engine.kind == "cluster" for engine in platform.engines):
-        raise PlatformError(file, "engines", "has no engine of kind cluster", "every platform has cores")
+    if all(isinstance(engine, NpuEngine) for engine in platform.engines):
+        raise PlatformError(
+            file, "engines", "has no engine of kind cluster or portable", "every platform has cores"
+        )
     for engine in platform.engines:
         if isinstance(engine, NpuEngine):
             clocks = tuple(platform.point().clock_hz)

@@ -14,8 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodels.arrays import floats, mean_of
+from costmodels.copyloop import CopyLoop, aligned_share, copy_cycles
 from costmodels.facts import POSITIVE
 from costmodels.work import FloatArray
+
+WORDS = 1 << 10
+"""A grain that is a multiple of any word: nothing is known that would break words."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Link:
     beat_bytes move in beat_cycles; with `lines_rounded` every line begins a beat of its own, otherwise
     every transfer does. line_cycles are added for each line; line_floor_cycles are the least that a line
     takes. burst_bytes: a line is cut into bursts of at most this size (0: no bursts), burst_cycles each.
+    copy: the passes of a copy loop over a line, in place of the beats. tile_cycles: more for a fetch that
+    cuts a tile out of a tensor, on the core (ranges and addresses).
     """
 
     name: str
@@ -49,6 +55,8 @@ class Link:
     line_floor_cycles: float
     burst_bytes: float
     burst_cycles: float
+    copy: CopyLoop | None = None
+    tile_cycles: float = 0.0
 
     @property
     def asynchronous(self) -> bool:
@@ -72,19 +80,26 @@ def transfer_cycles(
     lines: npt.ArrayLike,
     bytes_: npt.ArrayLike,
     fetches: npt.ArrayLike | None = None,
+    grain: npt.ArrayLike = WORDS,
+    cut: bool = False,
 ) -> FloatArray:
     """Cycles of `link.clock` in which a stream's transfers are under way, issue included.
 
     transfers, lines, bytes_: sums over all `fetches` (a fetch: transfers issued together and awaited
     together; by default each transfer is one), broadcast against each other. Lines are taken to be of
     equal length and spread evenly over the transfers, which is exact wherever they are. 0 transfers: 0.
+    grain: bytes of which the lines' beginnings in their tensor are multiples, for copy loops. cut: whether
+    tiles are cut out of tensors, not copied whole.
     """
     count, rows = floats(transfers), floats(lines)
     waits = count if fetches is None else floats(fetches)
     data = _data_cycles(link, count, rows, floats(bytes_))
+    if link.copy is not None:
+        data = _copied(link.copy, rows, floats(bytes_), waits, grain) + rows * link.line_cycles
     later = np.maximum(count - waits, 0.0)
     data = np.maximum(data, np.maximum(rows * link.line_floor_cycles, later * link.issue_cycles))
-    return np.asarray(waits * link.latency_cycles + count * link.driver_cycles + data)
+    each = link.latency_cycles + (link.tile_cycles if cut else 0.0)
+    return np.asarray(waits * each + count * link.driver_cycles + data)
 
 
 def issue_cycles(link: Link, transfers: npt.ArrayLike, elapsed_cycles: FloatArray) -> FloatArray:
@@ -110,3 +125,15 @@ def _data_cycles(link: Link, transfers: FloatArray, lines: FloatArray, bytes_: F
     if link.line_cycles:
         cycles = cycles + lines * link.line_cycles
     return np.asarray(cycles)
+
+
+def _copied(
+    loop: CopyLoop, lines: FloatArray, bytes_: FloatArray, fetches: FloatArray, grain: npt.ArrayLike
+) -> FloatArray:
+    """Cycles of the passes over all lines.
+
+    A tile is dense: the first line of a fetch begins on a word there, the others lie behind it.
+    """
+    line_bytes = mean_of(bytes_, lines)
+    share = aligned_share(loop, line_bytes, grain, mean_of(lines, fetches))
+    return np.asarray(lines * copy_cycles(loop, line_bytes, share))

@@ -31,6 +31,8 @@ class KernelSpec:
     elements at each point of the space where the dims do not carry them (concat: the sum of the widths).
     splits: the alternatives for dividing a tile over the cores, each a tuple of dimensions whose
     flattened product is divided, chunk c of n being [c*ceil(P/n), (c+1)*ceil(P/n)).
+    padding: taps of the layer's windows (pad: outputs) in the padding, (before, behind) in y and in x.
+    padding_adds: whether these taps read a value other than 0, so that their weights count.
     """
 
     kernel: str
@@ -44,6 +46,8 @@ class KernelSpec:
     splits: tuple[tuple[str, ...], ...] = ((),)
     weight_bits: int = 8
     elements_per_point: int = 1
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    padding_adds: bool = False
 
     def macs(self, extents: Mapping[str, IntArray]) -> IntArray:
         """Multiply-accumulates of a tile with these extents; taps in the padding count.

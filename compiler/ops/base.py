@@ -45,6 +45,13 @@ def window_span(outputs: int, stride: int, window: int, dilation: int) -> int:
     return (outputs - 1) * stride + (window - 1) * dilation + 1
 
 
+def padding_of(
+    extent: int, outputs: int, stride: int, window: int, dilation: int, before: int
+) -> tuple[int, int]:
+    """Positions of padding before and behind an axis of `extent` under all windows of `outputs` outputs."""
+    return before, max(0, window_span(outputs, stride, window, dilation) - before - extent)
+
+
 def padded(tile: IntArray, region: Region, spans: Sequence[int], fill: int) -> IntArray:
     """The unclipped operand: `tile` with the positions outside the tensor set to `fill`.
 

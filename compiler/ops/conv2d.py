@@ -15,7 +15,7 @@ from compiler.ir.operator import TABLES, WEIGHTS, Operator, Parts, align4
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
 from compiler.ops import npu_weights
 from compiler.ops.accumulate import accumulator_range, dense_sums, depthwise_sums
-from compiler.ops.base import access, padded, require, window_axis, window_span, windows
+from compiler.ops.base import access, padded, padding_of, require, window_axis, window_span, windows
 from compiler.ops.requant import RealAffine, Reals, Requant, requantise
 from costmodels.work import KernelSpec
 
@@ -105,6 +105,11 @@ class Conv2d(Operator):
             input_bytes=self.input_type.bytes,
             output_bytes=self.output_type.bytes,
             splits=(("y", "x"), (inner,)),
+            padding=(
+                padding_of(height, self.out_hw[0], self.stride[0], kh, self.dilation[0], self.pads[0]),
+                padding_of(width, self.out_hw[1], self.stride[1], kw, self.dilation[1], self.pads[1]),
+            ),
+            padding_adds=self.pad_value != 0,
         )
         return Space(
             spec=spec,

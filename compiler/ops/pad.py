@@ -44,6 +44,7 @@ class Pad(Operator):
             input_bytes=self.data_type.bytes,
             output_bytes=self.data_type.bytes,
             splits=(("y", "x"),),
+            padding=((self.before[0], self.after[0]), (self.before[1], self.after[1])),
         )
         return Space(
             spec=spec,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from compiler.ir.access import Axis, Dim, Region, Space
 from compiler.ir.tensor import IntArray, IntType, Tensor
-from compiler.ops.base import access, padded, require, window_axis, window_span, windows
+from compiler.ops.base import access, padded, padding_of, require, window_axis, window_span, windows
 from costmodels.work import KernelSpec
 
 Pair = tuple[int, int]
@@ -58,6 +58,7 @@ class PoolGeometry:
             input_bytes=types[0].bytes,
             output_bytes=types[1].bytes,
             splits=(("y", "x"), ("c",)),
+            padding=(self._padding(0), self._padding(1)),
         )
         return Space(
             spec=spec,
@@ -66,6 +67,10 @@ class PoolGeometry:
             output=access(tensors, names[1], outputs, types[1]),
             orders=(("y", "x", "c"), ("c", "y", "x")),
         )
+
+    def _padding(self, k: int) -> Pair:
+        extents = self.in_shape[k], self.out_hw[k]
+        return padding_of(*extents, self.stride[k], self.window[k], self.dilation[k], self.origin[k])
 
     def taps(self, tile: IntArray, region: Region, out: Pair, fill: int) -> IntArray:
         """The windows [y, x, ky, kx, ...] of a tile with `out` = (rows, columns) outputs."""

@@ -26,7 +26,8 @@ class StreamTraffic:
 
     depth: position (1-based, in loop order) of the innermost loop with several trips that moves the
     operand, 0 if it is fetched once. fetches: how often a tile is fetched (or stored). transfers,
-    lines, bytes: sums over all fetches. tile_bytes: the largest tile.
+    lines, bytes: sums over all fetches. tile_bytes: the largest tile. grain: bytes of which the beginnings
+    of all its lines in the tensor are multiples.
     """
 
     depth: IntArray
@@ -35,6 +36,7 @@ class StreamTraffic:
     lines: IntArray
     bytes: IntArray
     tile_bytes: IntArray
+    grain: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,28 @@ def operand_traffic(grid: Grid, access: Access, order: Sequence[str]) -> StreamT
         lines=lines * repeats,
         bytes=_product([axis.total for axis in sums], grid.count) * repeats * access.element_bytes,
         tile_bytes=_product([axis.largest for axis in sums], grid.count) * access.element_bytes,
+        grain=_grain(grid, access),
     )
+
+
+def _grain(grid: Grid, access: Access) -> IntArray:
+    """Greatest common divisor, in bytes, of the offsets at which lines of the operand's tiles begin.
+
+    A cut axis begins at multiples of its step (tile extent times stride) less its padding; every axis before
+    the innermost cut one goes on one by one.
+    """
+    pitch = access.element_bytes
+    grain = np.zeros(grid.count, np.int64)
+    inside = np.zeros(grid.count, bool)
+    for axis in reversed(access.axes):
+        grain = np.where(inside, np.gcd(grain, pitch), grain)
+        for name, factor in axis.terms:
+            step = np.gcd(grid.tile(name) * factor, axis.offset if axis.divisor == 1 else 1)
+            cut = grid.trip(name) > 1
+            grain = np.where(cut & ~inside, step * pitch, grain)
+            inside = inside | cut
+        pitch *= axis.extent
+    return np.where(grain > 0, grain, pitch)
 
 
 def _param_classes(grid: Grid, space: Space) -> tuple[dict[str, IntArray], IntArray, IntArray]:
@@ -152,5 +175,6 @@ def param_traffic(grid: Grid, op: Operator, order: Sequence[str], layout: str, p
         lines=fetches,
         bytes=region * repeats,
         tile_bytes=largest,
+        grain=np.full_like(largest, 4),
         region_bytes=region,
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy.typing as npt
 
 from costmodels.engines.cluster import ClusterEngine, cluster_cycles
 from costmodels.engines.npu import NpuEngine, npu_cycles
+from costmodels.engines.portable import PortableEngine, portable_cycles
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
 
-Engine = ClusterEngine | NpuEngine
+NOWHERE: Mapping[str, npt.ArrayLike] = MappingProxyType({})
+Engine = ClusterEngine | NpuEngine | PortableEngine
 
-__all__ = ["ClusterEngine", "Engine", "NpuEngine", "UnsupportedKernel", "kernel_cycles"]
+__all__ = ["ClusterEngine", "Engine", "NpuEngine", "PortableEngine", "UnsupportedKernel", "kernel_cycles"]
 
 
 def kernel_cycles(
@@ -22,6 +25,7 @@ def kernel_cycles(
     extents: Mapping[str, npt.ArrayLike],
     split: tuple[str, ...] = (),
     partial: npt.ArrayLike = 0.0,
+    starts: Mapping[str, npt.ArrayLike] = NOWHERE,
 ) -> FloatArray:
     """Cycles of one kernel call, without the call's overhead (`engine.overhead_cycles`), float64.
 
@@ -30,8 +34,12 @@ def kernel_cycles(
     computed at the shape of the dimensions that it depends on.
     split: dimensions divided over the cores of a cluster; () runs the whole tile on one core. An NPU
     ignores it. partial: share of the calls that leave a partial sum behind (tiled reduction), in [0, 1].
+    starts: where the first of these tiles begins, by dimension; by default at 0, as the first of as many as
+    the layer holds. Only kernels that count the padding of their tiles look at it.
     Raises UnsupportedKernel where the engine has no such kernel, window, stride or split.
     """
     if isinstance(engine, NpuEngine):
         return npu_cycles(engine, spec, extents)
+    if isinstance(engine, PortableEngine):
+        return portable_cycles(engine, spec, extents, split, partial, starts)
     return cluster_cycles(engine, spec, extents, split, partial)

@@ -116,13 +116,19 @@ def _limits(space: Space, engine: Engine, effort: Effort) -> Mapping[str, TileLi
 
 
 def _tiles(space: Space, engine: Engine, effort: Effort) -> IntArray:
-    """int64 [C, dims]: the product of the sizes of every dimension, thinned to the effort."""
+    """int64 [C, dims]: the product of the sizes of every dimension, thinned to the effort.
+
+    Empty where a size is pinned that the engine cannot have.
+    """
     limits = _limits(space, engine, effort)
     pinned = dict(effort.pinned)
     columns = []
     for dim in space.dims:
         sizes = enumerate_tiles(replace(space, dims=(dim,)), limits[dim.name])[:, 0]
-        columns.append(np.array([pinned[dim.name]]) if dim.name in pinned else sizes)
+        if dim.name in pinned:
+            whole = dim.name in limits[dim.name].whole
+            sizes = np.array([pinned[dim.name]] * (not whole or pinned[dim.name] == dim.extent), np.int64)
+        columns.append(sizes)
     while np.prod([len(c) for c in columns]) > effort.candidates:
         longest = max(range(len(columns)), key=lambda k: len(columns[k]))
         columns[longest] = _thinned(columns[longest])
@@ -145,6 +151,8 @@ def layer_candidates(
     parameters' tile and the accumulator count.
     """
     grid = Grid(space, _tiles(space, engine, effort))
+    if grid.count == 0:
+        return ()
     layout = layout_of(engine)
     found = []
     for order in space.orders:

@@ -84,10 +84,11 @@ class Operand:
         traffic, outward = self.traffic, self.role == "output"
         near, far = (f"{L1}_{L2}", f"{L2}_{L3}") if outward else (f"{L2}_{L1}", f"{L3}_{L2}")
         moved = (traffic.transfers, traffic.lines, traffic.bytes, traffic.grain)
-        hops: tuple[Hop, ...] = (Hop(near, *moved),)
+        cut = self.role != "params"
+        hops: tuple[Hop, ...] = (Hop(near, *moved, cut),)
         if self.staging == TILE:
             dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)
-            hops = (dense, Hop(far, *moved)) if outward else (Hop(far, *moved), dense)
+            hops = (dense, Hop(far, *moved, cut)) if outward else (Hop(far, *moved, cut), dense)
         return StreamWork(self.role, hops, traffic.fetches, traffic.depth)
 
     def whole_hop(self) -> Hop:

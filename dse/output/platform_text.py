@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+from costmodels.engines import NpuEngine
 from costmodels.platform import Platform, platform_names
 
 
@@ -18,4 +19,4 @@ def platform_text(name_or_path: str) -> str:
 
 def cluster_cores(platform: Platform) -> int:
     """Cores of the platform's cluster: as many harts does its C want."""
-    return max((engine.cores for engine in platform.engines if engine.kind == "cluster"), default=1)
+    return max((engine.cores for engine in platform.engines if not isinstance(engine, NpuEngine)), default=1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from costmodels.copyloop import CopyLoop
 from costmodels.platform import load_platform
 from costmodels.transfer import Link, issue_cycles, transfer_cycles
 from tests.costmodels.conftest import Rows
@@ -30,9 +32,18 @@ def test_dma_closed_form(link: str, lines: int, bytes_: int, expected: int) -> N
 
 
 def test_copy_loop_counts_words_and_lines() -> None:
-    link = load_platform("rv32sim").link_of["l2_l1"]
-    words, per_line, per_transfer = 2 * 3, 25, 90  # lines of 7 bytes are two words of three instructions
-    assert float(transfer_cycles(link, 2, 10, 70)) == 2 * per_transfer + 10 * (words + per_line)
+    loop = CopyLoop(32, 4, 8, block_cycles=20, skewed_cycles=19, word_cycles=6, byte_cycles=5)
+    base = load_platform("rv32sim").link_of["l2_l1"]
+    link = replace(base, driver_cycles=90, line_cycles=25, latency_cycles=0, tile_cycles=30, copy=loop)
+    # 40 bytes are a block and two words; a tile that is cut costs more once a fetch.
+    assert float(transfer_cycles(link, 2, 10, 400)) == 2 * 90 + 10 * (25 + 20 + 2 * 6)
+    assert float(transfer_cycles(link, 2, 10, 400, fetches=1, cut=True)) == 30 + 2 * 90 + 10 * (25 + 32)
+    # Of two dense lines of 14 bytes the first begins on a word, if those of the tensor do.
+    first, second = 3 * 6 + 2 * 5, 19 + 6 * 5
+    assert float(transfer_cycles(link, 1, 2, 28)) == 90 + 2 * 25 + first + second
+    # Single lines that begin at multiples of two bytes: every other one on a word.
+    alone = float(transfer_cycles(link, 2, 2, 28, grain=2))
+    assert alone == 2 * (90 + 25) + first + second
     assert float(issue_cycles(link, 2, np.array(500.0))) == 500.0
 
 

@@ -34,7 +34,7 @@ class ConvCosts:
 
     core_cycles: once a core; row_cycles: a row of pixels that it begins; pair_cycles, single_cycles: a
     pair or a pixel; border_cycles: more for a pixel with columns in the padding; group_cycles: a group of it.
-    requant_cycles, store_cycles, load_cycles: a finished output, a partial sum stored or reloaded.
+    requant_cycles: a finished output; partial_cycles: a partial sum, stored and later reloaded.
     padding_cycles: a block of a pixel with taps in a padding that is not zero; padding_run_cycles: a run of
     such taps; padding_step_cycles: a weight of each filter there.
     """
@@ -49,8 +49,7 @@ class ConvCosts:
     dot_4x1: DotCost
     dot_1x2: DotCost
     requant_cycles: float
-    store_cycles: float
-    load_cycles: float
+    partial_cycles: float
     padding_cycles: float
     padding_run_cycles: float
     padding_step_cycles: float
@@ -89,7 +88,7 @@ class DepthwiseCosts:
 
 @dataclass(frozen=True)
 class PoolCosts:
-    """dse_maxpool, dse_avgpool: `taps` for each channel of each pixel; its taps in the padding are skipped."""
+    """dse_maxpool, dse_avgpool: `taps` for each channel of each pixel; those in the padding are skipped."""
 
     core_cycles: float
     row_cycles: float
@@ -121,14 +120,17 @@ class ConcatCosts:
 class CopyCosts:
     """Kernels that copy whole pixels (pad, resize), by `copy`.
 
-    fill_cycles, fill_word_cycles: a pixel that is set instead, and four bytes of it.
+    fill_cycles, fill_word_cycles, fill_byte_cycles: a pixel that is set instead, its words, and the bytes
+    before and behind them; copied_cycles: a pixel that is copied, beside its bytes.
     """
 
     core_cycles: float
     row_cycles: float
     pixel_cycles: float
+    copied_cycles: float
     fill_cycles: float
     fill_word_cycles: float
+    fill_byte_cycles: float
     copy: CopyLoop
 
 

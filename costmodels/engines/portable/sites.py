@@ -9,12 +9,13 @@ a product of these sums with weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodels.arrays import ceil_div
-from costmodels.work import FloatArray, IntArray, KernelSpec
+from costmodels.work import FloatArray, KernelSpec
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,12 +35,13 @@ class Sites:
     """What each core visits in E tiles at their places.
 
     sums [3, K, cores, E]: sites, their rows of taps, and sites that miss a row; by kind of site. widths [K]:
-    columns of taps of each kind; the first kind is pairs if there are any. rows [cores, E]: rows of pixels
-    that a core begins. tile, weight [E]: which of the tiles this is, and how large a part of them.
+    columns of taps of each kind; pixels [K]: 2 for pairs, else 1. rows [cores, E]: rows of pixels that a core
+    begins. tile, weight [E]: which of the tiles this is, and how large a part of them.
     """
 
     sums: FloatArray
     widths: Ints
+    pixels: Ints
     rows: FloatArray
     tile: Ints
     weight: FloatArray
@@ -64,7 +66,7 @@ class _Axis:
         return cls(valid, _running(valid))
 
 
-def _running(values: IntArray) -> Ints:
+def _running(values: npt.NDArray[np.integer[Any] | np.bool_]) -> Ints:
     return np.concatenate([[0], np.cumsum(values)]).astype(np.int64)
 
 
@@ -79,7 +81,8 @@ def sites_of(spec: KernelSpec, tiles: Tiles, cores: int, pairs: bool) -> Sites:
     widths, counts = _by_width(_Axis.of(spec, 1), start_x, segments, spec.window[1], pairs)
     heights = _by_height(_Axis.of(spec, 0), start_y, segments, spec.window[0])
     sums = np.einsum("qsce,ksce->qkce", heights, counts)
-    return Sites(sums, widths, segments.rows, tile, weight)
+    pixels = np.where(np.arange(len(widths)) < len(widths) - len(np.unique(widths)), 2, 1)
+    return Sites(sums, widths, pixels, segments.rows, tile, weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,7 @@ class _Segments:
 
 
 def _by_height(axis: _Axis, start: Ints, of: _Segments, taps: int) -> FloatArray:
-    """Over the rows of each segment: their number, their rows of taps, those that miss any [3, 3, cores, E]."""
+    """Over the rows of each segment: their number, rows of taps, those that miss any [3, 3, cores, E]."""
     missing = _running(axis.valid < taps)
     top, bottom = start + of.top, start + of.bottom
     last = len(axis.valid)
@@ -148,18 +151,22 @@ def _places(spec: KernelSpec, tiles: Tiles) -> tuple[Ints, Ints, Ints, FloatArra
 def _along(
     spec: KernelSpec, axis: int, size: Ints, start: Ints, index: Ints
 ) -> tuple[Ints, Ints, FloatArray]:
-    """First, middle and last tile of each kind along one axis; only one of them where no padding is."""
+    """The two first, a middle and the two last tiles of each kind along an axis; one where no padding is.
+
+    Padding that reaches farther is wider than two tiles, and taken to be in these.
+    """
     extent = dict(spec.dims)["yx"[axis]]
     if not any(spec.padding[axis]):
         return index, np.zeros_like(start), np.ones(len(index))
     repeats = np.where(start > 0, 1, np.maximum(extent // size, 1))
-    # A second tile stands for all in the middle: padding seldom reaches beyond the first.
     kinds = (
-        (start, np.ones_like(repeats)),
-        (start + size, np.maximum(repeats - 2, 0)),
-        (start + (repeats - 1) * size, (repeats > 1) * 1),
+        (np.zeros_like(repeats), 1 * (repeats > 0)),
+        (np.ones_like(repeats), 1 * (repeats > 1)),
+        (repeats // 2, np.maximum(repeats - 4, 0)),
+        (repeats - 2, 1 * (repeats > 3)),
+        (repeats - 1, 1 * (repeats > 2)),
     )
-    found = [(index[n > 0], at[n > 0], (n / repeats)[n > 0]) for at, n in kinds]
+    found = [(index[n > 0], (start + at * size)[n > 0], (n / repeats)[n > 0]) for at, n in kinds]
     tile, places, weights = (np.concatenate([part[k] for part in found]) for k in range(3))
     return tile, places, np.asarray(weights, np.float64)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodels.arrays import floats, floor_div
+from costmodels.copyloop import copy_cycles, pixel_share
 from costmodels.engines.nests import extent_of
 from costmodels.engines.portable.costs import (
     ConvCosts,
@@ -18,7 +19,6 @@ from costmodels.engines.portable.costs import (
     PoolCosts,
 )
 from costmodels.engines.portable.sites import Sites, Tiles, largest_shares, sites_of
-from costmodels.copyloop import aligned_share, copy_cycles
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
 
@@ -91,17 +91,17 @@ def _check_split(spec: KernelSpec, split: tuple[str, ...]) -> bool:
 def _shares(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
     """Channels of the first and of the last core [2, V]."""
     extents = [largest_shares(rows[:, k], cores, split == (name,)) for k, name in enumerate("goic")]
-    return Channels(*extents, partial=np.stack([rows[:, 4]] * 2))
+    groups, outputs, inputs, channels = extents
+    return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * 2))
 
 
 def _table(
     costs: WindowCosts, spec: KernelSpec, tiles: FloatArray, channels: Channels, cores: int
 ) -> FloatArray:
     """Cycles [U, V] of each tile with each set of channels."""
-    rows, cols, start_y, start_x = tiles.astype(np.int64).T
     paired = isinstance(costs, ConvCosts | DepthwiseCosts)
-    sites = sites_of(spec, Tiles(rows, cols, start_y, start_x), cores, paired)
-    weights = _weights(costs, spec, sites.widths, paired, channels)
+    sites = sites_of(spec, _tiles(spec, tiles), cores, paired)
+    weights = _weights(costs, spec, sites, channels)
     busiest = np.empty((len(sites.tile), weights.shape[-1]))
     block = max(1, TABLE // (cores * 2 * busiest.shape[1]))
     for start in range(0, len(busiest), block):
@@ -109,20 +109,23 @@ def _table(
         time = np.tensordot(sites.sums[..., part], weights, axes=((0, 1), (0, 1)))
         time += (sites.rows[:, part] * costs.row_cycles)[..., None, None]
         busiest[part] = time.max(axis=(0, 2))
-    table = np.zeros((len(rows), busiest.shape[1]))
+    table = np.zeros((len(tiles), busiest.shape[1]))
     np.add.at(table, sites.tile, busiest * sites.weight[:, None])
     return np.asarray(table + costs.core_cycles)
 
 
-def _weights(
-    costs: WindowCosts, spec: KernelSpec, widths: npt.NDArray[np.int64], paired: bool, channels: Channels
-) -> Weights:
+def _tiles(spec: KernelSpec, values: FloatArray) -> Tiles:
+    """From rows (y, x, start in y, start in x). Remainders that do not occur have no extent: they get one."""
+    rows, cols, start_y, start_x = values.astype(np.int64).T
+    rows, cols = np.maximum(rows, 1), np.maximum(cols, 1)
+    last_y, last_x = dict(spec.dims)["y"] - rows, dict(spec.dims)["x"] - cols
+    return Tiles(rows, cols, np.minimum(start_y, last_y), np.minimum(start_x, last_x))
+
+
+def _weights(costs: WindowCosts, spec: KernelSpec, sites: Sites, channels: Channels) -> Weights:
     """[3, K, 2, V]."""
-    found = []
-    for kind, width in enumerate(widths):
-        pair = paired and kind == 0 and len(widths) > 1 and width == spec.window[1] == widths[-1]
-        site = Site(spec, 2 if pair else 1, int(width))
-        found.append(_site_weights(costs, site, channels))
+    kinds = zip(sites.pixels, sites.widths, strict=True)
+    found = [_site_weights(costs, Site(spec, int(n), int(width)), channels) for n, width in kinds]
     shape = channels.partial.shape
     return np.stack([[np.broadcast_to(w, shape) for w in kind] for kind in found], axis=1)
 
@@ -158,8 +161,7 @@ def _pixel_cycles(costs: ConvCosts | DepthwiseCosts, site: Site) -> float:
 def _conv_weights(costs: ConvCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
     blocks = floor_div(of.outputs, 4)
     left = of.outputs - 4 * blocks
-    result = (1.0 - of.partial) * costs.requant_cycles
-    result = result + of.partial * (costs.store_cycles + costs.load_cycles)
+    result = (1.0 - of.partial) * costs.requant_cycles + of.partial * costs.partial_cycles
     wide = costs.dot_4x2 if site.pixels == 2 else costs.dot_4x1
     block = wide.block_cycles + 4 * site.pixels * result
     # A filter left over is computed on two pixels, or twice on the same one.
@@ -216,7 +218,7 @@ def _depthwise_weights(
     count, row = count + step * taps, row - step * site.width
     if site.narrow:
         return count + fixed, row + blocks * costs.padding.row_cycles, floats(0.0)
-    # Of a site that misses rows only, the gaps between its rows of taps are empty: about as many as the window has.
+    # A site that misses rows only has empty gaps between its rows of taps: about as many as the window has.
     return count, row, fixed + blocks * costs.padding.row_cycles * (site.spec.window[0] - 1)
 
 
@@ -230,8 +232,11 @@ def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> tuple[FloatArra
 
 def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A pixel whose only tap is in the padding is filled, any other copied."""
-    fill = costs.fill_cycles + of.channels / 4 * costs.fill_word_cycles
+    # A run of an odd length begins and ends 1.5 bytes from a word on average, of any other even length 1.
+    loose = np.minimum(np.array([0.0, 3.0, 2.0, 3.0])[(of.channels % 4).astype(np.int64)], of.channels)
+    words = (of.channels - loose) / 4
+    fill = costs.fill_cycles + words * costs.fill_word_cycles + loose * costs.fill_byte_cycles
     if site.width == 0:
         return costs.pixel_cycles + fill, floats(0.0), floats(0.0)
-    copied = copy_cycles(costs.copy, of.channels, aligned_share(costs.copy, of.channels))
+    copied = costs.copied_cycles + copy_cycles(costs.copy, of.channels, pixel_share(costs.copy, of.channels))
     return floats(costs.pixel_cycles), copied, fill

@@ -19,7 +19,7 @@ typedef uint32_t __attribute__((may_alias)) word;
 
 static int both_aligned(const void *a, const void *b) { return (((uintptr_t)a | (uintptr_t)b) & 3u) == 0u; }
 
-/* Eight words a turn: the copy loop stands for a DMA, so its instructions a byte should be few. */
+/* Eight words or bytes a turn: the copy loop stands for a DMA, so its instructions a byte should be few. */
 void dse_port_move(void *dst, const void *src, uint32_t bytes) {
     uint8_t *d = dst;
     const uint8_t *s = src;
@@ -33,6 +33,10 @@ void dse_port_move(void *dst, const void *src, uint32_t bytes) {
             to[4] = f, to[5] = g, to[6] = h, to[7] = i;
         }
         for (; bytes >= 4u; bytes -= 4u, d += 4, s += 4) *(word *)(void *)d = *(const word *)(const void *)s;
+    }
+    for (; bytes >= 8u; bytes -= 8u, d += 8, s += 8) {
+        const uint8_t a = s[0], b = s[1], c = s[2], e = s[3], f = s[4], g = s[5], h = s[6], i = s[7];
+        d[0] = a, d[1] = b, d[2] = c, d[3] = e, d[4] = f, d[5] = g, d[6] = h, d[7] = i;
     }
     while (bytes--) *d++ = *s++;
 }
