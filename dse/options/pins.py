@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.deployment import LEVELS
-from compiler.ir import Graph, Space
+from compiler.ir import Dim, Graph, Space
 from dse.options.homes import HomeChoice
 from dse.task import Pin, TaskError
 
@@ -102,16 +102,20 @@ def _tile(layer: str, text: str | None, space: Space, strict: bool) -> tuple[tup
         dim = dims.get(name.strip())
         if dim is None and not strict:
             continue
-        known = ", ".join(f"{d.name}=1..{d.extent}" for d in space.dims if d.tileable)
-        if (
-            dim is None
-            or not value.strip().isdigit()
-            or not 1 <= int(value) <= dim.extent
-            or not dim.tileable
-        ):
+        known = ", ".join(_sizes(d) for d in space.dims if d.tileable)
+        if dim is None or not value.strip().isdecimal() or not _tiles(dim, int(value)):
             raise PinError(f"pin {layer}.tile={text}: {part!r} is not one of {known}")
         sizes.append((dim.name, int(value)))
     return tuple(sizes)
+
+
+def _sizes(dim: Dim) -> str:
+    steps = f" in steps of {dim.granule}" if dim.granule > 1 else ""
+    return f"{dim.name}={dim.granule}..{dim.extent}{steps}"
+
+
+def _tiles(dim: Dim, size: int) -> bool:
+    return size == dim.extent or (1 <= size < dim.extent and dim.tileable and size % dim.granule == 0)
 
 
 def _order(layer: str, text: str | None, space: Space, strict: bool) -> tuple[str, ...] | None:
