@@ -28,7 +28,7 @@ from dse.spread import asked_for, spread
 from dse.task import Task
 
 GAP = 0.01
-LABEL_LIMIT = 400
+LABEL_LIMIT = 600
 OTHERS = 10
 _UNLIMITED_BYTES = 1 << 40
 
@@ -161,13 +161,13 @@ class ProblemEvaluator:
 
         Where the point itself does not survive allocation, the quickest of the others stands in.
         """
-        solution = self._solve(setting)
+        solution = self.solution(setting)
         if not solution.feasible:
             return Evaluation(setting, None, (), self._violation(setting), None, self._bound_for(setting))
         objectives = solution.objectives("memory" in self.task.objectives)
         wanted = asked_for(objectives, setting.position)
         made = [
-            self._realise(setting, solution, index) for index in (wanted, *spread(objectives, wanted, OTHERS))
+            self.realise(setting, solution, index) for index in (wanted, *spread(objectives, wanted, OTHERS))
         ]
         points = [point for point in made if isinstance(point, DesignPoint)]
         if points:
@@ -178,7 +178,8 @@ class ProblemEvaluator:
         why = Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
         return Evaluation(setting, None, (), over, why, self._bound_for(setting))
 
-    def _solve(self, setting: OuterSetting) -> Solution:
+    def solution(self, setting: OuterSetting) -> Solution:
+        """The inner front of a setting, whatever its position."""
         key = replace(setting, position=0.0)
         if key not in self._solutions:
             problem = self.problem(setting.operating_point, setting.l3_activations)
@@ -195,7 +196,8 @@ class ProblemEvaluator:
         need = least.l2_total_bytes + least.weight_memory_bytes
         return max(1e-6, need / max(setting.arena_bytes, 1) - 1.0)
 
-    def _realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
+    def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
+        """A point of an inner front as an allocated, validated, priced deployment."""
         problem = self.problem(setting.operating_point, setting.l3_activations)
         decisions = self._decisions(problem, solution, index)
         capacities = LevelCapacities(self.limits.capacities)

@@ -1,0 +1,114 @@
+"""The price of a deployment: sums, causes, peaks, boot, and agreement with the solver."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from compiler.counts import predict_counts
+from compiler.deployment import LEVELS, Deployment
+from compiler.schedule import LevelCapacities, deploy
+from costmodels.platform import load_platform
+from dse.estimate import Estimator
+from dse.points import DesignPoint, OuterSetting
+from dse.task import Task
+from tests.compiler.networks import every_operator, random_decisions
+from tests.dse.small import every_operator_evaluator, task_of, without_l3
+
+ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
+SETTING = OuterSetting(1 << 16, 1 << 18, "nominal", True, 0.5)
+
+
+def deployed(task: Task, seed: int) -> Deployment:
+    decisions = random_decisions(task.module.main, random.Random(seed))
+    made = deploy(task.module, task.platform.name, "nominal", decisions, ROOM)
+    assert isinstance(made, Deployment)
+    return made
+
+
+def priced(task: Task, seed: int) -> DesignPoint:
+    return Estimator(task).design_point(SETTING, deployed(task, seed), "given")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_everything_is_a_sum_over_layers(seed: int) -> None:
+    task = task_of(every_operator(seed))
+    point = priced(task, seed)
+    counts = predict_counts(task.module.main, point.deployment)
+    cycles = sum(value for layer in point.layers for _, value in layer.causes)
+    assert point.latency_ms == pytest.approx(cycles / task.platform.reference_hz(task.platform.point()) * 1e3)
+    assert cycles <= point.latency_cycles < cycles + 1
+    assert point.energy_uj == pytest.approx(sum(layer.energy_uj for layer in point.layers))
+    assert point.macs == sum(count.macs for count in counts)
+    assert dict(point.engines) == {"cluster": len(point.layers)}
+    for layer, count in zip(point.layers, counts, strict=True):
+        assert layer.calls == count.calls
+        assert layer.links == tuple((name, k.transfers, k.lines, k.bytes) for name, k in count.links)
+        assert min(value for _, value in layer.causes) >= 0
+        assert layer.binding in {layer.engine, *(cause for cause, _ in layer.causes)}
+
+
+def test_memory_is_the_sum_of_on_chip_peaks_and_boot_loads_what_stays() -> None:
+    point = priced(task_of(every_operator(1)), 1)
+    peaks = dict(point.peak_bytes)
+    assert point.memory_bytes == peaks["l1"] + peaks["l2"]
+    resident = [b.bytes for b in point.deployment.buffers if b.name[:2] in ("p/", "q/", "w/")]
+    assert point.boot_bytes == sum(resident) > 0
+    assert point.boot_ms > 0
+
+
+def test_layer_footprints_reach_the_peak_of_l1() -> None:
+    point = priced(task_of(every_operator(2)), 2)
+    assert max(layer.l1_bytes for layer in point.layers) <= dict(point.peak_bytes)["l1"]
+
+
+def test_remembered_layers_cost_what_fresh_ones_cost() -> None:
+    task = task_of(every_operator(0))
+    shared = Estimator(task)
+    for seed in range(3):
+        one = shared.design_point(SETTING, deployed(task, seed), "given")
+        assert one == Estimator(task).design_point(SETTING, deployed(task, seed), "given")
+
+
+def test_an_operating_point_changes_the_price_of_the_same_layers() -> None:
+    siracusa = load_platform("siracusa")
+    fast, slow = siracusa.operating_points[:2]
+    task = task_of(every_operator(0), siracusa)
+    estimator, made = Estimator(task), deployed(task, 0)
+    one = estimator.design_point(replace(SETTING, operating_point=fast.name), made, "given")
+    other = estimator.design_point(replace(SETTING, operating_point=slow.name), made, "given")
+    assert one.latency_ms != other.latency_ms
+    assert one.macs == other.macs
+
+
+@pytest.mark.parametrize("platform", ["siracusa", "rv32sim"])
+def test_the_solver_predicts_the_very_price_of_its_points(platform: str) -> None:
+    evaluator = every_operator_evaluator(platform)
+    checked = 0
+    for choices, position in evaluator.seeds():
+        setting = evaluator.setting(choices, position)
+        solution = evaluator.solution(setting)
+        for index in range(0, len(solution.points), max(1, len(solution.points) // 4)):
+            point = evaluator.realise(setting, solution, index)
+            if isinstance(point, DesignPoint):
+                wanted = [point.latency_ms, point.energy_uj]
+                assert solution.points[index, :2].tolist() == pytest.approx(wanted, rel=1e-9)
+                checked += 1
+    assert checked > 20
+
+
+def test_a_chip_without_l3_boots_from_where_its_constants_are() -> None:
+    task = task_of(every_operator(1), without_l3())
+    decisions = random_decisions(task.module.main, random.Random(0))
+    homes = dict.fromkeys(decisions.homes, "l2")
+    plans = tuple(replace(plan, staging=("direct",) * len(plan.staging)) for plan in decisions.plans)
+    near = replace(
+        decisions, plans=plans, homes=homes, param_homes=dict.fromkeys(decisions.param_homes, "l2")
+    )
+    made = deploy(task.module, "bare", "nominal", near, ROOM)
+    assert isinstance(made, Deployment)
+    point = Estimator(task).design_point(SETTING, made, "given")
+    assert point.boot_bytes > 0
+    assert point.boot_ms == 0
