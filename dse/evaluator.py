@@ -15,14 +15,14 @@ from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
 from dse.front.bound import bound_of_region
-from dse.limits import Limits, limits_of
+from dse.limits import Limits, limits_of, overflow
 from dse.network import Problem, build_problem, near_problem
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pins import check_pins
 from dse.outer import Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting
 from dse.reachable import caps_of, why_infeasible
-from dse.solver.minimum import Caps, Counted, minimum_memory
+from dse.solver.minimum import minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.spread import asked_for, spread
 from dse.task import Task
@@ -30,6 +30,7 @@ from dse.task import Task
 GAP = 0.01
 LABEL_LIMIT = 600
 OTHERS = 10
+LEAST_VIOLATION = 1e-6
 _UNLIMITED_BYTES = 1 << 40
 
 
@@ -174,7 +175,7 @@ class ProblemEvaluator:
             asked = replace(points[0], source="trial")
             return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, self._bound_for(setting))
         found = next(point for point in made if isinstance(point, DoesNotFit))
-        over = max(found.need_bytes / max(found.capacity_bytes, 1) - 1.0, 1e-6)
+        over = max(found.need_bytes / max(found.capacity_bytes, 1) - 1.0, LEAST_VIOLATION)
         why = Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
         return Evaluation(setting, None, (), over, why, self._bound_for(setting))
 
@@ -188,13 +189,11 @@ class ProblemEvaluator:
         return self._solutions[key]
 
     def _violation(self, setting: OuterSetting) -> float:
-        """How far the caps of an infeasible setting are below the least memory under its cap on L1."""
-        network = self.problem(setting.operating_point, setting.l3_activations).network
-        least = minimum_memory(network, Caps(l1=setting.l1_bytes), Counted(l1=False))
+        """By how much the deployment of least memory exceeds an infeasible setting, in the worst part."""
+        least = dict(self._needs).get(L3 if setting.l3_activations else L2)
         if least is None:
             return 1.0
-        need = least.l2_total_bytes + least.weight_memory_bytes
-        return max(1e-6, need / max(setting.arena_bytes, 1) - 1.0)
+        return max(LEAST_VIOLATION, overflow(least, self.limits.inner(setting, True)))
 
     def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         """A point of an inner front as an allocated, validated, priced deployment."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compiler.deployment import L1, L2, L3, WEIGHT_MEMORIES
 from dse.points import OuterSetting
+from dse.solver.minimum import MinimumMemory
 from dse.solver.problem import Setting
 from dse.task import Task, TaskError
 
@@ -66,6 +67,19 @@ class Limits:
             wm_capacity_bytes=self.capacities[memory] if memory else 0,
             on_chip_resident_bytes=self.on_chip_bytes,
         )
+
+
+def overflow(least: MinimumMemory, setting: Setting) -> float:
+    """By what share a deployment exceeds a setting in its worst part; negative where it fits."""
+    resident = least.resident_l2_bytes + least.weight_memory_bytes + least.l1_resident_bytes
+    parts = [
+        (least.arena_bytes, setting.arena_bytes),
+        (least.l1_bytes, setting.l1_cap_bytes - setting.l1_resident_bytes),
+        (least.l1_resident_bytes, setting.l1_resident_bytes),
+        (least.resident_l2_bytes, setting.budget_resident_bytes),
+        (resident, resident if setting.on_chip_resident_bytes is None else setting.on_chip_resident_bytes),
+    ]
+    return max(need / max(there, 1) for need, there in parts) - 1.0
 
 
 def limits_of(task: Task) -> Limits:

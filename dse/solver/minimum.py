@@ -24,7 +24,7 @@ from dse.solver.space import Space, build_space
 from dse.solver.width import free_homes, pin_homes, wide_tensors
 
 _UNLIMITED_BYTES = 1 << 52  # far above any memory, and sums of it are exact in a double
-_BEAM, _MOST_LABELS = 64, 20_000
+_BEAM, _MOST_LABELS = 64, 5_000
 _STATE_LIMIT = 20_000
 # Columns of labels, as tables give them: peaks in L2 (arena) and L1, then the sums.
 _ARENA, _L1, _SUMS = 0, 1, 2

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.deployment import L1, L2, L3, LayerPlan
+from compiler.deployment import L1, L3, LayerPlan
 from compiler.schedule.legality import check_deployment
 from dse.evaluator import ProblemEvaluator
 from dse.points import Bound, DesignPoint
