@@ -24,7 +24,7 @@ from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSe
 from dse.reachable import caps_of, why_infeasible
 from dse.solver.minimum import minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
-from dse.spread import asked_for, spread
+from dse.spread import asked_for, position_of, spread
 from dse.task import Task
 
 GAP = 0.01
@@ -167,9 +167,10 @@ class ProblemEvaluator:
             return Evaluation(setting, None, (), self._violation(setting), None, self._bound_for(setting))
         objectives = solution.objectives("memory" in self.task.objectives)
         wanted = asked_for(objectives, setting.position)
-        made = [
-            self.realise(setting, solution, index) for index in (wanted, *spread(objectives, wanted, OTHERS))
-        ]
+        others = spread(objectives, wanted, OTHERS)
+        own = [replace(setting, position=position_of(objectives, index)) for index in others]
+        made = [self.realise(setting, solution, wanted)]
+        made += [self.realise(at, solution, index) for at, index in zip(own, others, strict=True)]
         points = [point for point in made if isinstance(point, DesignPoint)]
         if points:
             asked = replace(points[0], source="trial")

@@ -61,11 +61,14 @@ class OuterSpace:
         )
 
     def seeds(self) -> tuple[Seed, ...]:
-        """The roomiest settings, the least memory, both ladders down at once, then one at a time."""
-        found = [(self._choices(), 0.0), (self._choices(), 1.0)]
+        """The least memory, the roomiest settings, both ladders down at once, then one at a time.
+
+        The least memory goes first because it fits where anything does.
+        """
+        found = [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
+        found += [(self._choices(), 0.0), (self._choices(), 1.0)]
         for point, label in product(self.points, self.l1_weights):
             found.append((self._choices(operating_point=point, l1_weights=label), 0.5))
-        found += [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
         steps = max(len(self.arena), len(self.l1))
         for share in np.linspace(1, 0, steps)[1:-1]:
             l1, arena = (labels[round(share * (len(labels) - 1))] for labels in (self.l1, self.arena))

@@ -25,6 +25,13 @@ def asked_for(objectives: FloatArray, position: float) -> int:
     return int(inside[np.lexsort((inside, objectives[inside, 1]))[0]]) if position > 0 else 0
 
 
+def position_of(objectives: FloatArray, index: int) -> float:
+    """Where a point lies between the least and the largest time of its front: the position that bounds it."""
+    time = objectives[:, 0]
+    span = float(time[-1] - time[0])
+    return float(time[index] - time[0]) / span if span > 0 else 0.0
+
+
 def spread(objectives: FloatArray, first: int, count: int) -> list[int]:
     """Up to `count` other points of a front [n, d], ascending: the best in each objective, then greedily what
     adds most hypervolume beside them and `first`."""

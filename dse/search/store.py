@@ -153,7 +153,7 @@ class Store:
 
     def _check_identity(self, study: Study) -> None:
         before = study.user_attrs.get(_IDENTITY, {})
-        for name in sorted({*before, *self.identity}):
+        for name in dict.fromkeys((*self.identity, *before)):
             then, now = before.get(name), self.identity.get(name)
             if then != now:
                 raise StorageError(f"{_where(self.storage)} was made with {name} {then}, not {now}")
