@@ -17,7 +17,7 @@ from compiler.ops.add import add_from_scales
 from costmodels.platform import Platform, load_platform
 from dse.evaluator import ProblemEvaluator
 from dse.options import Effort
-from dse.points import DesignPoint, OuterSetting
+from dse.points import Bound, DesignPoint, OuterSetting
 from dse.task import Budget, Pin, Task
 from tests.compiler.networks import conv, every_operator, module_of
 
@@ -95,6 +95,14 @@ def points_of(
         met = (evaluation.point, *evaluation.others) if evaluation.point else ()
         found += [(setting, point) for point in met]
     return found
+
+
+def below(point: DesignPoint, bound: Bound) -> bool:
+    """Whether a point is where the bound says that none can be (relative rounding aside)."""
+    slack = 1 + 1e-9
+    ideal = point.latency_ms * slack < bound.latency_ms or point.energy_uj * slack < bound.energy_uj
+    planes = (w * point.latency_ms + v * point.energy_uj < least / slack for w, v, least in bound.half_planes)
+    return ideal or point.memory_bytes < bound.memory_bytes or any(planes)
 
 
 def with_budget(task: Task, budget: int | None = None, **levels: int) -> Task:

@@ -10,10 +10,11 @@ import pytest
 from compiler.deployment import L1, L3, LayerPlan
 from compiler.schedule.legality import check_deployment
 from dse.evaluator import ProblemEvaluator
-from dse.points import Bound, DesignPoint
+from dse.points import DesignPoint
 from dse.task import Pin
 from tests.compiler.networks import every_operator
 from tests.dse.small import (
+    below,
     evaluator_of,
     every_operator_evaluator,
     points_of,
@@ -24,14 +25,6 @@ from tests.dse.small import (
 )
 
 GRAPH = every_operator(7)
-
-
-def below(point: DesignPoint, bound: Bound) -> bool:
-    """Whether a point is where the bound says that none can be (relative rounding aside)."""
-    slack = 1 + 1e-9
-    ideal = point.latency_ms * slack < bound.latency_ms or point.energy_uj * slack < bound.energy_uj
-    planes = (w * point.latency_ms + v * point.energy_uj < least / slack for w, v, least in bound.half_planes)
-    return ideal or point.memory_bytes < bound.memory_bytes or any(planes)
 
 
 @pytest.mark.parametrize("platform", ["siracusa", "rv32sim"])
