@@ -13,7 +13,7 @@ import numpy as np
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
 from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
-from costmodels.engines import Engine, NpuEngine, kernel_cycles
+from costmodels.engines import Engine, NpuEngine, call_overhead, kernel_cycles
 from costmodels.layer import (
     Hop,
     KernelTime,
@@ -88,7 +88,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     steps = _product(work.trips)
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
-    setup = steps * _overhead(platform, engine, point)
+    setup = steps * _overhead(platform, engine, work.spec, point)
     times = [stream.time or stream_time(platform, stream, point) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
     moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
@@ -115,10 +115,10 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     )
 
 
-def _overhead(platform: Platform, engine: Engine, point: OperatingPoint) -> float:
+def _overhead(platform: Platform, engine: Engine, spec: KernelSpec, point: OperatingPoint) -> float:
     """Reference cycles of one call beyond the kernel."""
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
-    return engine.overhead_cycles * platform.reference_cycles(clock, point)
+    return call_overhead(engine, spec) * platform.reference_cycles(clock, point)
 
 
 def _pipeline(

@@ -15,6 +15,7 @@ from compiler.deployment import DIRECT, L1, L2, L3, LEVELS, PLAIN, TILE, WHOLE, 
 from compiler.ir import Constant, Graph, IntType, Module, Operator, Tensor
 from compiler.lower import lower
 from compiler.ops.add import add_from_scales
+from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.maxpool import MaxPool
 from compiler.reference import execute
@@ -77,9 +78,12 @@ def _graph(seed: int) -> Graph:
         window=(2, 2),
         stride=(2, 2),
     )
-    last, y = _conv("last", small, 32, rng, (1, 1))
-    operators: tuple[Operator, ...] = (first, depth, point, add, pool, last)
-    return Graph("main", (x, a, b, c, total, small, y), operators, (x.name,), (y.name,))
+    last, d = _conv("last", small, 32, rng, (1, 1))
+    mean = Tensor("mean_out", (1, 1, 1, 32), IntType.I8, 0.1, 3)
+    average = avgpool_from_scales("mean", d, mean, in_shape=(10, 8, 32), out_hw=(1, 1), window=(10, 8))
+    linear, y = _conv("linear", mean, 60, rng, (1, 1))
+    operators: tuple[Operator, ...] = (first, depth, point, add, pool, last, average, linear)
+    return Graph("main", (x, a, b, c, total, small, d, mean, y), operators, (x.name,), (y.name,))
 
 
 def _conv(

@@ -16,7 +16,20 @@ from costmodels.work import FloatArray, KernelSpec
 NOWHERE: Mapping[str, npt.ArrayLike] = MappingProxyType({})
 Engine = ClusterEngine | NpuEngine | PortableEngine
 
-__all__ = ["ClusterEngine", "Engine", "NpuEngine", "PortableEngine", "UnsupportedKernel", "kernel_cycles"]
+__all__ = [
+    "ClusterEngine",
+    "Engine",
+    "NpuEngine",
+    "PortableEngine",
+    "UnsupportedKernel",
+    "call_overhead",
+    "kernel_cycles",
+]
+
+
+def call_overhead(engine: Engine, spec: KernelSpec) -> float:
+    """Cycles of one call beyond the kernel itself (an NPU's: of its set-up clock)."""
+    return engine.overhead_of(spec) if isinstance(engine, PortableEngine) else engine.overhead_cycles
 
 
 def kernel_cycles(
@@ -27,7 +40,7 @@ def kernel_cycles(
     partial: npt.ArrayLike = 0.0,
     starts: Mapping[str, npt.ArrayLike] = NOWHERE,
 ) -> FloatArray:
-    """Cycles of one kernel call, without the call's overhead (`engine.overhead_cycles`), float64.
+    """Cycles of one kernel call, without the call's overhead (`call_overhead`), float64.
 
     extents: tile extents by dimension; any shapes that broadcast, which is also the result's. Arrays with
     one axis for each dimension's tile classes and the candidates last are the fast form: every term is

@@ -34,7 +34,8 @@ def parser() -> Parser:
     top = Parser("dse", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard, _platforms, _validate):
+    plan = (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard)
+    for add in (*plan, _platforms, _validate, _calibrate):
         add(commands)
     return top
 
@@ -170,6 +171,21 @@ def _validate(commands: _Commands[Parser]) -> None:
         how.add_argument(
             f"--{name}", dest="format", action="store_const", const=name, default="table", help="for machines"
         )
+
+
+def _calibrate(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "calibrate", "measure kernels of many shapes and fit a platform's coefficients")
+    it.add_argument("--platform", default="rv32sim", metavar="NAME|FILE", help="default: rv32sim")
+    it.add_argument(
+        "--runner",
+        metavar="COMMAND",
+        help="runs the C in {project} on {harts} cores and prints its output (default: our simulator)",
+    )
+    it.add_argument("--shapes", type=q.positive, default=220, metavar="N", help="a kernel; default: 220")
+    it.add_argument("--networks", type=q.positive, default=16, metavar="N", help="in tiles; default: 16")
+    it.add_argument("--seed", type=q.natural, default=0, metavar="N", help="default: 0")
+    it.add_argument("--timeout", type=q.time_seconds, default=600.0, metavar="T", help="default: 10min")
+    it.add_argument("--out", type=Path, metavar="FILE.toml", help="the platform with the fitted values")
 
 
 def _format(it: Parser) -> None:

@@ -29,9 +29,10 @@ __all__ = ["PortableCosts", "PortableEngine", "portable_cycles"]
 class PortableEngine:
     """Cores that run one portable kernel together, fork to join.
 
-    call_cycles: arguments and tile bookkeeping on the controlling core, per call; fork_cycles and
-    barrier_cycles: starting and joining the cores, whatever their number; fork_core_cycles: more for each
-    core beyond the first.
+    call_cycles: arguments and tile bookkeeping on the controlling core, per call, and axis_cycles more for
+    each axis of the tiles (dimensions of several elements, three at most); fork_cycles and barrier_cycles:
+    starting and joining the cores, whatever their number; fork_core_cycles: more for each core beyond the
+    first.
     """
 
     name: str
@@ -39,6 +40,7 @@ class PortableEngine:
     clock: str
     cores: int = field(metadata=POSITIVE)
     call_cycles: float
+    axis_cycles: float
     fork_cycles: float
     fork_core_cycles: float
     barrier_cycles: float
@@ -46,10 +48,14 @@ class PortableEngine:
     power: EnginePower
 
     @property
-    def overhead_cycles(self) -> float:
+    def forked_cycles(self) -> float:
+        """Cycles to start and join all cores."""
+        return self.fork_cycles + self.barrier_cycles + self.fork_core_cycles * (self.cores - 1)
+
+    def overhead_of(self, spec: KernelSpec) -> float:
         """Cycles of one call beyond the kernel itself."""
-        forked = self.fork_cycles + self.barrier_cycles + self.fork_core_cycles * (self.cores - 1)
-        return self.call_cycles + forked
+        axes = min(sum(extent > 1 for _, extent in spec.dims), 3)
+        return self.call_cycles + self.axis_cycles * axes + self.forked_cycles
 
 
 def portable_cycles(

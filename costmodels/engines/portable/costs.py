@@ -126,7 +126,6 @@ class CopyCosts:
 
     core_cycles: float
     row_cycles: float
-    pixel_cycles: float
     copied_cycles: float
     fill_cycles: float
     fill_word_cycles: float

@@ -237,6 +237,26 @@ def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> tuple[FloatArra
     words = (of.channels - loose) / 4
     fill = costs.fill_cycles + words * costs.fill_word_cycles + loose * costs.fill_byte_cycles
     if site.width == 0:
-        return costs.pixel_cycles + fill, floats(0.0), floats(0.0)
-    copied = costs.copied_cycles + copy_cycles(costs.copy, of.channels, pixel_share(costs.copy, of.channels))
-    return floats(costs.pixel_cycles), copied, fill
+        return fill, floats(0.0), floats(0.0)
+    copied = costs.copied_cycles + copy_cycles(
+        costs.copy, of.channels, _aligned_pixels(costs, site.spec, of.channels)
+    )
+    return floats(0.0), copied, fill
+
+
+def _aligned_pixels(costs: CopyCosts, spec: KernelSpec, channels: FloatArray) -> FloatArray:
+    """Share of pixels that begin on a word in input and output.
+
+    Padding shifts the pixels of both by known distances, which repeat every word of rows and columns. Other
+    kernels take them from anywhere.
+    """
+    if not any(map(any, spec.padding)):
+        return pixel_share(costs.copy, channels)
+    word = costs.copy.word_bytes
+    (top, _), (left, right) = spec.padding
+    out_width = dict(spec.dims)["x"]
+    y, x = np.indices((word, word)).reshape(2, -1)
+    to = (y + top) * out_width + x + left
+    source = y * (out_width - left - right) + x
+    size = channels.astype(np.int64)[..., None]
+    return np.asarray(((to * size % word == 0) & (source * size % word == 0)).mean(axis=-1))

@@ -1,0 +1,1 @@
+"""Fitting platforms to measurements, and the project's tables of measurements (README.md)."""

@@ -1,0 +1,239 @@
+"""Calibration: measure the kernels of a platform, fit its coefficients, check them on what was held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from compiler.bench import (
+    FAMILIES,
+    Case,
+    Move,
+    Runner,
+    TiledNetwork,
+    draw,
+    draw_moves,
+    draw_tiled,
+    measure,
+    measure_tiled,
+)
+from compiler.ir import Module
+from costmodels.calibration.coefficients import names_of, values_of
+from costmodels.calibration.fit import (
+    Errors,
+    KernelSample,
+    MoveSample,
+    errors_of,
+    fit_copies,
+    fit_forks,
+    fit_kernels,
+)
+from costmodels.calibration.leastsquares import nonnegative
+from costmodels.engines import PortableEngine
+from costmodels.errors import PlatformError
+from costmodels.facts import Fact
+from costmodels.platform import Platform
+from costmodels.transfer import Link
+from dse.estimate import Estimator
+from dse.points import OuterSetting
+from dse.task import Budget, Task
+
+Sample = TypeVar("Sample", KernelSample, MoveSample)
+Sweep = tuple[Sequence[Sample], Sequence[Sample]]
+"""What is fitted, and what is held out."""
+
+MOVES, LAYERS = "copies", "tiled layers"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """shapes: of every family of kernels, half of them held out. networks: in small tiles; likewise."""
+
+    shapes: int = 220
+    networks: int = 16
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A platform with fitted coefficients, their values by dotted key, and the errors that are left."""
+
+    platform: Platform
+    values: Mapping[str, float]
+    errors: tuple[Errors, ...]
+
+    def facts(self, source: str) -> dict[str, Fact]:
+        """The values as facts of a platform file."""
+        return {key: Fact(key, round(value, 2), "FIT", source) for key, value in self.values.items()}
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Everything that was measured: kernels on one and on all cores, forks by cores, copies."""
+
+    kernels: Mapping[int, Sequence[KernelSample]]
+    forks: Mapping[int, float]
+    moves: Sequence[MoveSample]
+
+
+def calibrate(platform: Platform, runner: Runner, effort: Effort) -> Calibration:
+    """Measure, fit, check. Raises PlatformError for a platform without portable cores, TargetError."""
+    engine = portable_engine(platform)
+    found = measurements(runner, engine.cores, effort)
+    fitted, _ = _divide(found.kernels[1], effort.seed)
+    moves = _divide(found.moves, effort.seed)
+    engine = fit_kernels(fit_forks(engine, found.forks), fitted)
+    platform = _replaced(platform, engine, moves[0])
+    copies = _copy_errors(platform, moves[1])
+    networks = draw_tiled(effort.networks, effort.seed)
+    cycles = [measure_tiled(network, runner, engine.cores) for network in networks]
+    platform = fit_layers(platform, networks[::2], cycles[::2])
+    errors = (
+        *kernel_errors(portable_engine(platform), found.kernels, effort.seed),
+        copies,
+        layer_errors(platform, networks[1::2], cycles[1::2]),
+    )
+    return Calibration(platform, dict(_values(platform)), errors)
+
+
+def portable_engine(platform: Platform) -> PortableEngine:
+    """The cores that run the portable kernels. Raises PlatformError if the platform has none."""
+    for engine in platform.engines:
+        if isinstance(engine, PortableEngine):
+            return engine
+    raise PlatformError(
+        platform.name, "engines", "has no engine of kind portable", "only our own kernels can be calibrated"
+    )
+
+
+def measurements(runner: Runner, cores: int, effort: Effort) -> Measurements:
+    """All kernels on one core and on all, and copies, each in one program. Raises TargetError."""
+    cases = [case for family in FAMILIES for case in draw(family, effort.shapes, effort.seed)]
+    moves = draw_moves(effort.shapes, effort.seed)
+    kernels: dict[int, Sequence[KernelSample]] = {}
+    forks: dict[int, float] = {}
+    moved: tuple[int, ...] = ()
+    for count in dict.fromkeys((1, cores)):
+        found = measure(cases, moves, runner, count)
+        pairs = zip(cases, found.cycles, strict=True)
+        kernels[count] = [_kernel_sample(case, count, cycles) for case, cycles in pairs]
+        forks[count], moved = float(found.fork_cycles), found.move_cycles
+    return Measurements(kernels, forks, [_move_sample(*pair) for pair in zip(moves, moved, strict=True)])
+
+
+def _kernel_sample(case: Case, cores: int, cycles: int) -> KernelSample:
+    calls, partial = (2, 0.5) if case.in_two else (1, 0.0)
+    extents = tuple(case.extents.items())
+    return KernelSample(case.family, case.spec, case.split, extents, partial, calls, cores, float(cycles))
+
+
+def _move_sample(move: Move, cycles: int) -> MoveSample:
+    size = move.outer * move.lines * move.line_bytes
+    return MoveSample(move.outer, move.contiguous_lines, size, move.grain, move.cut, float(cycles))
+
+
+def _divide(samples: Sequence[Sample], seed: int) -> Sweep[Sample]:
+    """Halves by chance, the same for the same seed."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    middle = len(samples) // 2
+    return [samples[k] for k in order[:middle]], [samples[k] for k in order[middle:]]
+
+
+def _replaced(platform: Platform, engine: PortableEngine, moves: Sequence[MoveSample]) -> Platform:
+    engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
+    links = tuple(link if link.copy is None else fit_copies(link, moves) for link in platform.links)
+    return replace(platform, engines=engines, links=links)
+
+
+def kernel_errors(
+    engine: PortableEngine, samples: Mapping[int, Sequence[KernelSample]], seed: int
+) -> Iterator[Errors]:
+    """Errors by number of cores and family, on the shapes that were held out on one core."""
+    for cores, measured in samples.items():
+        held = _divide(measured, seed)[1]
+        for family in FAMILIES:
+            part = [sample for sample in held if sample.family == family]
+            predicted = [sample.predicted(engine) for sample in part]
+            yield errors_of(family, cores, predicted, [sample.cycles for sample in part])
+
+
+def _copy_errors(platform: Platform, moves: Sequence[MoveSample]) -> Errors:
+    link = _copying(platform)[0]
+    return errors_of(MOVES, 1, [m.predicted(link) for m in moves], [m.cycles for m in moves])
+
+
+def _copying(platform: Platform) -> tuple[Link, ...]:
+    return tuple(link for link in platform.links if link.copy is not None)
+
+
+# ---- Whole layers: what a tile costs beside its kernel and its copies
+
+
+def predicted_layers(platform: Platform, network: TiledNetwork) -> list[float]:
+    """Cycles of each layer of a deployment."""
+    task = Task(Module("bench", "0" * 64, (network.graph,)), platform, Budget(None))
+    setting = OuterSetting(0, 0, platform.point().name, True, 0.0)
+    point = Estimator(task).design_point(setting, network.deployment, "trial")
+    return [layer.cycles for layer in point.layers]
+
+
+def fit_layers(
+    platform: Platform, networks: Sequence[TiledNetwork], cycles: Sequence[Sequence[int]]
+) -> Platform:
+    """The platform with what a call and its axes cost beside the kernel, and a cut tile beside its copy.
+
+    The copy of a tile alone is known by then; its ranges and addresses are computed by generated code.
+    """
+    known = _with_layer_costs(platform, (0.0, 0.0, 0.0))
+    probes = [
+        _with_layer_costs(platform, unit) for unit in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    ]
+    measured = np.array([value for own in cycles for value in own], np.float64)
+
+    def predicted(chosen: Platform) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.array([value for network in networks for value in predicted_layers(chosen, network)])
+
+    base = predicted(known)
+    columns = np.stack([predicted(probe) - base for probe in probes], axis=1)
+    call, axis, tile = nonnegative(columns / measured[:, None], (measured - base) / measured)
+    return _with_layer_costs(platform, (float(call), float(axis), float(tile)))
+
+
+def _with_layer_costs(platform: Platform, costs: tuple[float, float, float]) -> Platform:
+    """With call_cycles and axis_cycles, and more tile_cycles."""
+    call, axis, tile = costs
+    engine = replace(portable_engine(platform), call_cycles=call, axis_cycles=axis)
+    engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
+    links = tuple(
+        link if link.copy is None else replace(link, tile_cycles=link.tile_cycles + tile)
+        for link in platform.links
+    )
+    return replace(platform, engines=engines, links=links)
+
+
+def layer_errors(
+    platform: Platform, networks: Sequence[TiledNetwork], cycles: Sequence[Sequence[int]]
+) -> Errors:
+    """Errors of whole layers."""
+    predicted = [value for network in networks for value in predicted_layers(platform, network)]
+    measured = [float(value) for own in cycles for value in own]
+    return errors_of(LAYERS, portable_engine(platform).cores, predicted, measured)
+
+
+def _values(platform: Platform) -> Iterator[tuple[str, float]]:
+    """Everything that was fitted, by the dotted keys of the platform file."""
+    engine = portable_engine(platform)
+    prefix = f"engines.{engine.name}"
+    for name in ("call_cycles", "axis_cycles", "fork_cycles", "fork_core_cycles"):
+        yield f"{prefix}.{name}", getattr(engine, name)
+    for name, value in zip(names_of(engine.kernels), values_of(engine.kernels), strict=True):
+        yield f"{prefix}.kernels.{name}", value
+    for link in _copying(platform):
+        for name in ("driver_cycles", "line_cycles", "tile_cycles"):
+            yield f"links.{link.name}.{name}", getattr(link, name)
+        assert link.copy is not None
+        for name, value in zip(names_of(link.copy), values_of(link.copy), strict=True):
+            yield f"links.{link.name}.copy.{name}", value

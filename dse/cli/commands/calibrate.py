@@ -1,0 +1,57 @@
+"""`dse calibrate`: coefficients of a platform from measured kernels, with the errors that are left."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from compiler.bench import Runner, command_runner, target_runner
+from compiler.targets.toolchain import rv32_toolchain
+from costmodels.calibration.fit import Errors
+from costmodels.calibration.rewrite import with_facts
+from costmodels.platform import load_platform
+from dse.calibrate import Calibration, Effort, calibrate
+from dse.cli.tables import plain_table
+from dse.cli.terminal import Terminal
+from dse.output.platform_text import platform_text
+
+
+def main(arguments: Namespace) -> int:
+    """Print the errors on what was not fitted; write the platform file where one is asked for."""
+    terminal = Terminal.of()
+    effort = Effort(arguments.shapes, arguments.networks, arguments.seed)
+    found = calibrate(load_platform(arguments.platform), _runner(arguments), effort)
+    _print(found.errors, terminal)
+    if arguments.out is not None:
+        arguments.out.write_text(_text(arguments, found), encoding="utf-8")
+        terminal.say(f"{len(found.values)} coefficients in {arguments.out}")
+    return 0
+
+
+def _runner(arguments: Namespace) -> Runner:
+    timeout = arguments.timeout
+    return command_runner(arguments.runner, timeout) if arguments.runner else target_runner("rv32", timeout)
+
+
+def _text(arguments: Namespace, found: Calibration) -> str:
+    """The platform's file with the fitted values; raises PlatformError where it has no place for them."""
+    command = f"dse calibrate --platform {arguments.platform} --shapes {arguments.shapes}"
+    where = arguments.runner or _compiler()
+    facts = found.facts(f"{command} --networks {arguments.networks} --seed {arguments.seed}: {where}")
+    return with_facts(platform_text(arguments.platform), arguments.platform, facts)
+
+
+def _compiler() -> str:
+    """Compiler, version and flags: coefficients are true for these only."""
+    chain = rv32_toolchain()
+    program, _, version = chain.identity.partition("\n")
+    name = program.rsplit("/", 1)[-1]
+    flags = [flag for flag in chain.compile_flags if flag.startswith(("-O", "-mcpu", "-march"))]
+    return " ".join([name, version.splitlines()[0] if version else "", *flags])
+
+
+def _print(errors: tuple[Errors, ...], terminal: Terminal) -> None:
+    table = plain_table("held out", "cores", "samples", "mean error", "worst", left=("held out",))
+    for row in errors:
+        figures = f"{row.mean:.2%}", f"{row.worst:.2%}"
+        table.add_row(row.family, str(row.cores), str(row.count), *figures)
+    terminal.table(table)
