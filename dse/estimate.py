@@ -78,7 +78,8 @@ def estimate_layer(
         priced.store_cycles,
         priced.staging_cycles,
     )
-    causes = tuple((name, float(column[0])) for name, column in zip(CAUSES, columns, strict=True))
+    # A load is what is left of a total, and so may miss zero by the total's rounding.
+    causes = tuple((name, max(0.0, float(column[0]))) for name, column in zip(CAUSES, columns, strict=True))
     counts = predict_layer(layer.graph, layer.op, layer.plan, deployment)
     return LayerEstimate(
         name=layer.op.name,

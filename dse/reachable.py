@@ -10,7 +10,8 @@ from compiler.deployment import L1, L2
 from dse.limits import Limits
 from dse.network import Problem
 from dse.points import Infeasible
-from dse.solver.minimum import Caps, Counted, MinimumMemory, minimum_memory, stuck_layer
+from dse.solver.bottleneck import Caps, Counted
+from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
 from dse.task import Task, TaskError
 
 _TERMS = 5

@@ -9,7 +9,7 @@ import numpy as np
 from dse.solver.bounds import Bounds, weighted
 from dse.solver.pareto import BoolArray, FloatArray, IntArray, filter_against, nondominated
 
-_CORNER_POINTS = 100
+_CORNER_POINTS = 25
 _FAR = 1e300  # a coordinate that is not limited; finite, so that zero weights times it are zero
 
 

@@ -23,12 +23,14 @@ class Paths:
     """Finished labels: `costs` [p, c] and per layer the row of `Tables` taken, `rows` [p, n]. `complete`:
     none dropped.
 
-    `labels` counts the labels kept over all steps, `candidates` those looked at.
+    `crowded`: some were dropped because a step had too many. `labels` counts the labels kept over all steps,
+    `candidates` those looked at.
     """
 
     costs: FloatArray
     rows: IntArray
     complete: bool
+    crowded: bool
     labels: int
     candidates: int
 
@@ -67,16 +69,17 @@ def explore(space: Space, bounds: Bounds, cut: Cut | None, beam: Beam) -> Paths:
         np.zeros(1, np.int64),
     )
     trail: list[tuple[IntArray, IntArray]] = []
-    complete, kept, seen = True, 0, 0
+    complete, crowded, kept, seen = True, False, 0, 0
     for index, step in enumerate(space.steps):
         labels, candidates = _advance(space, bounds, cut, index, step, labels)
-        narrowed = _narrow(space, labels, bounds, index, beam)
+        narrowed, full = _narrow(space, labels, bounds, index, beam)
         complete &= len(narrowed.state) == len(labels.state)
+        crowded |= full
         labels = narrowed
         trail.append((labels.parent, labels.row))
         kept, seen = kept + len(labels.state), seen + candidates
     keep = nondominated(labels.costs[:, : space.columns.objectives])
-    return Paths(labels.costs[keep], walk_back(trail, keep), complete, kept, seen)
+    return Paths(labels.costs[keep], walk_back(trail, keep), complete, crowded, kept, seen)
 
 
 def _advance(
@@ -140,19 +143,19 @@ def _relaxed(space: Space, bounds: Bounds, index: int, labels: _Labels) -> Float
     return costs
 
 
-def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Beam) -> _Labels:
+def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Beam) -> tuple[_Labels, bool]:
     """The best labels by the bound of some weight, neighbourhood by neighbourhood; ties go to the earlier
-    label.
+    label. And whether the limit of a step dropped any.
     """
     limit = len(labels.state) if beam.in_step is None else beam.in_step
     if beam.per_neighbourhood is None and len(labels.state) <= limit:
-        return labels
+        return labels, False
     promise = weighted(labels.costs, bounds.weights[bounds.tight])
     promise += bounds.go[index + 1][labels.state][:, bounds.tight]
     rank = _best_ranks(promise, _neighbourhood(space, bounds, index, labels))
     if beam.per_neighbourhood is not None:
         labels, rank = labels.take(rank < beam.per_neighbourhood), rank[rank < beam.per_neighbourhood]
-    return labels.take(np.sort(np.argsort(rank, kind="stable")[:limit]))
+    return labels.take(np.sort(np.argsort(rank, kind="stable")[:limit])), len(rank) > limit
 
 
 def _neighbourhood(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:

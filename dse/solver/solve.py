@@ -91,9 +91,9 @@ def solve(
     """Front of `network` under `setting`, exact for gap 0, else within a factor 1 + gap in every objective.
 
     `known` [k, 2 or 3] are objective vectors found elsewhere: what they dominate is not searched for and not
-    returned. `label_limit` caps the labels kept in a step; if it ever acts the result is a beam search and
-    `exact` is False. Where live tensors could be combined in more than `state_limit` ways, the smallest are
-    pinned to L2: `exact` is False, and `region` still holds for the network as given.
+    returned. `label_limit` caps the labels kept in a step; a pass in which it acts is the last, the result is
+    a beam search's and `exact` is False. Where live tensors could be combined in more than `state_limit`
+    ways, the smallest are pinned to L2: `exact` is False, and `region` still holds for the network as given.
 
     Raises ValueError for a negative gap, a limit below 1 and `known` of the wrong width.
     """
@@ -115,6 +115,8 @@ def solve(
         paths = explore(space, bounds, _cut(space, bounds, front, known, step_gap), beam)
         front = _merge(space, front, paths, known)
         labels, candidates, exact = labels + paths.labels, candidates + paths.candidates, paths.complete
+        if paths.crowded:
+            break
     stats = Stats(_states(space), sum(len(s.table) for s in space.steps), labels, candidates)
     objectives = np.concatenate([front.costs[:, : setting.objectives], known])
     region = Region(bounds.facing, bounds.root, objectives / (1.0 + gap) if exact else None)
@@ -147,11 +149,13 @@ def _merge(space: Space, front: Paths, paths: Paths, known: FloatArray) -> Paths
     objectives = costs[:, : space.columns.objectives]
     keep = nondominated(objectives)
     keep = keep[filter_against(known, objectives[keep])]
-    return Paths(costs[keep], rows[keep], True, 0, 0)
+    return Paths(costs[keep], rows[keep], True, False, 0, 0)
 
 
 def _empty(network: Network, space: Space) -> Paths:
-    return Paths(np.zeros((0, space.columns.count)), np.zeros((0, len(network.layers)), np.int64), True, 0, 0)
+    return Paths(
+        np.zeros((0, space.columns.count)), np.zeros((0, len(network.layers)), np.int64), True, False, 0, 0
+    )
 
 
 def _infeasible(network: Network, setting: Setting, space: Space, gap: float) -> Solution:

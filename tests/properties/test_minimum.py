@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse.solver.minimum import Caps, Counted, MinimumMemory, minimum_memory, stuck_layer
+from dse.solver.bottleneck import Caps, Counted
+from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
 from dse.solver.problem import Network
 from tests.dse.solver.instances import benchmark_network, every_deployment, random_network
 

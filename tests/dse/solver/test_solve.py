@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dse.solver.minimum import Caps, Counted, minimum_memory
+from dse.solver.bottleneck import Caps, Counted
+from dse.solver.minimum import minimum_memory
 from dse.solver.problem import Layer, Move, Network, Setting, Tensor
 from dse.solver.solve import solve
 from tests.dse.solver.instances import benchmark_network
