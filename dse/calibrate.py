@@ -87,7 +87,7 @@ def calibrate(platform: Platform, runner: Runner, effort: Effort) -> Calibration
     moves = _divide(found.moves, effort.seed)
     engine = fit_kernels(fit_forks(engine, found.forks), fitted)
     platform = _replaced(platform, engine, moves[0])
-    copies = _copy_errors(platform, moves[1])
+    copies = copy_errors(platform, moves[1])
     networks = draw_tiled(effort.networks, effort.seed)
     cycles = [measure_tiled(network, runner, engine.cores) for network in networks]
     platform = fit_layers(platform, networks[::2], cycles[::2])
@@ -160,7 +160,8 @@ def kernel_errors(
             yield errors_of(family, cores, predicted, [sample.cycles for sample in part])
 
 
-def _copy_errors(platform: Platform, moves: Sequence[MoveSample]) -> Errors:
+def copy_errors(platform: Platform, moves: Sequence[MoveSample]) -> Errors:
+    """Errors of copies between memory levels, on the first link that has a copy loop."""
     link = _copying(platform)[0]
     return errors_of(MOVES, 1, [m.predicted(link) for m in moves], [m.cycles for m in moves])
 
