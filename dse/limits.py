@@ -89,17 +89,22 @@ def limits_of(task: Task) -> Limits:
         level.name: min(level.usable_bytes, capped.get(level.name, level.usable_bytes))
         for level in task.platform.levels
     }
-    if task.io_home not in (L1, L2, L3) or not capacities.get(task.io_home):
-        there = ", ".join(home for home in (L1, L2, L3) if capacities.get(home))
-        raise TaskError(
-            f"inputs and outputs cannot be at home in {task.io_home}: {task.platform.name} has {there}"
-        )
+    _check_io_home(task, capacities)
     on_chip = tuple(level.name for level in task.platform.levels if level.on_chip)
     total = sum(capacities[name] for name in on_chip)
     budget = task.budget.on_chip_bytes
     return Limits(
         capacities, on_chip, total if budget is None else min(budget, total), _weight_memory(task, capacities)
     )
+
+
+def _check_io_home(task: Task, capacities: Mapping[str, int]) -> None:
+    homes = [home for home in (L1, L2, L3) if capacities.get(home)]
+    if task.io_home in homes:
+        return
+    why = "the budget leaves it no byte" if task.io_home in capacities else f"{task.platform.name} has none"
+    advice = f"; say --io-home {' or '.join(homes)}" if homes else ""
+    raise TaskError(f"inputs and outputs cannot be at home in {task.io_home}: {why}{advice}")
 
 
 def _weight_memory(task: Task, capacities: Mapping[str, int]) -> str | None:

@@ -40,6 +40,15 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Samples:
     return samples
 
 
+def sample_notes(path: Path, samples: Samples) -> tuple[str, ...]:
+    """What samples of `path` cannot tell: an input that never changes has no range to measure."""
+    return tuple(
+        f"{path}: all samples of {name!r} are {array.flat[0]:g}: the ranges measured with them mean nothing"
+        for name, array in samples.items()
+        if not np.ptp(array)
+    )
+
+
 def synthetic_samples(ports: Sequence[Port], seed: int) -> Samples:
     """Standard normal noise, reproducible from `seed`."""
     rng = np.random.default_rng(seed)
@@ -50,9 +59,9 @@ def synthetic_samples(ports: Sequence[Port], seed: int) -> Samples:
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
+        if not zipfile.is_zipfile(path) and path.is_file():
+            raise ModelError(f"{path}: calibration data is an .npz archive, which this is not")
         with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ModelError(f"{path}: a single .npy array; calibration data is an .npz archive")
             return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error

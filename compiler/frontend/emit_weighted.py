@@ -15,7 +15,7 @@ from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
 from compiler.frontend.steps import Step
 from compiler.ir import Constant, Tensor
-from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.conv2d import Conv2d, conv_affine
 
 
 def conv(emitter: Emitter, step: Step, kind: steps.Conv) -> None:
@@ -74,7 +74,9 @@ def _convolution(
     name, target = emitter.output(step, layout)
     codes = np.ascontiguousarray(weights, np.int8)
     bounds = bounds_of(emitter, step, kind)
-    requant = conv_requant(codes, source, kind.scale, kind.bias, target, bounds)
+    real = conv_affine(codes, source, kind.scale, kind.bias, target, bounds)
+    requant = real.requant()
+    _note_coarse(emitter, step, float(real.error_steps(requant.shift).max(initial=0)))
     emitter.add(
         Conv2d(
             name=name,
@@ -87,6 +89,15 @@ def _convolution(
             **geometry,
         )
     )
+
+
+def _note_coarse(emitter: Emitter, step: Step, error_steps: float) -> None:
+    """Say so where 1 LSB is not proven: wide sums leave the multipliers few of the 32 bits."""
+    if error_steps >= 1:
+        emitter.notes.append(
+            f"{step.node} ({step.operator}): sums so wide that 32-bit requantisation may be "
+            f"{math.ceil(error_steps)} steps off (1 where sums are narrower)"
+        )
 
 
 def affine(emitter: Emitter, step: Step, kind: steps.Affine) -> None:

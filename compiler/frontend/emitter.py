@@ -46,6 +46,7 @@ class Emitter:
     def __init__(self, net: Net, input_layouts: Mapping[str, Layout]) -> None:
         self.net = net
         self.moved_bytes = 0
+        self.notes: list[str] = []
         self._names = Names()
         self._tensor_names = Names()
         self._tensors: dict[str, Tensor] = {}

@@ -11,7 +11,7 @@ import onnx
 
 from compiler.frontend import source as files
 from compiler.frontend.binding import Binding
-from compiler.frontend.calibration import SYNTHETIC_SAMPLES, load_samples, synthetic_samples
+from compiler.frontend.calibration import SYNTHETIC_SAMPLES, load_samples, sample_notes, synthetic_samples
 from compiler.frontend.complete import complete
 from compiler.frontend.emit import emit
 from compiler.frontend.errors import Finding, ModelError, Refused
@@ -73,7 +73,8 @@ def _quantised(
         if port.element != onnx.TensorProto.FLOAT:
             raise ModelError(f"{name}: input {port.name} of a float model is not float32")
     if calibration is not None:
-        return quantise(model, ports, load_samples(Path(calibration), ports), name), ()
+        samples = load_samples(Path(calibration), ports)
+        return quantise(model, ports, samples, name), sample_notes(Path(calibration), samples)
     note = (
         f"{name}: a float model without calibration data: quantised from {SYNTHETIC_SAMPLES} synthetic "
         f"samples (seed {seed}); its accuracy means nothing. Pass --calibration data.npz"
@@ -84,7 +85,7 @@ def _quantised(
 def _read(model: onnx.ModelProto, name: str) -> tuple[Net, Source]:
     """The net of `model`; raises ModelError with everything in it that is not supported."""
     source = files.read(model, name)
-    known = tuple(check(source.nodes))
+    known = tuple(check(source.nodes, (port.name for port in source.inputs)))
     refused = {finding.node for finding in known}
     reader = Reader(source, input_quants(source))
     reader.read(source.nodes, HANDLERS, refused)
@@ -106,7 +107,10 @@ def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelPr
     if not graph.operators:
         raise ModelError(f"{file.name}: the model computes nothing")
     module = Module(
-        file.stem, sha256, (least_live_order(graph),), tuple(dict.fromkeys((*notes, *completed.notes)))
+        file.stem,
+        sha256,
+        (least_live_order(graph),),
+        tuple(dict.fromkeys((*notes, *completed.notes, *emitter.notes))),
     )
     return Imported(
         module, MappingProxyType(dict(bindings)), emitter.inputs, outputs, model.SerializeToString()

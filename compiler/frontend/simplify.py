@@ -95,6 +95,20 @@ def adopt_quantisation(site: Site) -> Net | None:
     return rewrite.with_steps(net, {site.index: None})
 
 
+def clip_on_input(site: Site) -> Net | None:
+    """An input that only a clamp reads takes the quantisation behind it: encoding clamps as well."""
+    kind, quant = site.step.kind, site.output.quant
+    if not isinstance(kind, Unary) or site.maker is not None or not site.alone:
+        return None
+    if site.source.quant is not None or quant is None or not all(map(functions.clip_bounds, kind.functions)):
+        return None
+    codes = np.arange(quant.dtype.low, quant.dtype.high + 1)
+    net = rewrite.with_value(site.net, replace(site.source, quant=quant))
+    if (quant.encode(functions.evaluate(kind.functions, quant.decode(codes))) != codes).any():
+        return net
+    return rewrite.with_steps(rewrite.substitute(net, site.step.output, site.source.name), {site.index: None})
+
+
 def before_layout(site: Site) -> Net | None:
     """An elementwise step behind a Reshape or Transpose moves before it, towards the layer it belongs to."""
     if site.maker is None or site.source.quant is not None or not site.alone:
@@ -256,6 +270,7 @@ def _window(kind: Kind) -> tuple[int, int]:
 Rule = Callable[[Site], Net | None]
 RULES: tuple[Rule, ...] = (
     drop_identity,
+    clip_on_input,
     before_layout,
     fold_affine,
     fold_unary,

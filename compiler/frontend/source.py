@@ -102,9 +102,11 @@ def read(model: onnx.ModelProto, name: str) -> Source:
     nodes = tuple(_nodes(model, findings))
     if not ports and not findings:
         findings.append(Finding(name, "graph", "input", "the graph has no inputs", "at least one input"))
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    if opset > (known := onnx.defs.onnx_opset_version()):
+        findings.append(Finding(name, "graph", "opset", f"operator set {opset}", f"at most {known}"))
     if findings:
         raise ModelError(f"{name}: the model cannot be read", findings)
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     outputs = tuple(dict.fromkeys(_text(o.name) for o in model.graph.output))
     return Source(name, opset, nodes, constants, ports, outputs, tuple(notes))
 
@@ -175,6 +177,8 @@ def _port(info: onnx.ValueInfoProto, notes: list[str]) -> Port:
             raise Refused("shape", f"axis {axis} has no fixed extent", "a dynamic batch (axis 0) only")
         shape[0] = 1
         notes.append(f"input {info.name}: the dynamic batch became 1")
+    if not shape:
+        raise Refused("shape", "a scalar", "a tensor with at least one axis")
     check_elements(tuple(shape))
     return Port(_text(info.name), tuple(shape), tensor.elem_type)
 

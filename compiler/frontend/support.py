@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -90,9 +90,17 @@ DOMAINS = ("", "ai.onnx")
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
 
-def check(nodes: tuple[Node, ...]) -> Iterator[Finding]:
-    """A finding for every node whose operator, domain or attribute is not supported."""
+def check(nodes: tuple[Node, ...], inputs: Iterable[str] = ()) -> Iterator[Finding]:
+    """A finding for every node whose operator, domain or attribute is not supported.
+
+    inputs: names of the graph's inputs. An operator of FOLDS that reads what is computed from them is a
+    finding, also behind a node that has one.
+    """
+    activations = set(inputs)
     for node in nodes:
+        on_activations = not activations.isdisjoint(filter(None, node.inputs))
+        if on_activations and node.operator != "Shape":
+            activations.update(filter(None, node.outputs))
         if node.domain not in DOMAINS and not (
             node.domain == "com.microsoft" and node.operator in QUANTISERS
         ):
@@ -104,6 +112,8 @@ def check(nodes: tuple[Node, ...]) -> Iterator[Finding]:
         elif node.operator not in FOLDS:
             supported = ", ".join(sorted(OPERATORS))
             yield Finding(node.name, node.operator, "", "unsupported operator", supported)
+        elif on_activations:
+            yield Finding(node.name, node.operator, "", "on activations", "this operator on constants only")
 
 
 def _check_attributes(node: Node, table: Mapping[str, Allowed]) -> Iterator[Finding]:

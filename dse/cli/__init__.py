@@ -9,7 +9,7 @@ import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 
-from dse.cli.errors import Exit, UsageError
+from dse.cli.errors import Ending, Exit, UsageError
 from dse.cli.parser import parser
 
 __all__ = ["Exit", "main"]
@@ -39,7 +39,7 @@ def _report(error: Exception, arguments: Namespace) -> int:
     from dse.cli.failures import exit_of
 
     code = exit_of(error)
-    if code is not Exit.INTERNAL:
+    if isinstance(error, Ending) or code is not Exit.INTERNAL:
         return _fail(str(error), code)
     if arguments.debug:
         traceback.print_exception(error)

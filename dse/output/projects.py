@@ -90,6 +90,7 @@ class _Worker:
     @classmethod
     def begin(cls, graph: Graph, golden: Golden) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which may end us, whatever it does itself
         cls.graph, cls.golden = graph, golden
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a search between two evaluations; a second Ctrl-C ends it at once."""
+"""Ctrl-C or SIGTERM ends a search between two evaluations; a second one ends it at once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import FrameType
 
 @contextmanager
 def interruptible(stop: threading.Event) -> Iterator[None]:
-    """While inside, the first SIGINT sets `stop`, later ones raise KeyboardInterrupt.
+    """While inside, the first SIGINT or SIGTERM sets `stop`, later ones raise KeyboardInterrupt.
 
-    Does nothing outside the main thread or where the program has a handler of its own.
+    SIGTERM is how batch systems and `timeout` end a job: it keeps what was found, too. Does nothing outside
+    the main thread, and leaves alone a signal that is ignored or has a handler of the program's own.
     """
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -25,8 +25,12 @@ def interruptible(stop: threading.Event) -> Iterator[None]:
             signal.default_int_handler(number, frame)
         stop.set()
 
-    signal.signal(signal.SIGINT, handle)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    ours = {number: before for number, before in usual.items() if signal.getsignal(number) is before}
+    for number in ours:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, before in ours.items():
+            signal.signal(number, before)

@@ -39,6 +39,7 @@ class Storage:
     url: of a database that Optuna can reach. name: of the study. identity: what was explored, as text by
     name (model hash, platform, budget, ...); a resume with another identity is refused. resume: continue
     what is there; without it a journal is replaced, and a study of that name in a database is an error.
+    known_as: what people call the directory, where it is the copy of another one.
     """
 
     directory: Path
@@ -46,6 +47,7 @@ class Storage:
     url: str | None = None
     identity: tuple[tuple[str, str], ...] = ()
     resume: bool = False
+    known_as: Path | None = None
 
     @property
     def journal(self) -> Path:
@@ -160,7 +162,7 @@ class Store:
 
 
 def _where(storage: Storage) -> str:
-    return str(storage.journal) if storage.url is None else storage.url
+    return storage.url or str((storage.known_as or storage.directory) / JOURNAL)
 
 
 @contextmanager

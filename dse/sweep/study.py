@@ -37,8 +37,10 @@ class SweepStudy:
     emit: str
 
 
-def read_study(path: Path, check_budget: Callable[[str], object] = str) -> SweepStudy:
-    """Read a study file; `check_budget` raises an exception with a message on a budget it cannot read.
+def read_study(
+    path: Path, check_budget: Callable[[str], object] = str, check_platform: Callable[[str], object] = str
+) -> SweepStudy:
+    """Read a study file; the checks raise an exception with a message on what they cannot read.
 
     Keys: schema (1), models, platforms, budgets (lists of text), trials (a number) are needed; name (text),
     seeds (list of numbers, [0]), objectives (list, all), points (16), emit ("front", "knee", "none": none)
@@ -51,8 +53,13 @@ def read_study(path: Path, check_budget: Callable[[str], object] = str) -> Sweep
     return SweepStudy(
         name=reader.text("name", path.stem),
         models=tuple(reader.file("models", base / model) for model in reader.texts("models")),
-        platforms=tuple(_platform(reader, base, name) for name in reader.texts("platforms")),
-        budgets=tuple(reader.budget(text, check_budget) for text in reader.texts("budgets")),
+        platforms=tuple(
+            reader.checked("platforms", _platform(reader, base, name), check_platform, "see `dse platforms`")
+            for name in reader.texts("platforms")
+        ),
+        budgets=tuple(
+            reader.checked("budgets", text, check_budget, "as --budget") for text in reader.texts("budgets")
+        ),
         seeds=reader.numbers("seeds", (0,)),
         objectives=reader.choices("objectives", OBJECTIVES),
         trials=reader.number("trials"),
@@ -162,9 +169,9 @@ class _Reader:
             raise self.error(key, f"{path} is not there", "paths are relative to the study file")
         return path
 
-    def budget(self, text: str, check: Callable[[str], object]) -> str:
+    def checked(self, key: str, text: str, check: Callable[[str], object], right: str) -> str:
         try:
             check(text)
         except Exception as error:  # argparse's own type is not a ValueError
-            raise self.error("budgets", str(error), "as --budget") from error
+            raise self.error(key, str(error), right) from error
         return text

@@ -42,10 +42,15 @@ def test_the_weight_memory_is_the_pinned_one_or_the_first_with_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("io_home", "levels"), [("l3", {"l3": 0}), ("wmem_sram", {}), ("l4", {}), ("l1", {"l1": 0})]
+    ("io_home", "levels", "why"),
+    [
+        ("l3", {"l3": 0}, "the budget leaves it no byte; say --io-home l1 or l2"),
+        ("l1", {"l1": 0, "l3": 0}, "the budget leaves it no byte; say --io-home l2"),
+        ("l4", {}, "siracusa has none; say --io-home l1 or l2 or l3"),
+    ],
 )
-def test_ends_cannot_live_where_there_is_nothing(io_home: str, levels: dict[str, int]) -> None:
-    with pytest.raises(TaskError, match=f"cannot be at home in {io_home}: siracusa has l"):
+def test_ends_cannot_live_where_there_is_nothing(io_home: str, levels: dict[str, int], why: str) -> None:
+    with pytest.raises(TaskError, match=f"cannot be at home in {io_home}: {why}"):
         limits_of(task_of(GRAPH, SIRACUSA, levels=levels, io_home=io_home))
 
 

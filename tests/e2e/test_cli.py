@@ -277,6 +277,26 @@ def test_ctrl_c_keeps_what_was_found(tmp_path: Path) -> None:
     assert main(["run", str(next((out / "points").iterdir())), "--target", "host"]) == 0
 
 
+def test_a_resume_of_something_else_names_the_directory_and_what_differs(
+    explored: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    shutil.copytree(explored, tmp_path / "out")
+    assert explore(tmp_path / "out", "--resume", "--platform", "gap8") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"dse: {tmp_path / 'out' / 'study.journal'} was made with platform ")
+    assert "not gap8 " in said
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[]", b"{}"])
+def test_what_is_no_deployment_is_named(content: bytes | None, tmp_path: Path, capsys: Capture) -> None:
+    if content is not None:
+        (tmp_path / "d.json").write_bytes(content)
+    assert main(["evaluate", str(tmp_path / "d.json")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"dse: {tmp_path / 'd.json'}: ")
+    assert "Errno" not in said
+
+
 def test_help_answers_in_half_a_second() -> None:
     command = [sys.executable, "-c", "from dse.cli import main; main(['--help'])"]
     times = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -46,6 +47,11 @@ def test_lists_the_study_with_its_trials(explored: Path) -> None:
     assert study["study_name"] == "study"
     assert len(detail["trials"]) >= 16
     assert detail["objective_names"] == ["latency_ms", "energy_uj", "memory_bytes"]
+
+
+def test_a_silent_connection_keeps_nobody_waiting(explored: Path) -> None:
+    with serving(explored) as port, socket.create_connection(("127.0.0.1", port)):
+        assert b"<html" in get(port, "/dashboard/").lower()
 
 
 def test_a_taken_port_is_one_line(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:

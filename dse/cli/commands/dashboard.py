@@ -9,6 +9,7 @@ import webbrowser
 from argparse import Namespace
 from collections.abc import Mapping
 from importlib.util import find_spec
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -54,12 +55,22 @@ def server_on(storage: BaseStorage, port: int) -> WSGIServer:
     from optuna_dashboard import wsgi
 
     try:
-        return make_server(HOST, port, wsgi(storage), handler_class=_Quiet)
+        return make_server(HOST, port, wsgi(storage), server_class=_Threads, handler_class=_Quiet)
     except OSError as error:
         free = "; name another --port" if error.errno == errno.EADDRINUSE else ""
         raise UsageError(f"cannot listen on {HOST}:{port}: {error.strerror}{free}") from None
     except OverflowError:
         raise UsageError(f"--port {port}: ports end at 65535") from None
+
+
+class _Threads(ThreadingMixIn, WSGIServer):
+    """A thread for every request.
+
+    Browsers keep spare connections open, and one that says nothing would keep a single thread from all others
+    and from Ctrl-C.
+    """
+
+    daemon_threads = True
 
 
 class _Quiet(WSGIRequestHandler):

@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from compiler.deployment import Deployment, deployment_from_json
+from compiler.deployment import Deployment, DeploymentError, deployment_from_json
 from compiler.frontend import load
 from compiler.ir import Module
 from costmodels.platform import Platform, load_platform, platform_names
@@ -39,8 +39,12 @@ def main(arguments: Namespace) -> int:
 def _deployment(path: Path) -> Deployment:
     try:
         return deployment_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a deployment file: no UTF-8 text") from None
+    except DeploymentError as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _explored_around(path: Path) -> Explored | None:

@@ -34,6 +34,9 @@ from dse.task import Budget, Task
 DEFAULT_TRIALS = 32
 """Enough for every arena and L1 cap with all positions; where neither --trials nor --time is given."""
 
+_NOT_ASKED = ("command", "version")
+"""Parsed arguments that say nothing about what was explored."""
+
 
 @dataclass(frozen=True)
 class _Problem:
@@ -138,7 +141,7 @@ def _storage(arguments: Namespace, task: Task, before: Path, staging: Path) -> S
             if source.is_file():
                 shutil.copyfile(source, target)
     name = f"{task.module.name}@{task.platform.name}" if arguments.storage else "study"
-    return Storage(staging, name, arguments.storage, identity_of(task), arguments.resume)
+    return Storage(staging, name, arguments.storage, identity_of(task), arguments.resume, known_as=before)
 
 
 def _write(
@@ -171,7 +174,7 @@ def _write_record(
     staging: Path,
 ) -> None:
     record = RunRecord(
-        arguments={name: _plain(value) for name, value in vars(arguments).items() if name != "command"},
+        arguments={name: _plain(value) for name, value in vars(arguments).items() if name not in _NOT_ASKED},
         seconds=seconds,
         notes=notes,
         model_path=str(arguments.model.absolute()),

@@ -53,7 +53,8 @@ def _print(result: Verification, terminal: Terminal) -> None:
         text = f"equals the reference ({element} codes)" if right else f"wrong from element {element} on"
         terminal.say(f"output {index}: {text}")
     terminal.say(_cycles(result))
-    where = f"{result.prediction.model} on {result.target} with {result.harts} harts"
+    harts = f"{result.harts} hart{'s' if result.harts > 1 else ''}"
+    where = f"{result.prediction.model} on {result.target} with {harts}"
     terminal.say(f"{where}: {'all equal' if result.right else _what_differs(result)}")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from costmodels.platform import load_platform
 from dse.cli.commands import explore
 from dse.cli.errors import Ending, Exit, UsageError
 from dse.cli.failures import exit_of
@@ -26,7 +27,7 @@ from dse.sweep import Outcome, Status, SummaryRow, SweepProgress, SweepRun, Swee
 
 def main(arguments: Namespace) -> int:
     """Run what is not done yet; exit 130 if interrupted, 1 if a run failed."""
-    study = read_study(arguments.study, _checked_budget)
+    study = read_study(arguments.study, _checked_budget, load_platform)
     out = arguments.out or Path(f"{arguments.study.stem}.sweep")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} exists and is no directory")

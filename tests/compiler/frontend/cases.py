@@ -52,6 +52,8 @@ CASES = (
     Case("relu", "t = Conv(x, w, b) y = Relu(t)", "conv2d", CONV),
     Case("relu6", "t = Conv(x, w, b) y = Clip(t, l, h)", "conv2d", {**CONV, "l": 0.0, "h": 0.5}),
     Case("clip_opset6", "t = Conv(x, w, b) y = Clip<min=0.0,max=0.4>(t)", "conv2d", CONV, {"opset": 10}),
+    Case("relu_on_input", "r = Relu(x) y = Conv(r, w, b)", "conv2d", CONV),
+    Case("clip_on_input", "r = Clip(x, l, h) y = Conv(r, w, b)", "conv2d", {**CONV, "l": -0.4, "h": 0.7}),
     Case("bias_add", "t = Conv(x, w) y = Add(t, c)", "conv2d", {"w": (6, 4, 3, 3), "c": (1, 6, 1, 1)}),
     Case("scale_mul", "t = Conv(x, w) y = Mul(t, c)", "conv2d", {"w": (6, 4, 3, 3), "c": (6, 1, 1)}),
     Case("pad_conv", "t = Pad(x, p) y = Conv(t, w, b)", "conv2d", {**CONV, "p": [0, 0, 1, 2, 0, 0, 0, 1]}),

@@ -155,3 +155,11 @@ def test_external_data_that_are_missing(tmp_path: Path) -> None:
     model.graph.initializer[4].ClearField("raw_data")
     with pytest.raises(ModelError, match="external data cannot be read"):
         load(save(model, tmp_path))
+
+
+def test_operator_sets_of_the_future_and_scalars(tmp_path: Path) -> None:
+    model = build("y = Relu(x)", opset=999)
+    with pytest.raises(ModelError, match=r"graph\.opset: operator set 999; supported: at most"):
+        load(save(model, tmp_path))
+    with pytest.raises(ModelError, match=r"x: input\.shape: a scalar"):
+        load(save(build("y = Relu(x)", inputs="float x"), tmp_path))

@@ -86,6 +86,20 @@ def test_files_that_are_no_archives(model: Path, tmp_path: Path, content: bytes)
         load(model, calibration=tmp_path / "absent.npz")
 
 
+def test_a_single_array_is_no_archive(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "data.npy", samples(3, 2, 6, 6))
+    with pytest.raises(ModelError, match=r"is an \.npz archive, which this is not"):
+        load(model, calibration=tmp_path / "data.npy")
+
+
+def test_samples_that_never_change_are_noted(model: Path, tmp_path: Path) -> None:
+    notes = load(model, calibration=archive(tmp_path, x=np.zeros((3, 2, 6, 6), np.float32))).notes
+    assert any("all samples of 'x' are 0: the ranges measured with them mean nothing" in n for n in notes)
+    assert not any(
+        "mean nothing" in n for n in load(model, calibration=archive(tmp_path, x=samples(3, 2, 6, 6))).notes
+    )
+
+
 def test_pickles_are_never_opened(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     np.savez(path, x=np.array([print], dtype=object))

@@ -89,3 +89,12 @@ def test_float_models_need_onnxruntime(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_softmax_too_wide_for_32_bits(tmp_path: Path) -> None:
     error = refused("y = Softmax(x)", tmp_path, inputs="float[1,9000] x")
     assert error.findings[0].operator == "Softmax"
+
+
+def test_operators_on_constants_only_are_listed_behind_unsupported_ones(tmp_path: Path) -> None:
+    """What is behind a finding is read no further, but this needs no reading."""
+    body = "a = Sin(x) b = Sqrt(a) c = Shape(x) d = Gather(c, i) e = Slice(b, i, i) y = Relu(e)"
+    error = refused(body, tmp_path, {"i": [0]})
+    assert [(f.operator, f.why) for f in error.findings] == [
+        ("Sin", "unsupported operator"), ("Sqrt", "on activations"), ("Slice", "on activations"),
+    ]  # fmt: skip

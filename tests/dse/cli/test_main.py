@@ -116,6 +116,14 @@ def test_exit_codes(
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_an_ending_is_its_own_message_whatever_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platforms, "main", command_that(Ending("took too long", Exit.INTERNAL)))
+    assert main(["platforms"]) == Exit.INTERNAL
+    assert capsys.readouterr().err == "dse: took too long\n"
+
+
 def test_every_typed_error_counts_as_bad_input() -> None:
     assert {kind.__name__ for kind in BAD_INPUT} >= {
         "ModelError",

@@ -17,6 +17,7 @@ from dse.front import merge, quality, reference_point, values
 from dse.front.quality import volume
 from dse.points import OBJECTIVES, Axis, DesignPoint, Evaluation, OuterSetting
 from dse.search import Progress, SearchError, SearchOptions, Storage, explore
+from dse.search.interrupt import interruptible
 from dse.search.study import without_position
 from tests.dse.search.fake import FakeEvaluator, all_points
 
@@ -173,18 +174,31 @@ def test_stop_event_keeps_the_part_of_the_batch_that_is_done() -> None:
     assert found.points
 
 
-def test_ctrl_c_keeps_what_was_found() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_batch_systems_keep_what_was_found(number: signal.Signals) -> None:
     pressed: list[int] = []
 
     def press(progress: Progress) -> None:
         if progress.trials == 17 and not pressed:
             pressed.append(17)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
+    before = signal.getsignal(number)
     found = explore(FakeEvaluator, SearchOptions(trials=64), progress=press)
     assert found.interrupted
     assert found.trials == 17
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with interruptible(stop):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not stop.is_set()
 
 
 def test_keyboard_interrupt_inside_an_evaluation_keeps_the_rest() -> None:

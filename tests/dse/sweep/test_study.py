@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from costmodels.platform import load_platform
 from dse.cli.quantities import budget
 from dse.sweep import StudyError, read_study, runs_of
 
@@ -71,6 +72,12 @@ def test_what_is_wrong_is_named(folder: Path, old: str, new: str, message: str) 
         read_study(write(folder, GOOD.replace(old, new)), budget)
     assert "study.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_platforms_are_checked_before_anything_runs(folder: Path) -> None:
+    study = write(folder, GOOD.replace('"siracusa"', '"nochip"').replace('"own.toml"', '"gap8"'))
+    with pytest.raises(StudyError, match=r"study\.toml: platforms: nochip: no such platform"):
+        read_study(study, budget, load_platform)
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
