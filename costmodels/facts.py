@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from costmodels.errors import PlatformError
 
 HOW = ("READ", "SIM", "DERIVED", "FIT", "RECALLED", "ASSUMED", "MEASURED")
 POSITIVE: Mapping[str, Any] = types.MappingProxyType({"positive": True})
+
+MOST = 1e15
+"""No fact is larger: prices stay far from where doubles lose whole cycles (2^53) or overflow."""
 
 Value = bool | int | float | str | tuple[Any, ...]
 
@@ -63,15 +66,15 @@ class Reader:
 
     def _field(self, hint: Any, raw: object, key: str, field: dataclasses.Field[Any]) -> object:
         value = self._value(_without_none(hint), raw, key)
-        if _is_number(value):
-            self._check_sign(typing.cast(float, value), key, bool(field.metadata.get("positive")))
+        for number in _numbers(value):
+            self._check_number(number, key, bool(field.metadata.get("positive")))
         return value
 
-    def _check_sign(self, value: float, key: str, positive: bool) -> None:
-        if value != value or value in (float("inf"), float("-inf")):
-            raise self.fail(key, f"is {value}", "must be finite")
+    def _check_number(self, value: float, key: str, positive: bool) -> None:
         if value < 0 or (positive and value == 0):
             raise self.fail(key, f"is {value}", f"must be {'greater than 0' if positive else '0 or greater'}")
+        if not value <= MOST:
+            raise self.fail(key, f"is {value}", f"must be finite, and at most {MOST:g}")
 
     def _value(self, hint: Any, raw: object, key: str) -> object:
         if dataclasses.is_dataclass(hint):
@@ -91,7 +94,7 @@ class Reader:
             return self.record(classes[0], body, key, name=name)
         kinds = {kind: cls for cls in classes for kind in typing.get_args(typing.get_type_hints(cls)["kind"])}
         kind = body.get("kind") if isinstance(body, Mapping) else None
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             problem = "missing" if kind is None else f"is {kind!r}"
             raise self.fail(_join(key, "kind"), problem, f"must be one of {', '.join(kinds)}")
         return self.record(kinds[kind], body, key, name=name)
@@ -199,8 +202,13 @@ def _has_numbers(hint: Any) -> bool:
     return hint in (int, float)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _numbers(value: object) -> Iterator[float]:
+    """The numbers of a field's value, also those in arrays of arrays."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
 
 
 def _kind(raw: object) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from costmodels.facts import POSITIVE
 
 Window = tuple[int, int]
 
@@ -20,14 +22,14 @@ class NpuConstraints:
     """
 
     layout: str
-    windows: tuple[Window, ...]
-    depthwise_windows: tuple[Window, ...]
-    strides: tuple[Window, ...]
+    windows: tuple[Window, ...] = field(metadata=POSITIVE)
+    depthwise_windows: tuple[Window, ...] = field(metadata=POSITIVE)
+    strides: tuple[Window, ...] = field(metadata=POSITIVE)
     max_padding: int
-    scale_bits: int
+    scale_bits: int = field(metadata=POSITIVE)
     max_shift: int
-    k_in_tile: tuple[tuple[Window, int], ...]
-    k_out_tile: int
-    depthwise_tile: int
+    k_in_tile: tuple[tuple[Window, int], ...] = field(metadata=POSITIVE)
+    k_out_tile: int = field(metadata=POSITIVE)
+    depthwise_tile: int = field(metadata=POSITIVE)
     input_types: tuple[str, ...] = ("uint8", "int8")
     output_types: tuple[str, ...] = ("uint8", "int8")

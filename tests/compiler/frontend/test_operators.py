@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.compiler.frontend.cases import CASES, Case
-from tests.compiler.frontend.models import build, imported, kinds
+from tests.compiler.frontend.models import Weight, build, imported, kinds
 from tests.e2e.agreement import layers
 
 
@@ -33,7 +33,13 @@ def test_sums_too_wide_for_one_step_are_noted(tmp_path: Path) -> None:
 
     def notes(channels: int) -> list[str]:
         ends = np.where(np.random.default_rng(1).random((8, channels, 3, 3)) < 0.5, -127, 127)
-        weights = {"w": ends.astype(np.int8), "ws": 0.01, "s": 0.02, "t": 4.0, "z": np.array(0, np.int8)}
+        weights: dict[str, Weight] = {
+            "w": ends.astype(np.int8),
+            "ws": 0.01,
+            "s": 0.02,
+            "t": 4.0,
+            "z": np.array(0, np.int8),
+        }
         body = """q = QuantizeLinear(x, s, z) d = DequantizeLinear(q, s, z) v = DequantizeLinear(w, ws)
         c = Conv(d, v) p = QuantizeLinear(c, t, z) y = DequantizeLinear(p, t, z)"""
         model = build(body, weights, inputs=f"float[1,{channels},5,5] x")
