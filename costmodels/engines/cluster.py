@@ -2,8 +2,8 @@
 
 Sources: HARDWARE.md section "Cluster kernels" (4x2 register blocks of 6 loads and 8 dot products on four
 int8 lanes, 15 cycles of set-up a block, 13 a requantised output; leftovers of Co%4, odd pixels and K%4;
-work divided with ceil rounding). The portable C kernels (kernel style "rv32imc") are the same nest with
-other coefficients: four scalar steps unrolled in place of one vector step.
+work divided with ceil rounding). The portable C kernels have an engine of their own that counts their own
+loops: costmodels/engines/portable.
 """
 
 from __future__ import annotations
