@@ -18,7 +18,7 @@ from dse.front.bound import bound_of_region
 from dse.limits import Limits, limits_of, overflow
 from dse.network import Problem, build_problem, near_problem
 from dse.options import Effort, OptionsRequest, Sets
-from dse.options.pins import check_pins
+from dse.options.pin_check import check_pins
 from dse.outer import Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting
 from dse.reachable import caps_of, why_infeasible
@@ -48,10 +48,7 @@ class ProblemEvaluator:
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        platform = self.task.platform
-        engines = tuple(engine.name for engine in platform.engines)
-        points = tuple(point.name for point in platform.operating_points)
-        check_pins(self.task.pins, self.graph, engines, points)
+        check_pins(self.task.pins, self.graph, self.task.platform, self.task.io_home)
         self.limits  # noqa: B018  raises TaskError for a home that the platform does not have
 
     @property

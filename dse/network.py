@@ -10,7 +10,7 @@ import numpy as np
 from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph, Operator, Space
 from dse.options import LayerOptions, OptionsRequest, Sets, layer_options, layer_sets
-from dse.options.pins import LayerPins, layer_pins
+from dse.options.pins import LayerPins, Place, layer_pins
 from dse.solver.problem import Layer, Move, Network, Tensor
 from dse.task import Pin
 
@@ -80,11 +80,12 @@ def build_problem(
     """
     tensors = _tensors(graph, request.homes, io_home)
     index = {tensor.name: k for k, tensor in enumerate(graph.tensors)}
+    ends = frozenset((*graph.inputs, *graph.outputs))
     cache: dict[object, tuple[LayerOptions, tuple[Move, ...]]] = {}
     layers, options = [], []
     for op in graph.operators:
         space = op.space(graph.by_name)
-        pinned = layer_pins(pins, op.name, space)
+        pinned = layer_pins(pins, Place(op, space, request.platform, ends))
         sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
         key = (signature(op, space, blockers.get(op.name, ()), pinned), sizes)
         if key not in cache:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from compiler.deployment import L1, L2
 from dse.limits import Limits
 from dse.network import Problem
+from dse.options.pin_check import pins_around
+from dse.options.pins import pin_text
 from dse.points import Infeasible
 from dse.solver.bottleneck import Caps, Counted
 from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
@@ -35,7 +37,9 @@ def why_infeasible(task: Task, limits: Limits, problem: Problem) -> Infeasible |
         return None
     stuck = stuck_layer(network)
     if stuck is not None:
-        raise TaskError(f"pins leave layer {network.layers[stuck].name} no way to run")
+        layer = network.layers[stuck].name
+        acting = ", ".join(map(pin_text, pins_around(task.pins, task.module.main, layer)))
+        raise TaskError(f"pins {acting} leave layer {layer} no way to run")
     level, need, there = next(_overflows(problem, limits))
     return Infeasible(level, need, there, _largest(problem), _levers(task, limits, level))
 

@@ -76,7 +76,7 @@ def _problem(it: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="FILE|LAYER.DECISION=VALUE",
-        help=f"take a decision yourself ({', '.join(q.DECISIONS)}); layer * means all",
+        help=f"take a decision yourself ({', '.join(q.DECISIONS)}); layer * means all that can",
     )
     it.add_argument("--io-home", choices=q.LEVEL_NAMES[:3], help="level of network inputs and outputs")
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from compiler.deployment import LEVELS
-from compiler.ir import Dim, Graph, Space
+from compiler.deployment import WEIGHT_MEMORIES
+from compiler.ir import Dim, Operator, Space
+from compiler.ops.engines import npu_blockers
+from costmodels.engines import Engine
+from costmodels.engines.npu import NpuEngine
+from costmodels.platform import Platform
 from dse.options.homes import HomeChoice
 from dse.task import Pin, TaskError
 
@@ -21,92 +25,129 @@ DECISIONS = (
     "params_home",
     "operating_point",
 )
+EVERY = "*"
 
 
 class PinError(TaskError):
     """A pin that names no layer, no decision, or a value that this layer cannot have; one clear line."""
 
 
+def pin_text(pin: Pin) -> str:
+    """The pin as it is written on the command line."""
+    return f"{pin.layer}.{pin.decision}={pin.value}"
+
+
 @dataclass(frozen=True)
 class LayerPins:
-    """The pins of one layer, parsed; None where free."""
+    """The pins of one layer, parsed; None where free. input_homes: of every input, () if all are free."""
 
     engine: str | None = None
     tile: tuple[tuple[str, int], ...] = ()
     order: tuple[str, ...] | None = None
     split: tuple[str, ...] | None = None
     buffering: int | None = None
-    input_home: str | None = None
+    input_homes: tuple[str | None, ...] = ()
     output_home: str | None = None
     params_home: str | None = None
 
     def allows(self, choice: HomeChoice) -> bool:
         """Whether a choice of homes keeps to the pins."""
+        inputs = zip(self.input_homes, choice.inputs, strict=False)
         return (
-            (self.input_home is None or all(home == self.input_home for home in choice.inputs))
+            all(pinned in (None, home) for pinned, home in inputs)
             and self.output_home in (None, choice.output)
             and (self.params_home is None or choice.params in ("-", self.params_home))
         )
 
 
-def check_pins(pins: Sequence[Pin], graph: Graph, engines: Sequence[str], points: Sequence[str]) -> None:
-    """Raises PinError for a pin on an unknown layer, decision, engine, level or operating point."""
-    names = {op.name for op in graph.operators}
-    for pin in pins:
-        if pin.layer != "*" and pin.layer not in names:
-            some = ", ".join(sorted(names)[:8])
-            raise PinError(f"pin {pin.layer}.{pin.decision}: no layer {pin.layer}; layers are {some}, ...")
-        if pin.decision not in DECISIONS:
-            raise PinError(
-                f"pin {pin.layer}.{pin.decision}: no such decision; there are {', '.join(DECISIONS)}"
-            )
-        if pin.decision == "engine" and pin.value not in engines:
-            raise PinError(f"pin {pin.layer}.engine={pin.value}: engines are {', '.join(engines)}")
-        if pin.decision == "operating_point" and (pin.value not in points or pin.layer != "*"):
-            raise PinError(
-                f"pin {pin.layer}.operating_point={pin.value}: say *.operating_point={'|'.join(points)}"
-            )
-        if pin.decision.endswith("_home") and pin.value not in LEVELS:
-            raise PinError(f"pin {pin.layer}.{pin.decision}={pin.value}: levels are {', '.join(LEVELS)}")
-    for op in graph.operators:
-        layer_pins(pins, op.name, op.space(graph.by_name))
+@dataclass(frozen=True)
+class Place:
+    """A layer on a platform, as far as pins must know it. ends: inputs and outputs of the network, whose home
+    is not the layers' to choose."""
+
+    op: Operator
+    space: Space
+    platform: Platform
+    ends: Collection[str] = field(default=())
+
+    def blockers(self, engine: str) -> tuple[str, ...]:
+        """Why the layer cannot run on an engine."""
+        return engine_blockers(self.op, self.platform.engine_of[engine])
+
+    def weight_memory_blocker(self) -> str:
+        """Why the layer's weights cannot lie in a weight memory; empty: they can."""
+        npus = [engine for engine in self.platform.engines if isinstance(engine, NpuEngine)]
+        if not npus or not self.op.has_weights:
+            return "only weights that an NPU reads can lie there"
+        reasons = [npu_blockers(self.op, npu.constraints) for npu in npus]
+        return "" if not all(reasons) else f"no NPU runs the layer ({reasons[0][0]})"
 
 
-def layer_pins(pins: Sequence[Pin], layer: str, space: Space) -> LayerPins:
-    """The pins of a layer; a pin on the layer itself goes before one on all layers ("*").
+def engine_blockers(op: Operator, engine: Engine) -> tuple[str, ...]:
+    """Why `op` cannot run on `engine`; empty: it can."""
+    return npu_blockers(op, engine.constraints) if isinstance(engine, NpuEngine) else ()
 
-    Raises PinError where a value cannot be read or does not exist in this space.
+
+def layer_pins(pins: Sequence[Pin], place: Place) -> LayerPins:
+    """The pins of a layer. Its own go before those on all layers ("*"), which hold where they can: a layer
+    that cannot run on the engine, has no such order or split, or whose weights cannot lie there, is free; a
+    tile longer than the dimension is the whole dimension; inputs and outputs of the network stay at home.
+
+    Raises PinError where a value cannot be read or does not exist for this layer.
     """
-    chosen = {pin.decision: pin.value for pin in pins if pin.layer == "*"}
-    own = {pin.decision: pin.value for pin in pins if pin.layer == layer}
-    chosen |= own
+    every = {pin.decision: pin for pin in pins if pin.layer == EVERY}
+    own = {pin.decision: pin for pin in pins if pin.layer == place.op.name}
+    chosen: Mapping[str, Pin] = every | own
+
     return LayerPins(
-        engine=chosen.get("engine"),
-        tile=_tile(layer, chosen.get("tile"), space, "tile" in own),
-        order=_order(layer, chosen.get("order"), space, "order" in own),
-        split=_split(layer, chosen.get("split"), space, "split" in own),
-        buffering=_buffering(layer, chosen.get("buffering")),
-        input_home=chosen.get("input_home"),
-        output_home=chosen.get("output_home"),
-        params_home=chosen.get("params_home"),
+        engine=_engine(place, chosen.get("engine")),
+        tile=_tile(place, chosen.get("tile")),
+        order=_listed(place, chosen.get("order"), "-", place.space.orders),
+        split=_listed(place, chosen.get("split"), ",", place.space.spec.splits),
+        buffering=_buffering(chosen.get("buffering")),
+        input_homes=_input_homes(place, chosen.get("input_home")),
+        output_home=_home(place, chosen.get("output_home"), place.op.output),
+        params_home=_params_home(place, chosen.get("params_home")),
     )
 
 
-def _tile(layer: str, text: str | None, space: Space, strict: bool) -> tuple[tuple[str, int], ...]:
-    if text is None:
+def _engine(place: Place, pin: Pin | None) -> str | None:
+    if pin is None:
+        return None
+    blockers = place.blockers(pin.value)
+    if blockers and pin.layer != EVERY:
+        raise PinError(f"pin {pin_text(pin)}: {'; '.join(blockers)}")
+    return None if blockers else pin.value
+
+
+def _tile(place: Place, pin: Pin | None) -> tuple[tuple[str, int], ...]:
+    if pin is None:
         return ()
-    dims = {dim.name: dim for dim in space.dims}
-    sizes = []
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        dim = dims.get(name.strip())
-        if dim is None and not strict:
+    dims = {dim.name: dim for dim in place.space.dims}
+    known = ", ".join(_sizes(dim) for dim in place.space.dims if dim.tileable)
+    sizes: dict[str, int] = {}
+    for name, size, part in tile_parts(pin):
+        dim = dims.get(name)
+        if dim is None and pin.layer == EVERY:
             continue
-        known = ", ".join(_sizes(d) for d in space.dims if d.tileable)
-        if dim is None or not value.strip().isdecimal() or not _tiles(dim, int(value)):
-            raise PinError(f"pin {layer}.tile={text}: {part!r} is not one of {known}")
-        sizes.append((dim.name, int(value)))
-    return tuple(sizes)
+        size = min(size, dim.extent) if dim is not None and pin.layer == EVERY else size
+        if dim is None or not _tiles(dim, size):
+            raise PinError(f"pin {pin_text(pin)}: layer {place.op.name}: {part!r} is not one of {known}")
+        sizes[name] = size
+    return tuple(sizes.items())
+
+
+def tile_parts(pin: Pin) -> Iterator[tuple[str, int, str]]:
+    """(dimension, size, as written) of every part of a tile. Raises PinError."""
+    seen = set()
+    for part in pin.value.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if not name or not value.isdecimal():
+            raise PinError(f"pin {pin_text(pin)}: {part!r} is no size; write tile=y=8,x=32")
+        if name in seen:
+            raise PinError(f"pin {pin_text(pin)}: {name} is given twice")
+        seen.add(name)
+        yield name, int(value), part
 
 
 def _sizes(dim: Dim) -> str:
@@ -118,33 +159,42 @@ def _tiles(dim: Dim, size: int) -> bool:
     return size == dim.extent or (1 <= size < dim.extent and dim.tileable and size % dim.granule == 0)
 
 
-def _order(layer: str, text: str | None, space: Space, strict: bool) -> tuple[str, ...] | None:
-    if text is None:
+def _listed(
+    place: Place, pin: Pin | None, separator: str, known: Sequence[tuple[str, ...]]
+) -> tuple[str, ...] | None:
+    """A loop order or a split out of those that the layer has."""
+    if pin is None:
         return None
-    order = tuple(text.split("-"))
-    if order in space.orders:
-        return order
-    if strict:
-        known = ", ".join("-".join(o) for o in space.orders)
-        raise PinError(f"pin {layer}.order={text}: orders are {known}")
-    return None
-
-
-def _split(layer: str, text: str | None, space: Space, strict: bool) -> tuple[str, ...] | None:
-    if text is None:
+    value = tuple(part for part in pin.value.split(separator) if part)
+    if value in known:
+        return value
+    if pin.layer == EVERY:
         return None
-    split = tuple(part for part in text.split(",") if part)
-    if split in space.spec.splits:
-        return split
-    if strict:
-        known = "; ".join(",".join(s) for s in space.spec.splits)
-        raise PinError(f"pin {layer}.split={text}: splits are {known}")
-    return None
+    there = "; ".join(separator.join(each) for each in known)
+    raise PinError(f"pin {pin_text(pin)}: {pin.decision}s of {place.op.name} are {there}")
 
 
-def _buffering(layer: str, text: str | None) -> int | None:
-    if text is None:
+def _buffering(pin: Pin | None) -> int | None:
+    if pin is None:
         return None
-    if text not in ("1", "2"):
-        raise PinError(f"pin {layer}.buffering={text}: must be 1 or 2")
-    return int(text)
+    if pin.value not in ("1", "2"):
+        raise PinError(f"pin {pin_text(pin)}: must be 1 or 2")
+    return int(pin.value)
+
+
+def _input_homes(place: Place, pin: Pin | None) -> tuple[str | None, ...]:
+    return () if pin is None else tuple(_home(place, pin, name) for name in place.op.inputs)
+
+
+def _home(place: Place, pin: Pin | None, tensor: str) -> str | None:
+    """The home that a pin gives a tensor; a pin on all layers leaves ends of the network alone."""
+    return None if pin is None or (pin.layer == EVERY and tensor in place.ends) else pin.value
+
+
+def _params_home(place: Place, pin: Pin | None) -> str | None:
+    if pin is None:
+        return None
+    blocker = place.weight_memory_blocker() if pin.value in WEIGHT_MEMORIES else ""
+    if blocker and pin.layer != EVERY:
+        raise PinError(f"pin {pin_text(pin)}: {blocker}")
+    return None if blocker else pin.value

@@ -10,15 +10,13 @@ import numpy as np
 
 from compiler.deployment import WEIGHT_MEMORIES, LayerPlan
 from compiler.ir import Operator, Space
-from compiler.ops.engines import npu_blockers
 from compiler.schedule.footprint import Footprint
-from costmodels.engines.npu import NpuEngine
 from costmodels.pipeline import kernel_time
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
 from dse.options.homes import NONE, HomeChoice, Mode, modes
-from dse.options.pins import LayerPins, PinError
+from dse.options.pins import LayerPins, engine_blockers
 from dse.options.prices import RESIDENT, Combination, PricedRows, Pricer
 from dse.solver.pareto import FloatArray, nondominated
 
@@ -143,14 +141,11 @@ def _useful(sets: Sequence[Candidates], options: Sequence[Option]) -> tuple[Cand
 def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerPins) -> Sets:
     """Tilings of a layer on every engine that may run it, in every order that pins allow.
 
-    The same at every operating point. Raises PinError where a pinned engine cannot run the layer.
+    The same at every operating point.
     """
     sets: list[Candidates] = []
     for engine in request.platform.engines:
-        blockers = npu_blockers(op, engine.constraints) if isinstance(engine, NpuEngine) else ()
-        if pins.engine == engine.name and blockers:
-            raise PinError(f"pin {op.name}.engine={engine.name}: {'; '.join(blockers)}")
-        if pins.engine in (None, engine.name) and not blockers:
+        if pins.engine in (None, engine.name) and not engine_blockers(op, engine):
             effort = replace(request.effort, pinned=pins.tile)
             sets += layer_candidates(op, space, engine, request.l1_bytes, effort)
     return tuple(c for c in sets if pins.order in (None, c.order))

@@ -19,7 +19,7 @@ from costmodels.platform import Platform, load_platform
 from dse.options import Effort, LayerOptions, OptionsRequest, layer_options, layer_sets
 from dse.options.candidates import measure
 from dse.options.homes import NONE, HomeChoice, modes, resident_bytes, streams
-from dse.options.pins import LayerPins, layer_pins
+from dse.options.pins import LayerPins, Place, layer_pins
 from dse.solver.pareto import nondominated
 from dse.task import Pin
 from tests.compiler.networks import every_operator
@@ -176,7 +176,7 @@ def test_pins_leave_only_what_they_say(decision: str) -> None:
     value, holds = PINNED[decision]
     graph = every_operator(7)
     op = next(op for op in graph.operators if op.name == "point")
-    pins = layer_pins((Pin("point", decision, value),), "point", op.space(graph.by_name))
+    pins = layer_pins((Pin("point", decision, value),), Place(op, op.space(graph.by_name), SIRACUSA))
     options = options_of(graph, "point", request_of(SIRACUSA), pins)
     seen = [
         holds(options.plan(number, row, "point"), option.choice)
