@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from compiler.deployment import L2, L3
+from dse.axes.sampled import ArenaCap, FarthestActivations, L1Cap, L1Weights, OperatingPointAxis, SampledAxis
 from dse.limits import Limits
 from dse.points import Axis, OuterSetting, frozen_choices
 from dse.solver.columns import resident_bytes
@@ -24,41 +25,47 @@ Needs = tuple[tuple[str, MinimumMemory], ...]
 
 @dataclass(frozen=True)
 class OuterSpace:
-    """Labels of every axis; the first or last of each is what a seed takes unless it says otherwise.
+    """Every sampled axis with its labels; the roomiest is what a seed takes unless it says otherwise.
 
     needs: least memory by the farthest level where activations may live, where that fits.
     """
 
-    l1: tuple[str, ...]
-    arena: tuple[str, ...]
-    l1_weights: tuple[str, ...]
-    points: tuple[str, ...]
-    activations: tuple[str, ...]
+    l1: L1Cap
+    arena: ArenaCap
+    l1_weights: L1Weights
+    points: OperatingPointAxis
+    activations: FarthestActivations
     default_point: str
     needs: Needs
 
     @property
+    def sampled(self) -> tuple[SampledAxis, ...]:
+        """Every sampled axis but the position, with its labels for this task."""
+        return (self.l1, self.arena, self.l1_weights, self.points, self.activations)
+
+    @property
     def axes(self) -> tuple[Axis, ...]:
         """What Optuna decides; what the task leaves no choice in is not an axis."""
-        axes = (
-            Axis("l1", self.l1, "cap on L1, so that layers leave room for each other"),
-            Axis("arena", self.arena, "cap on live tensors and stages in L2; the rest may hold weights"),
-            Axis("l1_weights", self.l1_weights, "bytes of L1 set aside for resident parameters"),
-            Axis("operating_point", self.points, "voltage and clocks"),
-            Axis("activations", self.activations, "the farthest level where activations may live"),
-        )
-        return tuple(axis for axis in axes if len(axis.choices) > 1)
+        return tuple(axis.parameter for axis in self.sampled if len(axis.choices) > 1)
+
+    @property
+    def _base(self) -> dict[str, str]:
+        """The roomiest labels: what stands where nothing else is said."""
+        return {
+            self.l1.name: self.l1.choices[-1],
+            self.arena.name: self.arena.choices[-1],
+            self.l1_weights.name: self.l1_weights.choices[0],
+            self.points.name: self.default_point,
+            self.activations.name: L2,
+        }
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
         """The setting that sampled choices stand for; a missing choice is the only one there is."""
-        return OuterSetting(
-            l1_bytes=int(choices.get("l1", self.l1[-1])),
-            arena_bytes=int(choices.get("arena", self.arena[-1])),
-            operating_point=choices.get("operating_point", self.default_point),
-            l3_activations=choices.get("activations", L2) == L3,
-            position=position,
-            l1_weights_bytes=int(choices.get("l1_weights", self.l1_weights[0])),
-        )
+        labels = self._base | dict(choices)
+        setting = OuterSetting(0, 0, self.default_point, False, position)
+        for axis in self.sampled:
+            setting = axis.apply(setting, labels[axis.name])
+        return setting
 
     def seeds(self) -> tuple[Seed, ...]:
         """The least memory, the roomiest settings, both ladders down at once, then one at a time.
@@ -67,14 +74,14 @@ class OuterSpace:
         """
         found = [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
         found += [(self._choices(), 0.0), (self._choices(), 1.0)]
-        for point, label in product(self.points, self.l1_weights):
+        for point, label in product(self.points.choices, self.l1_weights.choices):
             found.append((self._choices(operating_point=point, l1_weights=label), 0.5))
-        steps = max(len(self.arena), len(self.l1))
-        for share in np.linspace(1, 0, steps)[1:-1]:
-            l1, arena = (labels[round(share * (len(labels) - 1))] for labels in (self.l1, self.arena))
+        ladders = (self.l1.choices, self.arena.choices)
+        for share in np.linspace(1, 0, max(map(len, ladders)))[1:-1]:
+            l1, arena = (labels[round(share * (len(labels) - 1))] for labels in ladders)
             found.append((self._choices(l1=l1, arena=arena), 0.0))
-        found += [(self._choices(arena=label), 0.0) for label in self.arena[-2::-1]]
-        found += [(self._choices(l1=label), 0.0) for label in self.l1[-2::-1]]
+        found += [(self._choices(arena=label), 0.0) for label in self.arena.choices[-2::-1]]
+        found += [(self._choices(l1=label), 0.0) for label in self.l1.choices[-2::-1]]
         return tuple(seed for number, seed in enumerate(found) if seed not in found[:number])
 
     def _needs_l3(self, choices: Mapping[str, str]) -> bool:
@@ -86,13 +93,7 @@ class OuterSpace:
         return near is None or l1 < near.l1_total_bytes or arena < near.arena_bytes
 
     def _choices(self, **wanted: str) -> Mapping[str, str]:
-        base = {
-            "l1": self.l1[-1],
-            "arena": self.arena[-1],
-            "l1_weights": self.l1_weights[0],
-            "operating_point": self.default_point,
-            "activations": L2,
-        } | wanted
+        base = self._base | wanted
         if "activations" not in wanted and self._needs_l3(base):
             base["activations"] = L3
         names = {axis.name for axis in self.axes}
@@ -114,11 +115,11 @@ def outer_space(
     l1_high = min(limits.l1_bytes, limits.on_chip_bytes)
     arena_high = min(limits.l2_bytes, limits.on_chip_bytes, _most_arena_bytes(network))
     return OuterSpace(
-        l1=_ladder({need.l1_total_bytes for _, need in needs}, l1_high, L1_STEPS),
-        arena=_ladder({need.arena_bytes for _, need in needs}, arena_high, ARENA_STEPS),
-        l1_weights=_l1_weights(l1_high, network, needs),
-        points=points,
-        activations=(L2, L3) if limits.has_l3 else (L2,),
+        l1=L1Cap(_ladder({need.l1_total_bytes for _, need in needs}, l1_high, L1_STEPS)),
+        arena=ArenaCap(_ladder({need.arena_bytes for _, need in needs}, arena_high, ARENA_STEPS)),
+        l1_weights=L1Weights(_l1_weights(l1_high, network, needs)),
+        points=OperatingPointAxis(points),
+        activations=FarthestActivations((L2, L3) if limits.has_l3 else (L2,)),
         default_point=default_point,
         needs=needs,
     )

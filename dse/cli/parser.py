@@ -35,7 +35,7 @@ def parser() -> Parser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     plan = (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard)
-    for add in (*plan, _platforms, _validate, _calibrate):
+    for add in (*plan, _platforms, _axes, _validate, _calibrate):
         add(commands)
     return top
 
@@ -160,6 +160,14 @@ def _dashboard(commands: _Commands[Parser]) -> None:
 def _platforms(commands: _Commands[Parser]) -> None:
     it = _command(commands, "platforms", "list platforms, or every number of one with its source")
     it.add_argument("name", nargs="?", metavar="NAME|FILE")
+    _format(it)
+
+
+def _axes(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "axes", "every decision of the design space; with a model, how many choices")
+    it.add_argument("model", nargs="?", type=Path, metavar="MODEL.onnx")
+    it.add_argument("--platform", default="siracusa", metavar="NAME|FILE", help="default: siracusa")
+    it.add_argument("--budget", type=q.budget, metavar="SIZE", help="as for explore; default: no cap")
     _format(it)
 
 

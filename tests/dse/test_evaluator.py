@@ -154,7 +154,7 @@ def test_every_point_honours_its_pin(decision: str, value: str) -> None:
 def test_parameters_that_are_pinned_to_l1_get_their_share() -> None:
     pins = tuple(Pin(op.name, "params_home", "l1") for op in GRAPH.operators if op.has_weights)
     evaluator = evaluator_of(task_of(GRAPH, pins=pins))
-    least = int(evaluator.space.l1_weights[0])
+    least = int(evaluator.space.l1_weights.choices[0])
     found = points_of(evaluator, 3)
     assert found
     for _, point in found:
