@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.deployment import L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
+from compiler.deployment import DIRECT, L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.ir import Graph, Operator, TileCall
 from compiler.ir.operator import BOTH, TABLES
 from compiler.program import LayerProgram, Transfer
@@ -70,6 +70,7 @@ def walk_counts(layer: LayerProgram, spec: KernelSpec) -> Counts:
             links[move.link, "bytes"] += move.bytes
 
     add(layer.before)
+    add(prefetch.move for prefetch in layer.prefetches)
     for step in layer.walk():
         add(step.loads)
         calls += 1
@@ -101,7 +102,10 @@ def stream_rows(
 
 
 def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deployment) -> Counts:
-    """Counts of one layer in closed form, from the tiling's sums; nothing is walked."""
+    """Counts of one layer in closed form, from the tiling's sums; nothing is walked.
+
+    Without what it prefetches for later layers, see `prefetch_counts`.
+    """
     space = op.space(graph.by_name)
     grid = plan_grid(space, plan)
     rows: list[Row] = []
@@ -118,7 +122,9 @@ def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deplo
     home = deployment.param_home_of[op.name]
     in_memory = home in WEIGHT_MEMORIES
     params = param_traffic(grid, op, plan.order, plan.layout, frozenset((TABLES,)) if in_memory else BOTH)
-    add(L2 if in_memory else home, plan.staging[-2], False, params, int(params.region_bytes[0]))
+    there = in_memory or plan.prefetch > 0
+    near = (L2, DIRECT) if there else (home, plan.staging[-2])
+    add(*near, False, params, int(params.region_bytes[0]))
     output = operand_traffic(grid, space.output, plan.order)
     add(deployment.home_of[op.output], plan.staging[-1], True, output, graph.by_name[op.output].bytes)
     extents, counts = grid.classes
@@ -128,9 +134,18 @@ def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deplo
     return total_counts([alone, *(Counts(0, 0, 0, ((name, LinkCount(*row)),)) for name, *row in rows)])
 
 
+def prefetch_counts(graph: Graph, op: Operator, plan: LayerPlan) -> Counts:
+    """The one copy that brings a layer's parameters from L3 to their stage."""
+    grid = plan_grid(op.space(graph.by_name), plan)
+    region = int(param_traffic(grid, op, plan.order, plan.layout, BOTH).region_bytes[0])
+    return Counts(0, 0, 0, (("_".join((L3, L2)), LinkCount(1, 1, region)),))
+
+
 def predict_counts(graph: Graph, deployment: Deployment) -> tuple[Counts, ...]:
-    """Counts of every layer in closed form."""
+    """Counts of every layer in closed form. A prefetch counts where it is started."""
+    pairs = tuple(zip(graph.operators, deployment.plans, strict=True))
+    started = [[prefetch_counts(graph, *pairs[k]) for k in ks] for ks in deployment.prefetches_from]
     return tuple(
-        predict_layer(graph, op, plan, deployment)
-        for op, plan in zip(graph.operators, deployment.plans, strict=True)
+        total_counts([predict_layer(graph, op, plan, deployment), *copies])
+        for (op, plan), copies in zip(pairs, started, strict=True)
     )

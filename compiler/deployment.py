@@ -36,6 +36,8 @@ class LayerPlan:
     staging, one entry each for every input, then parameters, then output: "direct" where the home is
     on the L1 side of L3, else how L3 reaches L1 through L2: "whole" tensor before (after) the layer,
     or "tile" by tile.
+    prefetch: how many layers ahead of this one the copy of its parameters from L3 to their whole stage is
+    started, to run under what computes there; 0: when the layer itself starts.
     """
 
     operator: str
@@ -46,6 +48,7 @@ class LayerPlan:
     split: tuple[str, ...]
     buffering: int
     staging: tuple[str, ...]
+    prefetch: int = 0
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
@@ -100,6 +103,15 @@ class Deployment:
         """Buffers by (level, name)."""
         return MappingProxyType({(b.level, b.name): b for b in self.buffers})
 
+    @cached_property
+    def prefetches_from(self) -> tuple[tuple[int, ...], ...]:
+        """By layer the numbers of the later ones whose parameters begin to arrive under it, in order."""
+        found: list[list[int]] = [[] for _ in self.plans]
+        for number, plan in enumerate(self.plans):
+            if plan.prefetch:
+                found[number - plan.prefetch].append(number)
+        return tuple(map(tuple, found))
+
     def peak_bytes(self, level: str) -> int:
         """Highest byte that a level's arena uses."""
         return max((b.offset + b.bytes for b in self.buffers if b.level == level), default=0)
@@ -122,6 +134,7 @@ def _plan(data: Mapping[str, Any]) -> LayerPlan:
         split=tuple(map(str, data["split"])),
         buffering=int(data["buffering"]),
         staging=tuple(map(str, data["staging"])),
+        prefetch=int(data.get("prefetch", 0)),  # files from before there was any do not say
     )
 
 

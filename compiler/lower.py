@@ -7,13 +7,23 @@ parameter blocks, so that every block is one contiguous transfer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from compiler.deployment import L1, L2, L3, LEVELS, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.ir import Access, Graph, Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
-from compiler.program import Copy, LayerProgram, Loop, ParamStream, Place, Program, Stream, Transfer
+from compiler.program import (
+    Copy,
+    LayerProgram,
+    Loop,
+    ParamStream,
+    Place,
+    Prefetch,
+    Program,
+    Stream,
+    Transfer,
+)
 from compiler.schedule import check_deployment
 from compiler.schedule.footprint import plan_grid
 from compiler.tiling import Grid, operand_traffic, param_traffic
@@ -39,12 +49,25 @@ def lower(graph: Graph, deployment: Deployment) -> Program:
     for op, plan in zip(graph.operators, deployment.plans, strict=True):
         layers.append(_Lowering(graph, deployment, op, plan).layer(blob, boot))
     return Program(
-        layers=tuple(layers),
+        layers=_with_prefetches(layers, deployment.prefetches_from),
         inputs=tuple((name, _tensor(deployment, name)) for name in graph.inputs),
         outputs=tuple((name, _tensor(deployment, name)) for name in graph.outputs),
         boot=tuple(boot),
         blob=bytes(blob),
         arena_bytes=tuple((level, deployment.peak_bytes(level)) for level in LEVELS),
+    )
+
+
+def _with_prefetches(
+    layers: Sequence[LayerProgram], started: Sequence[Sequence[int]]
+) -> tuple[LayerProgram, ...]:
+    """The layers with the copies that they start for later ones, the next layer's first."""
+
+    def copies(numbers: Sequence[int]) -> tuple[Prefetch, ...]:
+        return tuple(Prefetch(k, move) for k in numbers for move in _param_fill(layers[k].params))
+
+    return tuple(
+        replace(layer, prefetches=copies(numbers)) for layer, numbers in zip(layers, started, strict=True)
     )
 
 
@@ -101,8 +124,9 @@ class _Lowering:
             output=output,
             accumulator=self._accumulator(),
             reduction=frozenset(dim.name for dim in space.dims if dim.reduction),
-            before=(*_fills(inputs), *_param_fill(params)),
+            before=(*_fills(inputs), *(() if self.plan.prefetch else _param_fill(params))),
             after=_drain(output),
+            prefetched=self.plan.prefetch > 0,
         )
 
     def _loops(self, space: Space) -> tuple[Loop, ...]:

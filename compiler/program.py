@@ -131,8 +131,20 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Prefetch:
+    """A copy of the parameters of a later layer (its number) to their stage in L2."""
+
+    layer: int
+    move: Transfer
+
+
+@dataclass(frozen=True)
 class LayerProgram:
-    """One layer: the loop nest in order, outermost first, and its streams."""
+    """One layer: the loop nest in order, outermost first, and its streams.
+
+    It runs so: wait for its own parameters if they were `prefetched`; copy what comes `before`, and wait;
+    start the `prefetches` for later layers, and do not wait; the loops; copy what comes `after`, and wait.
+    """
 
     operator: Operator
     engine: str
@@ -147,6 +159,8 @@ class LayerProgram:
     reduction: frozenset[str]
     before: tuple[Transfer, ...]
     after: tuple[Transfer, ...]
+    prefetched: bool = False
+    prefetches: tuple[Prefetch, ...] = ()
 
     @property
     def on_npu(self) -> bool:

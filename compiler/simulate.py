@@ -91,7 +91,7 @@ def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram, call: Kernel
 
 
 def _run_layer(machine: _Machine, graph: Graph, layer: LayerProgram) -> None:
-    for move in layer.before:
+    for move in (*layer.before, *(prefetch.move for prefetch in layer.prefetches)):
         machine.transfer(move)
     steps = layer.walk()
     step = next(steps)
@@ -117,7 +117,7 @@ def _run_layer(machine: _Machine, graph: Graph, layer: LayerProgram) -> None:
 
 def simulate(graph: Graph, program: Program, inputs: Mapping[str, IntArray]) -> Simulation:
     """Run a program on integer codes by input name; loads of the next tile happen before a call when
-    double buffered, as they may on the chip."""
+    double buffered, and prefetches when they are started, as they may on the chip."""
     machine = _Machine(program)
     for name, place in program.inputs:
         tensor = graph.by_name[name]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compiler.counts import predict_layer
+from compiler.counts import predict_layer, prefetch_counts, total_counts
 from compiler.deployment import LEVELS, Deployment, LayerPlan
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
@@ -24,13 +24,14 @@ CAUSES = ("compute", "setup", "load", "store", "staging")
 
 @dataclass(frozen=True)
 class _Layer:
-    """One planned layer with the homes of its operands."""
+    """One planned layer with the homes of its operands, and the later layers that it prefetches for."""
 
     graph: Graph
     op: Operator
     plan: LayerPlan
     homes: tuple[str, ...]
     params: str
+    prefetches: tuple[tuple[Operator, LayerPlan], ...]
 
 
 def _candidates(layer: _Layer) -> Candidates:
@@ -61,8 +62,11 @@ def _layers(graph: Graph, deployment: Deployment) -> list[_Layer]:
             plan,
             (*(deployment.home_of[name] for name in op.inputs), deployment.home_of[op.output]),
             deployment.param_home_of[op.name],
+            tuple((graph.operators[k], deployment.plans[k]) for k in started),
         )
-        for op, plan in zip(graph.operators, deployment.plans, strict=True)
+        for op, plan, started in zip(
+            graph.operators, deployment.plans, deployment.prefetches_from, strict=True
+        )
     ]
 
 
@@ -80,7 +84,8 @@ def estimate_layer(
     )
     # A load is what is left of a total, and so may miss zero by the total's rounding.
     causes = tuple((name, max(0.0, float(column[0]))) for name, column in zip(CAUSES, columns, strict=True))
-    counts = predict_layer(layer.graph, layer.op, layer.plan, deployment)
+    started = (prefetch_counts(layer.graph, *each) for each in layer.prefetches)
+    counts = total_counts([predict_layer(layer.graph, layer.op, layer.plan, deployment), *started])
     return LayerEstimate(
         name=layer.op.name,
         kind=layer.op.kind,
@@ -140,7 +145,8 @@ class Estimator:
         )
 
     def _layer(self, point: OperatingPoint, deployment: Deployment, layer: _Layer) -> LayerEstimate:
-        key = (point.name, layer.plan, layer.homes, layer.params)
+        later = tuple(plan for _, plan in layer.prefetches)
+        key = (point.name, layer.plan, layer.homes, layer.params, later)
         if key not in self._known:
             self._known[key] = estimate_layer(self.task.platform, point, deployment, layer)
         return self._known[key]

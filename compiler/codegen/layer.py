@@ -73,7 +73,7 @@ class ParamsC:
 
 @dataclass(frozen=True)
 class LayerC:
-    """Everything that the layer template prints."""
+    """Everything that the layer template prints. prefetches: (later layer, copy of its parameters)."""
 
     index: int
     title: str
@@ -85,6 +85,8 @@ class LayerC:
     reductions: tuple[int, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    prefetched: bool
+    prefetches: tuple[tuple[int, str], ...]
     call: tuple[str, ...]
 
     @property
@@ -246,5 +248,7 @@ def layer_c(index: int, layer: LayerProgram) -> LayerC:
         reductions=tuple(k for k, loop in enumerate(moving) if loop.dim in layer.reduction),
         before=tuple(_copy(move) for move in layer.before),
         after=tuple(_copy(move) for move in layer.after),
+        prefetched=layer.prefetched,
+        prefetches=tuple((each.layer, _copy(each.move)) for each in layer.prefetches),
         call=tuple(kernel_call(layer.operator, layer)),
     )

@@ -3,6 +3,7 @@
 Names: `t/<tensor>` an activation; `p/<layer>` resident parameters (`w/` and `q/` their weights and
 tables where a weight memory holds the weights); `s/<layer>/<stream>/<slot>` an L1 tile slot;
 `g/<layer>/<stream>/<slot>` an L2 stage between L3 and L1. Streams are in0, in1, ..., params, out, acc.
+Parameters that are prefetched occupy their stage from the layer that starts the copy.
 """
 
 from __future__ import annotations
@@ -76,6 +77,11 @@ def layer_buffers(
         yield L1, f"s/{op}/acc", need.accumulator
 
 
+def prefetched_stage(op: str) -> str:
+    """Name of the stage that a layer's parameters wait in when they were fetched whole."""
+    return f"g/{op}/params/0"
+
+
 def resident_buffers(op: str, need: Footprint, home: str) -> Iterator[tuple[str, str, int]]:
     """(level, name, bytes) of a layer's parameters that stay for the whole run."""
     if home in WEIGHT_MEMORIES:
@@ -112,5 +118,6 @@ def deployment_buffers(graph: Graph, decisions: Decisions) -> dict[str, tuple[Bu
         for level, name, size in resident_buffers(op.name, need, decisions.param_homes[op.name]):
             add(level, name, size, 0, total)
         for level, name, size in layer_buffers(plan, need, homes, whole, decisions.param_homes[op.name]):
-            add(level, name, size, step, step + 1)
+            ahead = plan.prefetch if name == prefetched_stage(op.name) else 0
+            add(level, name, size, step - ahead, step + 1)
     return {level: tuple(buffers) for level, buffers in sorted(found.items())}

@@ -36,10 +36,7 @@ def check_deployment(graph: Graph, deployment: Deployment) -> None:
     _check_layers(graph, deployment.plans)
     _check_homes("tensor", (t.name for t in graph.tensors), deployment.home_of, (L1, L2, L3))
     _check_homes("parameters of layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
-    needs = tuple(
-        _check_plan(graph, op, plan, deployment)
-        for op, plan in zip(graph.operators, deployment.plans, strict=True)
-    )
+    needs = tuple(_check_plan(graph, step, plan, deployment) for step, plan in enumerate(deployment.plans))
     decisions = Decisions(deployment.plans, needs, deployment.home_of, deployment.param_home_of)
     expected = deployment_buffers(graph, decisions)
     _check_buffers(expected, deployment.buffers)
@@ -66,8 +63,9 @@ def _check_homes(what: str, names: Iterable[str], homes: Mapping[str, str], lega
             )
 
 
-def _check_plan(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deployment) -> Footprint:
-    """Check one layer's decisions; returns what they need."""
+def _check_plan(graph: Graph, step: int, plan: LayerPlan, deployment: Deployment) -> Footprint:
+    """Check the decisions of the layer that runs at a step; returns what they need."""
+    op = graph.operators[step]
     space = op.space(graph.by_name)
     if plan.split and plan.split not in space.spec.splits:
         known = ", ".join("-".join(split) for split in space.spec.splits)
@@ -79,6 +77,7 @@ def _check_plan(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deploym
     if plan.on_npu and need.accumulator:
         raise _error(op, f"{plan.engine} cannot tile a reduction")
     _check_streams(op, plan, deployment, bool(need.region))
+    _check_prefetch(op, plan, deployment.param_home_of[op.name], step, bool(need.region))
     return need
 
 
@@ -103,6 +102,13 @@ def _check_streams(op: Operator, plan: LayerPlan, deployment: Deployment, has_pa
         legal = (TILE, WHOLE) if home == L3 else (DIRECT,)
         if staging not in legal and (has_params or name != "params"):
             raise _error(op, f"{name} is in {home}, staging must be {' or '.join(legal)}, is {staging}")
+
+
+def _check_prefetch(op: Operator, plan: LayerPlan, home: str, step: int, has_params: bool) -> None:
+    if not 0 <= plan.prefetch <= step:
+        raise _error(op, f"prefetch is {plan.prefetch} layers ahead, must be in 0..{step}")
+    if plan.prefetch and not (has_params and home == L3 and plan.staging[-2] == WHOLE):
+        raise _error(op, f"prefetch needs parameters in {L3} with staging {WHOLE}")
 
 
 def _check_buffers(expected: Mapping[str, tuple[Buffer, ...]], placed: tuple[PlacedBuffer, ...]) -> None:

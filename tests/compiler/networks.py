@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -169,6 +169,9 @@ def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()
         )
         plans.append(plan)
         needs.append(footprint(op, space, plan))
+    for step, (plan, need) in enumerate(zip(plans, needs, strict=True)):
+        if need.region and plan.staging[-2] == WHOLE and rng.random() < 0.7:
+            plans[step] = replace(plan, prefetch=rng.randint(0, step))
     return Decisions(tuple(plans), tuple(needs), homes, param_homes)
 
 

@@ -230,7 +230,7 @@ def test_a_level_that_is_not_there_holds_nothing() -> None:
 def test_lifetimes(seed: int) -> None:
     deployment = any_deployment(GRAPH, seed)
     spans = {buffer.name: (buffer.first, buffer.last) for buffer in deployment.buffers}
-    order = [op.name for op in GRAPH]
+    order, plans = [op.name for op in GRAPH], {plan.operator: plan for plan in deployment.plans}
     # From its producer to its last reader; sum_out is read by grouped and by pool.
     assert spans["t/x"] == (0, 1)
     assert spans["t/dense_out"] == (order.index("dense"), order.index("sum") + 1)
@@ -241,4 +241,5 @@ def test_lifetimes(seed: int) -> None:
         if kind in "pwq":
             assert span == (0, len(order)), name
         elif kind in "sg":
-            assert span == (order.index(layer), order.index(layer) + 1), name
+            ahead = plans[layer].prefetch if name == f"g/{layer}/params/0" else 0
+            assert span == (order.index(layer) - ahead, order.index(layer) + 1), name

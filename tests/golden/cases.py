@@ -6,7 +6,7 @@ Nothing is random, so that the texts depend on no library's generator.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,19 +30,24 @@ from tests.compiler.deployed import deployed
 
 @dataclass(frozen=True)
 class Made:
-    """An operator between its tensors, inputs first."""
+    """An operator between its tensors, inputs first; `earlier`: those that run before it."""
 
     op: Operator
     tensors: tuple[Tensor, ...]
+    earlier: tuple[Operator, ...] = ()
 
     @property
     def graph(self) -> Graph:
-        return Graph("main", self.tensors, (self.op,), self.op.inputs, (self.op.output,))
+        operators = (*self.earlier, self.op)
+        return Graph("main", self.tensors, operators, operators[0].inputs, (self.op.output,))
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A layer and its decisions: tile sizes where not whole, homes of (inputs and output, parameters)."""
+    """A layer and its decisions: tile sizes where not whole, homes of (inputs and output, parameters).
+
+    Earlier layers decide alike. prefetch: layers ahead of the last one at which its parameters set out.
+    """
 
     make: Callable[[], Made]
     tile: Mapping[str, int]
@@ -52,13 +57,22 @@ class Golden:
     param_staging: str = DIRECT
     buffering: int = 1
     layout: str = "plain"
+    prefetch: int = 0
 
     def deployment(self, name: str) -> tuple[Graph, Deployment]:
         """The deployment that `name` stands for."""
         graph = self.make().graph
-        op = graph.operators[0]
+        plans = tuple(self._plan(graph, op) for op in graph)
+        needs = [footprint(op, op.space(graph.by_name), plan) for op, plan in zip(graph, plans, strict=True)]
+        homes, params = (
+            dict.fromkeys(names, home)
+            for names, home in zip((graph.by_name, (op.name for op in graph)), self.homes, strict=True)
+        )
+        return graph, deployed(graph, Decisions(plans, tuple(needs), homes, params), name=name)
+
+    def _plan(self, graph: Graph, op: Operator) -> LayerPlan:
         space = op.space(graph.by_name)
-        plan = LayerPlan(
+        return LayerPlan(
             operator=op.name,
             engine="cluster" if self.layout == "plain" else "npu",
             layout=self.layout,
@@ -67,10 +81,8 @@ class Golden:
             split=space.spec.splits[0],
             buffering=self.buffering,
             staging=(*(self.staging,) * len(op.inputs), self.param_staging, self.staging),
+            prefetch=self.prefetch if op is graph.operators[-1] else 0,
         )
-        homes, params = dict.fromkeys(graph.by_name, self.homes[0]), {op.name: self.homes[1]}
-        decisions = Decisions((plan,), (footprint(op, space, plan),), homes, params)
-        return graph, deployed(graph, decisions, name=name)
 
 
 def pattern(shape: tuple[int, ...], step: int = 37) -> IntArray:
@@ -124,6 +136,15 @@ def depthwise() -> Made:
 
 def grouped() -> Made:
     return conv((6, 6, 8), 12, (3, 1), groups=4)
+
+
+def pair() -> Made:
+    """A dense convolution, then a pointwise one."""
+    first, last = dense(), conv((5, 4, 10), 7, (1, 1))
+    (x, _), (_, y) = first.tensors, last.tensors
+    between = replace(last.tensors[0], name="z")
+    earlier = replace(first.op, name="first", output="z")
+    return Made(replace(last.op, inputs=("z",)), (x, between, y), (earlier,))
 
 
 def addition() -> Made:
@@ -218,6 +239,7 @@ GOLDEN: Mapping[str, Golden] = {
         dense, {"y": 2, "o": 4}, homes=(L3, L3), staging=TILE, param_staging=TILE, buffering=2
     ),
     "whole_from_l3": Golden(dense, {"y": 2}, homes=(L3, L3), staging=WHOLE, param_staging=WHOLE),
+    "prefetch": Golden(pair, {"y": 2, "o": 4}, homes=(L2, L3), param_staging=WHOLE, buffering=2, prefetch=1),
     "npu": Golden(wide, {"y": 4, "o": 20}, layout="neureka", buffering=2),
     "npu_weight_memory": Golden(wide, {"y": 4, "o": 20}, layout="neureka", homes=(L2, "wmem_sram")),
     "npu_depthwise_ne16": Golden(depthwise, {"y": 4}, layout="ne16"),

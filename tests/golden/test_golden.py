@@ -43,6 +43,14 @@ def test_they_are_built_strictly() -> None:
     assert {"-std=c11", "-Wall", "-Wextra", "-Werror"} <= set(toolchain.host_toolchain().compile_flags)
 
 
+def test_prefetched_parameters_set_out_before_the_loop_above_them() -> None:
+    text = (TEXTS / "prefetch" / "network.c").read_text()
+    issue, wait = text.index("    l1_parameters = dse_copy_1d("), text.index("    dse_wait(l1_parameters);")
+    loop = text.index("for (;;)")
+    assert text.index("static void l0_run(void)") < issue < loop
+    assert loop < text.index("static void l1_run(void)") < wait
+
+
 def test_every_operator_with_a_kernel_has_a_text() -> None:
     made = {type(golden.make().op) for golden in GOLDEN.values()}
     assert made == {kind for kind in kernel_call.registry if kind not in (object, Operator)}
