@@ -14,54 +14,32 @@ from itertools import product
 
 from compiler.deployment import PLAIN
 from compiler.ir import Access, Operator, Region, TileCall
+from compiler.moves import (
+    KernelCall,
+    Loop,
+    OperandView,
+    Place,
+    Step,
+    Transfer,
+    offset_of,
+    row_pitches,
+)
 
-
-@dataclass(frozen=True)
-class Place:
-    """A byte address: a level's arena and an offset into it. Level "blob" is the constants' origin."""
-
-    level: str
-    offset: int
-
-    def at(self, bytes_: int) -> Place:
-        return Place(self.level, self.offset + bytes_)
-
-
-@dataclass(frozen=True)
-class Loop:
-    """One loop over tiles of a dimension."""
-
-    dim: str
-    extent: int
-    tile: int
-
-    @property
-    def trips(self) -> int:
-        return -(-self.extent // self.tile)
-
-    def interval(self, index: int) -> tuple[int, int]:
-        return index * self.tile, min((index + 1) * self.tile, self.extent)
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """One 1D or 2D copy. Pitches are the distances in bytes between the starts of lines."""
-
-    source: Place
-    target: Place
-    line_bytes: int
-    lines: int
-    source_pitch: int
-    target_pitch: int
-
-    @property
-    def link(self) -> str:
-        """`source_target`, e.g. "l2_l1"; constants come from "l3" whatever holds their origin."""
-        return f"{self.source.level}_{self.target.level}".replace("blob", "l3")
-
-    @property
-    def bytes(self) -> int:
-        return self.line_bytes * self.lines
+__all__ = [
+    "Copy",
+    "KernelCall",
+    "LayerProgram",
+    "Loop",
+    "OperandView",
+    "ParamStream",
+    "Place",
+    "Prefetch",
+    "Program",
+    "Step",
+    "Stream",
+    "Transfer",
+    "row_pitches",
+]
 
 
 @dataclass(frozen=True)
@@ -100,34 +78,6 @@ class ParamStream:
     starts: tuple[int, ...]
     weights: Place | None = None
     weight_starts: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class OperandView:
-    """An operand as a kernel sees it: address of the first element and byte pitches by axis."""
-
-    place: Place
-    pitches: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class KernelCall:
-    """One kernel call. `params` (in L1) and `weights` (in a weight memory) are (place, bytes)."""
-
-    call: TileCall
-    inputs: tuple[OperandView, ...]
-    output: OperandView
-    params: tuple[Place, int] | None
-    weights: tuple[Place, int] | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """One tile: what must arrive before it, the call, what leaves after it."""
-
-    loads: tuple[Transfer, ...]
-    call: KernelCall
-    stores: tuple[Transfer, ...]
 
 
 @dataclass(frozen=True)
@@ -266,27 +216,13 @@ def _changed(previous: tuple[int, ...] | None, index: tuple[int, ...]) -> int:
     return next(k for k, (a, b) in enumerate(zip(previous, index, strict=True), start=1) if a != b)
 
 
-def row_pitches(shape: tuple[int, ...], element_bytes: int) -> tuple[int, ...]:
-    """Byte pitches of a dense row-major array."""
-    pitches = []
-    step = element_bytes
-    for extent in reversed(shape):
-        pitches.append(step)
-        step *= extent
-    return tuple(reversed(pitches))
-
-
 def operand_view(stream: Stream, region: Region, fetch: int) -> OperandView:
     """A dense tile in its slot, or a sub-box of the tensor where it is used in place."""
     size = stream.access.element_bytes
     if stream.slots:
         return OperandView(stream.slots[fetch % len(stream.slots)], row_pitches(region.shape, size))
     pitches = row_pitches(stream.access.shape, size)
-    return OperandView(stream.home.at(_dot(region.low, pitches)), pitches)
-
-
-def _dot(index: tuple[int, ...], pitches: tuple[int, ...]) -> int:
-    return sum(i * pitch for i, pitch in zip(index, pitches, strict=True))
+    return OperandView(stream.home.at(offset_of(region.low, pitches)), pitches)
 
 
 def _boxes(stream: Stream, region: Region) -> Iterator[tuple[int, int, int, int]]:
@@ -298,7 +234,7 @@ def _boxes(stream: Stream, region: Region) -> Iterator[tuple[int, int, int, int]
     for outer in product(*(range(n) for n in region.shape[: stream.block])):
         start = tuple(lo + i for lo, i in zip(region.low, (*outer, *(0,) * len(region.low)), strict=False))
         inner = (*outer, *(0,) * (len(region.low) - len(outer)))
-        yield _dot(start, tensor), _dot(inner, tile), lines, line_bytes
+        yield offset_of(start, tensor), offset_of(inner, tile), lines, line_bytes
 
 
 def _extent(shape: tuple[int, ...]) -> int:

@@ -1,0 +1,115 @@
+"""Random graphs that can be fused: chains with strides, paddings, dilations, and residual blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compiler.ir import Graph, IntType, Operator, Tensor
+from compiler.ops.add import add_from_scales
+from compiler.ops.avgpool import avgpool_from_scales
+from compiler.ops.lut import lut_from_function
+from compiler.ops.maxpool import MaxPool
+from tests.compiler.networks import conv
+
+Layers = list[tuple[Operator, Tensor]]
+Shape = tuple[int, int, int, tuple[int, int]]
+"""Taps, stride, dilation, padding before and behind."""
+
+
+def _window(rng: np.random.Generator, extent: int) -> Shape:
+    """taps, stride, dilation, padding of one axis that leave at least two positions, where they can."""
+    while True:
+        taps, stride, dilation = (int(rng.integers(1, n)) for n in (6, 4, 3))
+        span = (taps - 1) * dilation + 1
+        pads = (int(rng.integers(0, 3)), int(rng.integers(0, 3)))
+        if (extent + sum(pads) - span) // stride + 1 >= min(2, extent) and span <= extent + sum(pads):
+            return taps, stride, dilation, pads
+
+
+def _pooled(axis: Shape, extent: int) -> Shape:
+    """For a pooling: windows that begin inside the input or before it, without dilation."""
+    taps, stride, _, _ = axis
+    taps = min(taps, extent)
+    return taps, stride, 1, (taps // 2, 0)
+
+
+def _spatial(name: str, x: Tensor, rng: np.random.Generator) -> tuple[Operator, Tensor]:
+    """A convolution of any kind, or a pooling."""
+    rows, columns = _window(rng, x.shape[1]), _window(rng, x.shape[2])
+    kind = rng.choice(["dense", "depth", "point", "maxpool", "avgpool"])
+    if kind.endswith("pool"):
+        rows, columns = _pooled(rows, x.shape[1]), _pooled(columns, x.shape[2])
+    options = {
+        "window": (rows[0], columns[0]),
+        "stride": (rows[1], columns[1]),
+        "dilation": (rows[2], columns[2]),
+        "pads": (rows[3][0], columns[3][0], rows[3][1], columns[3][1]),
+    }
+    if kind == "dense":
+        return conv(name, x, int(rng.integers(1, 9)), rng, **options)
+    if kind == "depth":
+        return conv(name, x, x.shape[3], rng, groups=x.shape[3], **options)
+    if kind == "point":
+        return conv(name, x, int(rng.integers(1, 9)), rng, window=(1, 1))
+    height, width = (
+        (extent + sum(axis[3]) - (axis[0] - 1) * axis[2] - 1) // axis[1] + 1
+        for extent, axis in zip(x.shape[1:3], (rows, columns), strict=True)
+    )
+    y = Tensor(f"{name}_out", (1, height, width, x.shape[3]), IntType.I8, x.scale, x.zero_point)
+    pool = {key: options[key] for key in ("window", "stride", "pads")}
+    if kind == "avgpool":
+        return avgpool_from_scales(name, x, y, in_shape=x.shape[1:], out_hw=(height, width), **pool), y  # type: ignore[arg-type]
+    op = MaxPool(
+        name=name, inputs=(x.name,), output=y.name, in_shape=x.shape[1:], out_hw=(height, width),  # type: ignore[arg-type]
+        dilation=options["dilation"], **pool,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return op, y
+
+
+def _block(name: str, x: Tensor, rng: np.random.Generator) -> Layers:
+    """A residual block: two convolutions beside a shortcut, which may be a 1x1 convolution."""
+    channels = x.shape[3]
+    size = int(rng.choice([1, 3, 5]))
+    same = (size // 2,) * 4
+    first = conv(f"{name}a", x, int(rng.integers(1, 7)), rng, window=(size, size), pads=same)
+    second = conv(f"{name}b", first[1], channels, rng, window=(3, 3), pads=(1, 1, 1, 1))
+    layers: Layers = [first, second]
+    short = x
+    if rng.random() < 0.5:
+        layers.append(conv(f"{name}c", x, channels, rng, window=(1, 1)))
+        short = layers[-1][1]
+    total = Tensor(f"{name}_sum", x.shape, IntType.I8, 0.15, -2)
+    layers.append((add_from_scales(f"{name}d", (short, second[1]), total), total))
+    return layers
+
+
+def _table(name: str, x: Tensor) -> tuple[Operator, Tensor]:
+    y = Tensor(f"{name}_out", x.shape, IntType.I8, 0.1, 0)
+    return lut_from_function(name, np.tanh, x, y), y
+
+
+def fusible(seed: int) -> Graph:
+    """Two to five layers or blocks, all of which could be one segment."""
+    rng = np.random.default_rng(seed)
+    x = Tensor(
+        "x",
+        (1, int(rng.integers(9, 26)), int(rng.integers(5, 9)), int(rng.integers(1, 6))),
+        IntType.I8,
+        0.1,
+        2,
+    )
+    layers: Layers = []
+    last = x
+    for k in range(int(rng.integers(2, 5))):
+        draw = rng.random()
+        if draw < 0.3:
+            layers += _block(f"n{k}", last, rng)
+        elif draw < 0.4:
+            layers.append(_table(f"n{k}", last))
+        else:
+            layers.append(_spatial(f"n{k}", last, rng))
+        last = layers[-1][1]
+    if last.shape[1] < 2 or len(layers) < 2:
+        return fusible(seed + 10_007)
+    operators, tensors = zip(*layers, strict=True)
+    return Graph("main", (x, *tensors), operators, ("x",), (last.name,))
