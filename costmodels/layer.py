@@ -33,6 +33,15 @@ class Hop:
 
 
 @dataclass(frozen=True, eq=False)
+class HopTime:
+    """One hop of a stream: reference cycles over the whole layer [C], and those of the core among them."""
+
+    link: str
+    elapsed: FloatArray
+    issue: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class StreamTime:
     """One stream: reference cycles of the whole layer [C], its mean fetch, energy of the bytes moved [C]."""
 

@@ -16,6 +16,7 @@ from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
 from costmodels.engines import Engine, NpuEngine, call_overhead, kernel_cycles
 from costmodels.layer import (
     Hop,
+    HopTime,
     KernelTime,
     LayerWork,
     Priced,
@@ -37,6 +38,8 @@ __all__ = [
     "Priced",
     "StreamTime",
     "StreamWork",
+    "hop_times",
+    "is_duplex",
     "kernel_time",
     "price_layer",
     "stream_time",
@@ -129,7 +132,7 @@ def _pipeline(
     stores = [time for s, time in zip(work.streams, times, strict=True) if s.role == "output"]
     if work.buffering == 1:
         return Overlapped(steps * step, _all(loads), _all(stores))
-    duplex = _channels(platform, work, True).isdisjoint(_channels(platform, work, False))
+    duplex = is_duplex(platform, work)
     per_fetch = [flow.mean for flow in loads], [flow.mean for flow in stores]
     return pipeline_cycles(step, *per_fetch, work.trips, duplex)
 
@@ -140,22 +143,33 @@ def stream_time(platform: Platform, stream: StreamWork, point: OperatingPoint) -
     Of two hops the one next to L1 cannot start before (loads; stores: after) the core has seen the other
     end, so that only the far one overlaps with computing: the near one counts as time of the core.
     """
-    near = len(stream.hops) - 1 if stream.role != "output" else 0
     elapsed, issue = ZERO, ZERO
+    for hop in hop_times(platform, stream, point):
+        elapsed = elapsed + hop.elapsed
+        if hop.issue is not ZERO:
+            issue = issue + hop.issue
+    issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
+    flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
+    return StreamTime(np.asarray(elapsed), flow, _moved_uj(platform, stream.hops, point))
+
+
+def hop_times(platform: Platform, stream: StreamWork, point: OperatingPoint) -> tuple[HopTime, ...]:
+    """The same hop by hop; `issue` is `ZERO` itself where a hop costs a core nothing."""
+    near = len(stream.hops) - 1 if stream.role != "output" else 0
+    times = []
     for number, hop in enumerate(stream.hops):
         link = platform.link_of[hop.link]
         ratio = platform.reference_cycles(link.clock, point)
         cycles = transfer_cycles(
             link, hop.transfers, hop.lines, hop.bytes, stream.fetches, hop.grain, hop.cut
         )
-        elapsed = elapsed + cycles * ratio
+        issue = ZERO
         if len(stream.hops) > 1 and number == near:
-            issue = issue + cycles * ratio
+            issue = cycles * ratio
         elif link.occupies_core:
-            issue = issue + issue_cycles(link, hop.transfers, cycles) * ratio
-    issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
-    flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
-    return StreamTime(np.asarray(elapsed), flow, _moved_uj(platform, stream.hops, point))
+            issue = issue_cycles(link, hop.transfers, cycles) * ratio
+        times.append(HopTime(hop.link, cycles * ratio, issue))
+    return tuple(times)
 
 
 def _all(times: Iterable[StreamTime]) -> FloatArray:
@@ -173,6 +187,11 @@ def _elapsed(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> 
         ratio = platform.reference_cycles(link.clock, point)
         total = total + transfer_cycles(link, hop.transfers, hop.lines, hop.bytes) * ratio
     return total
+
+
+def is_duplex(platform: Platform, work: LayerWork) -> bool:
+    """Whether loads and stores move data at the same time: they use no channel together."""
+    return _channels(platform, work, True).isdisjoint(_channels(platform, work, False))
 
 
 def _channels(platform: Platform, work: LayerWork, loading: bool) -> set[str]:

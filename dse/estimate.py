@@ -10,7 +10,7 @@ from compiler.counts import predict_layer, prefetch_counts, total_counts
 from compiler.deployment import LEVELS, Deployment, LayerPlan
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
-from costmodels.pipeline import Priced, price_layer
+from costmodels.pipeline import LayerWork, Priced, price_layer
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.transfer import transfer_cycles
 from dse.options.candidates import Candidates, measure
@@ -23,7 +23,7 @@ CAUSES = ("compute", "setup", "load", "store", "staging")
 
 
 @dataclass(frozen=True)
-class _Layer:
+class PlannedLayer:
     """One planned layer with the homes of its operands, and the later layers that it prefetches for."""
 
     graph: Graph
@@ -34,14 +34,14 @@ class _Layer:
     prefetches: tuple[tuple[Operator, LayerPlan], ...]
 
 
-def _candidates(layer: _Layer) -> Candidates:
+def _candidates(layer: PlannedLayer) -> Candidates:
     space = layer.op.space(layer.graph.by_name)
     grid = plan_grid(space, layer.plan)
     return measure(layer.op, space, layer.plan.engine, layer.plan.layout, layer.plan.order, grid)
 
 
-def price_one(platform: Platform, point: OperatingPoint, layer: _Layer) -> tuple[Priced, int]:
-    """Price of one planned layer, and the L1 bytes of its tiles."""
+def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
+    """What one planned layer does, for the cost model, and the L1 bytes of its tiles."""
     c = _candidates(layer)
     has_params = int(c.params.region_bytes[0]) > 0
     choice = HomeChoice(layer.homes[:-1], layer.homes[-1], layer.params if has_params else NONE)
@@ -50,13 +50,19 @@ def price_one(platform: Platform, point: OperatingPoint, layer: _Layer) -> tuple
     )
     mode = Mode(layer.plan.buffering, layer.plan.staging)
     stream = streams(c, choice, mode, sizes)
-    work = replace(stream.work, splits=(layer.plan.split,))
-    return price_layer(platform, work, point), int(stream.l1_bytes[0])
+    return replace(stream.work, splits=(layer.plan.split,)), int(stream.l1_bytes[0])
 
 
-def _layers(graph: Graph, deployment: Deployment) -> list[_Layer]:
+def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> tuple[Priced, int]:
+    """Price of one planned layer, and the L1 bytes of its tiles."""
+    work, l1_bytes = layer_work(layer)
+    return price_layer(platform, work, point), l1_bytes
+
+
+def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
+    """The layers of a deployment with their plans and homes, in order."""
     return [
-        _Layer(
+        PlannedLayer(
             graph,
             op,
             plan,
@@ -71,7 +77,7 @@ def _layers(graph: Graph, deployment: Deployment) -> list[_Layer]:
 
 
 def estimate_layer(
-    platform: Platform, point: OperatingPoint, deployment: Deployment, layer: _Layer
+    platform: Platform, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer
 ) -> LayerEstimate:
     """Cycles by cause, energy and counts of one layer."""
     priced, l1_bytes = price_one(platform, point, layer)
@@ -106,7 +112,7 @@ def estimate_layer(
     )
 
 
-def _binding(priced: Priced, causes: tuple[tuple[str, float], ...], layer: _Layer) -> str:
+def _binding(priced: Priced, causes: tuple[tuple[str, float], ...], layer: PlannedLayer) -> str:
     name = max(causes, key=lambda cause: cause[1])[0]
     return layer.plan.engine if name == "compute" else name
 
@@ -123,7 +129,8 @@ class Estimator:
         platform = self.task.platform
         point = platform.point(setting.operating_point)
         layers = tuple(
-            self._layer(point, deployment, layer) for layer in _layers(self.task.module.main, deployment)
+            self._layer(point, deployment, layer)
+            for layer in planned_layers(self.task.module.main, deployment)
         )
         cycles = sum(layer.cycles for layer in layers)
         peaks = {level: deployment.peak_bytes(level) for level in LEVELS}
@@ -144,7 +151,7 @@ class Estimator:
             layers=layers,
         )
 
-    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: _Layer) -> LayerEstimate:
+    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> LayerEstimate:
         later = tuple(plan for _, plan in layer.prefetches)
         key = (point.name, layer.plan, layer.homes, layer.params, later)
         if key not in self._known:
