@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from costmodels.engines import kernel_cycles
+from costmodels.engines import NpuEngine, kernel_cycles
+from costmodels.validation.banks import store_stall_cycles
 from costmodels.validation.conditions import npu_of
 from costmodels.validation.tables import Row
 from costmodels.work import KernelSpec
@@ -14,7 +15,8 @@ from costmodels.work import KernelSpec
 @dataclass(frozen=True)
 class NpuJob(Row):
     """One job. requantised: whether 32-bit outputs pass the requantiser; scale_bits, bias, shift: its
-    registers. Extents are of the output; k_in is k_out where mode is depthwise.
+    registers. Extents are of the output; k_in is k_out where mode is depthwise. banked: whether stores of
+    unaligned pixels wait for banks (`costmodels.validation.banks`).
     """
 
     variant: str
@@ -30,6 +32,7 @@ class NpuJob(Row):
     bias: bool
     shift: bool
     prefetch: bool
+    banked: bool
 
     def predicted(self) -> float:
         """Cycles of the NPU's clock from trigger to end."""
@@ -42,7 +45,24 @@ class NpuJob(Row):
             prefetch=self.prefetch,
         )
         spec = self._spec()
-        return float(kernel_cycles(replace(engine, timing=timing), spec, dict(spec.dims)))
+        cycles = float(kernel_cycles(replace(engine, timing=timing), spec, dict(spec.dims)))
+        return cycles + (self._store_stalls(engine) if self.banked else 0)
+
+    def _store_stalls(self, engine: NpuEngine) -> int:
+        """Cycles that 8-bit outputs wait for banks, over all tiles; 32-bit ones are aligned."""
+        if self.out_bits != 8:
+            return 0
+        side, limits = engine.timing.tile_side, engine.constraints
+        tile = limits.depthwise_tile if self.mode == "depthwise" else limits.k_out_tile
+        return sum(
+            store_stall_cycles(
+                [(row * self.width + column) * self.k_out + channel for row in rows for column in columns],
+                min(tile, self.k_out - channel),
+            )
+            for rows in _tiles(self.height, side)
+            for columns in _tiles(self.width, side)
+            for channel in range(0, self.k_out, tile)
+        )
 
     def _spec(self) -> KernelSpec:
         pixels = (("y", self.height), ("x", self.width))
@@ -56,6 +76,10 @@ class NpuJob(Row):
             output_bytes=self.out_bits // 8,
             weight_bits=self.weight_bits,
         )
+
+
+def _tiles(extent: int, size: int) -> list[range]:
+    return [range(start, min(start + size, extent)) for start in range(0, extent, size)]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from costmodels.validation.banks import BankAccesses
 from costmodels.validation.jobs import NpuJob, NpuSetup
 from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
@@ -87,6 +88,8 @@ def _products() -> Iterator[tuple[Row, str, float]]:
         yield tiled, tiled.variant, tiled.predicted()
     for barrier in read_table("barriers", Barrier):
         yield barrier, barrier.variant, barrier.predicted()
+    for accesses in read_table("bank_accesses", BankAccesses):
+        yield accesses, accesses.variant, accesses.predicted()
 
 
 def _layers() -> Iterator[tuple[Row, str, float]]:
