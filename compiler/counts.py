@@ -13,6 +13,7 @@ from compiler.ir import Graph, Operator, TileCall
 from compiler.ir.operator import BOTH, TABLES
 from compiler.program import LayerProgram, Transfer
 from compiler.schedule.footprint import plan_grid
+from compiler.schedule.legality import scheduled
 from compiler.tiling import StreamTraffic, operand_traffic, param_traffic
 from costmodels.work import KernelSpec
 
@@ -143,6 +144,7 @@ def prefetch_counts(graph: Graph, op: Operator, plan: LayerPlan) -> Counts:
 
 def predict_counts(graph: Graph, deployment: Deployment) -> tuple[Counts, ...]:
     """Counts of every layer in closed form. A prefetch counts where it is started."""
+    graph = scheduled(graph, deployment)
     pairs = tuple(zip(graph.operators, deployment.plans, strict=True))
     started = [[prefetch_counts(graph, *pairs[k]) for k in ks] for ks in deployment.prefetches_from]
     return tuple(

@@ -24,7 +24,7 @@ from compiler.program import (
     Stream,
     Transfer,
 )
-from compiler.schedule import check_deployment
+from compiler.schedule import check_deployment, scheduled
 from compiler.schedule.footprint import plan_grid
 from compiler.tiling import Grid, operand_traffic, param_traffic
 from compiler.tiling.traffic import line_structure
@@ -43,6 +43,7 @@ class _Region:
 def lower(graph: Graph, deployment: Deployment) -> Program:
     """The program that a deployment stands for; raises DeploymentError where the two do not match."""
     check_deployment(graph, deployment)
+    graph = scheduled(graph, deployment)
     blob = bytearray()
     layers: list[LayerProgram] = []
     boot: list[Copy] = []

@@ -10,6 +10,7 @@ from compiler.counts import predict_layer, prefetch_counts, total_counts
 from compiler.deployment import LEVELS, Deployment, LayerPlan
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
+from compiler.schedule.legality import scheduled
 from costmodels.pipeline import LayerWork, Priced, price_layer
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.transfer import transfer_cycles
@@ -61,6 +62,7 @@ def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) ->
 
 def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
     """The layers of a deployment with their plans and homes, in order."""
+    graph = scheduled(graph, deployment)
     return [
         PlannedLayer(
             graph,

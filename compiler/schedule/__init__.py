@@ -3,7 +3,7 @@
 from compiler.schedule.buffers import Decisions, deployment_buffers
 from compiler.schedule.deploy import LevelCapacities, deploy
 from compiler.schedule.footprint import Footprint, footprint
-from compiler.schedule.legality import check_deployment
+from compiler.schedule.legality import check_deployment, scheduled
 
 __all__ = [
     "Decisions",
@@ -13,4 +13,5 @@ __all__ = [
     "deploy",
     "deployment_buffers",
     "footprint",
+    "scheduled",
 ]

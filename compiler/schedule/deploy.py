@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compiler.deployment import Deployment, PlacedBuffer
-from compiler.ir import Graph, Module
+from compiler.ir import Module
 from compiler.memory import DoesNotFit, Problem, allocate
 from compiler.schedule.buffers import Decisions, deployment_buffers
+from compiler.schedule.order import in_order
 
 UNLIMITED_BYTES = 1 << 40
 
@@ -33,7 +34,7 @@ def deploy(
     capacities: LevelCapacities,
 ) -> Deployment | DoesNotFit:
     """Allocate all levels of a deployment; the first level that does not fit is the answer instead."""
-    graph: Graph = module.main
+    graph = in_order(module.main, [plan.operator for plan in decisions.plans])
     placed: list[PlacedBuffer] = []
     for level, buffers in deployment_buffers(graph, decisions).items():
         result = allocate(Problem(level, capacities.of(level), buffers), capacities.node_budget)

@@ -27,13 +27,17 @@ from compiler.memory import Allocation, AllocationError, Buffer, Problem, Proble
 from compiler.ops.conv2d import Conv2d
 from compiler.schedule.buffers import Decisions, deployment_buffers, stream_names
 from compiler.schedule.footprint import Footprint, footprint
+from compiler.schedule.order import in_order
 
 NPU_WINDOWS = ((1, 1), (3, 3))
 
 
 def check_deployment(graph: Graph, deployment: Deployment) -> None:
-    """Return if `deployment` can be lowered on `graph`, else raise DeploymentError with the first fault."""
-    _check_layers(graph, deployment.plans)
+    """Return if `deployment` can be lowered on `graph`, else raise DeploymentError with the first fault.
+
+    The layers run in the order of the deployment's plans, whatever the order of the graph.
+    """
+    graph = scheduled(graph, deployment)
     _check_homes("tensor", (t.name for t in graph.tensors), deployment.home_of, (L1, L2, L3))
     _check_homes("parameters of layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
     needs = tuple(_check_plan(graph, step, plan, deployment) for step, plan in enumerate(deployment.plans))
@@ -44,14 +48,9 @@ def check_deployment(graph: Graph, deployment: Deployment) -> None:
         _check_addresses(level, buffers, deployment)
 
 
-def _check_layers(graph: Graph, plans: tuple[LayerPlan, ...]) -> None:
-    if len(plans) != len(graph.operators):
-        raise DeploymentError(
-            f"deployment has {len(plans)} layers, graph {graph.name} has {len(graph.operators)}"
-        )
-    for op, plan in zip(graph.operators, plans, strict=True):
-        if op.name != plan.operator:
-            raise DeploymentError(f"layer {op.name} of the graph meets the plan of {plan.operator}")
+def scheduled(graph: Graph, deployment: Deployment) -> Graph:
+    """The graph in the deployment's order of layers. Raises DeploymentError where that is none of it."""
+    return in_order(graph, [plan.operator for plan in deployment.plans])
 
 
 def _check_homes(what: str, names: Iterable[str], homes: Mapping[str, str], legal: tuple[str, ...]) -> None:

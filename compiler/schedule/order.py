@@ -8,11 +8,13 @@ order stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from compiler.ir import Graph
+from compiler.deployment import DeploymentError
+from compiler.ir import Graph, GraphError, Operator
 
 IDEALS_PER_STEP = 256
 
@@ -89,3 +91,54 @@ def _live(graph: Graph, done: frozenset[int], index: int) -> int:
             wanted.update(op.inputs)
     alive = (produced & wanted) | {graph.operators[index].output}
     return sum(graph.by_name[name].bytes for name in alive)
+
+
+def in_order(graph: Graph, names: Sequence[str]) -> Graph:
+    """The same graph with its operators in the order of `names`; itself where that is its order.
+
+    Raises DeploymentError where `names` are not its operators, or where one would read what is not yet there.
+    """
+    if len(names) == len(graph.operators) and all(map(_is_called, graph.operators, names)):
+        return graph
+    known = {op.name: op for op in graph.operators}
+    if len(names) != len(known):
+        raise DeploymentError(f"deployment has {len(names)} layers, graph {graph.name} has {len(known)}")
+    for name in names:
+        if names.count(name) > 1 or name not in known:
+            what = "is there twice" if name in known else "is not in the graph"
+            raise DeploymentError(f"deployment of graph {graph.name}: layer {name} {what}")
+    try:
+        return replace(graph, operators=tuple(known[name] for name in names))
+    except GraphError as error:
+        raise DeploymentError(f"the deployment's order of layers: {error}") from error
+
+
+def _is_called(op: Operator, name: str) -> bool:
+    return op.name == name
+
+
+def branch_orders(graph: Graph) -> tuple[Graph, ...]:
+    """Orders worth trying, distinct: the given one, each branch to its end before the next, and in reverse.
+
+    The order of branches decides which tensors wait while others are computed. A chain has one order.
+    """
+    needs = dependences(graph)
+    found = [tuple(range(len(graph.operators)))]
+    for sign in (1, -1):
+        order = _depth_first(needs, sign)
+        if order not in found:
+            found.append(order)
+    return tuple(replace(graph, operators=tuple(graph.operators[k] for k in order)) for order in found)
+
+
+def _depth_first(needs: nx.DiGraph[int], sign: int) -> tuple[int, ...]:
+    """A topological order that goes on with a reader of what was just produced, while one is ready.
+
+    sign: 1 prefers the first of several ready operators, -1 the last.
+    """
+    done: list[int] = []
+    while len(done) < len(needs):
+        ready = _ready(needs, frozenset(done))
+        following = [k for k in ready if done and needs.has_edge(done[-1], k)]
+        done.append(min(following or ready, key=lambda k: sign * k))
+    return tuple(done)

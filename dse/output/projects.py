@@ -122,9 +122,9 @@ def prove_by_simulation(graph: Graph, program: Program, counts: Sequence[Counts]
             raise EmissionError(
                 f"the simulated deployment computes {wrong.size} wrong codes in {name}, first at {wrong[0]}"
             )
-    for op, said, counted in zip(graph.operators, counts, result.counts, strict=True):
+    for layer, said, counted in zip(program.layers, counts, result.counts, strict=True):
         if said != counted:
-            raise EmissionError(f"layer {op.name}: predicted {said}, the program has {counted}")
+            raise EmissionError(f"layer {layer.operator.name}: predicted {said}, the program has {counted}")
 
 
 def prove_by_running(project: Path) -> Proof:

@@ -108,7 +108,9 @@ EXTRA = PlacedBuffer(L1, "s/ghost/in0/0", 0, 4, 0, 1)
     ("broken", "message"),
     [
         (replace(plain(), plans=plain().plans[:-1]), "deployment has 11 layers, graph main has 12"),
-        (replace(plain(), plans=plain().plans[::-1]), "layer dense of the graph meets the plan of final"),
+        (replace(plain(), plans=plain().plans[::-1]), "order of layers: graph main: final reads"),
+        (replace(plain(), plans=(*plain().plans[:-1], plain().plans[0])), "layer dense is there twice"),
+        (with_plan(0, operator="ghost"), "layer ghost is not in the graph"),
         (with_plan(0, tile=tiled(y=7)), r"layer dense: tile of dimension y is 7, must be in 1\.\.6"),
         (with_plan(0, tile=tiled(o=0)), r"layer dense: tile of dimension o is 0, must be in 1\.\.40"),
         (with_plan(0, tile=plain().plans[0].tile[1:]), "layer dense: tile of dimension y is None"),

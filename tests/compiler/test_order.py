@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compiler.deployment import DeploymentError
 from compiler.ir import Graph, GraphError, IntType, Tensor
 from compiler.ops.add import Add
 from compiler.ops.concat import Concat
-from compiler.schedule.order import least_live_order, peak_live_bytes
+from compiler.schedule.order import branch_orders, in_order, least_live_order, peak_live_bytes
 
 
 def join(name: str, inputs: tuple[str, ...], widths: tuple[int, ...]) -> Concat:
@@ -101,3 +102,46 @@ def test_add_reads_one_tensor_twice() -> None:
     graph = Graph("main", tensors, (double,), ("x",), ("double_out",))
     assert least_live_order(graph) is graph
     assert peak_live_bytes(graph) == 8
+
+
+@given(st.lists(steps, min_size=1, max_size=5))
+def test_branch_orders_are_distinct_orders_of_the_same_graph(choices: list[tuple[int, list[int]]]) -> None:
+    graph = graph_of(choices)
+    orders = branch_orders(graph)
+    assert orders[0] == graph
+    assert len(set(orders)) == len(orders) <= 3
+    assert set(orders) <= set(all_orders(graph))
+
+
+def test_branches_run_one_after_the_other_or_the_other_way_round() -> None:
+    left = join("left", ("x",), (4,))
+    right = join("right", ("x",), (4,))
+    left_end = join("left_end", ("left_out",), (5,))
+    right_end = join("right_end", ("right_out",), (6,))
+    end = join("end", ("left_end_out", "right_end_out"), (7, 8))
+    names = ("x", "left_out", "right_out", "left_end_out", "right_end_out", "end_out")
+    tensors = tuple(Tensor(name, (4 + k,), IntType.I8) for k, name in enumerate(names))
+    graph = Graph("main", tensors, (left, right, left_end, right_end, end), ("x",), ("end_out",))
+    first, second, third = ([op.name for op in order] for order in branch_orders(graph))
+    assert first == ["left", "right", "left_end", "right_end", "end"]
+    assert second == ["left", "left_end", "right", "right_end", "end"]
+    assert third == ["right", "right_end", "left", "left_end", "end"]
+
+
+def test_a_chain_has_one_order() -> None:
+    graph = graph_of([(8, [0]), (8, [1]), (8, [2])])
+    assert branch_orders(graph) == (graph,)
+
+
+def test_an_order_is_taken_by_name_or_refused() -> None:
+    graph = graph_of([(8, [0]), (8, [0]), (8, [1, 2])])
+    assert in_order(graph, ["op0", "op1", "op2"]) is graph
+    assert [op.name for op in in_order(graph, ["op1", "op0", "op2"])] == ["op1", "op0", "op2"]
+    for names, message in (
+        (["op2", "op1", "op0"], "op2 reads op0_out before it is produced"),
+        (["op0", "op0", "op2"], "op0 is there twice"),
+        (["op0", "ghost", "op2"], "ghost is not in the graph"),
+        (["op0"], "deployment has 1 layers, graph main has 3"),
+    ):
+        with pytest.raises(DeploymentError, match=message):
+            in_order(graph, names)

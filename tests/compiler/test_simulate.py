@@ -16,6 +16,7 @@ from compiler.ir.tensor import IntArray, IntType
 from compiler.lower import lower
 from compiler.program import LayerProgram, ParamStream, Place, Program, Stream
 from compiler.schedule import Decisions, footprint
+from compiler.schedule.order import branch_orders
 from compiler.simulate import simulate
 from tests.compiler.deployed import (
     any_choice,
@@ -44,6 +45,18 @@ def assert_simulates(graph: Graph, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_every_operator_under_any_decisions(seed: int) -> None:
     assert_simulates(EVERY, seed)
+
+
+@pytest.mark.parametrize("order", branch_orders(EVERY)[1:], ids=lambda graph: graph.operators[1].name)
+def test_layers_run_in_the_order_of_the_deployment(order: Graph) -> None:
+    deployment = any_deployment(order, 3)
+    inputs = codes(EVERY, 3)
+    program = lower(EVERY, deployment)
+    assert [layer.operator.name for layer in program.layers] == [op.name for op in order]
+    found = simulate(EVERY, program, inputs)
+    for name, expected in outputs_of(EVERY, inputs).items():
+        np.testing.assert_array_equal(found.outputs[name], expected)
+    assert found.counts == predict_counts(EVERY, deployment)
 
 
 @pytest.mark.parametrize("seed", range(30))
