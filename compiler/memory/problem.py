@@ -125,6 +125,8 @@ def max_live_bytes(problem: Problem) -> int:
     buffers = problem.buffers
     if not buffers:
         return 0
+    if _needs_no_padding(buffers):
+        return max(live for _, live in live_profile(problem))
     size, first, last, align = (
         np.array([getattr(b, field) for b in buffers], dtype=np.int64)
         for field in ("size_bytes", "first", "last", "alignment_bytes")
@@ -143,6 +145,12 @@ def align_up(value: int, alignment_bytes: int) -> int:
     return (value + alignment_bytes - 1) & -alignment_bytes
 
 
+def _needs_no_padding(buffers: Sequence[Buffer]) -> bool:
+    """Whether no size must be rounded for any alignment in use, and nothing is fixed: sums are then exact."""
+    grain = max([buffer.alignment_bytes for buffer in buffers])
+    return not any([b.size_bytes % grain or b.fixed_offset_bytes is not None for b in buffers])
+
+
 def _stacked_bytes(live: NDArray[np.bool_], size: NDArray[np.int64], grain: int) -> int:
     """Bound of `max_live_bytes` for one grain; `live` is (steps, buffers), `size` (buffers,) in bytes."""
     padded = (size + grain - 1) & -grain
@@ -151,6 +159,8 @@ def _stacked_bytes(live: NDArray[np.bool_], size: NDArray[np.int64], grain: int)
 
 
 def _check_names(problem: Problem) -> None:
+    if len({buffer.name for buffer in problem.buffers}) == len(problem.buffers):
+        return
     seen: set[str] = set()
     for buffer in problem.buffers:
         if buffer.name in seen:
@@ -159,7 +169,7 @@ def _check_names(problem: Problem) -> None:
 
 
 def _check_total(problem: Problem) -> None:
-    total = sum(b.size_bytes + b.alignment_bytes + (b.fixed_offset_bytes or 0) for b in problem.buffers)
+    total = sum([b.size_bytes + b.alignment_bytes + (b.fixed_offset_bytes or 0) for b in problem.buffers])
     if total > MAX_TOTAL_BYTES:
         raise ProblemError(
             f"level {problem.level!r}: buffers need {total} B, at most {MAX_TOTAL_BYTES} B are supported"
