@@ -10,7 +10,7 @@ from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph
 from compiler.memory import DoesNotFit
 from compiler.ops.engines import npu_blockers
-from compiler.schedule import Decisions, LevelCapacities, deploy
+from compiler.schedule import Decisions, Deployer, LevelCapacities
 from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
@@ -63,6 +63,10 @@ class ProblemEvaluator:
     @cached_property
     def _estimator(self) -> Estimator:
         return Estimator(self.task)
+
+    @cached_property
+    def _deployer(self) -> Deployer:
+        return Deployer(self.task.module, self.task.platform.name, LevelCapacities(self.limits.capacities))
 
     # -- the space ---------------------------------------------------------------------------------
 
@@ -197,9 +201,7 @@ class ProblemEvaluator:
         """A point of an inner front as an allocated, validated, priced deployment."""
         problem = self.problem(setting.operating_point, setting.l3_activations)
         decisions = self._decisions(problem, solution, index)
-        capacities = LevelCapacities(self.limits.capacities)
-        task = self.task
-        deployment = deploy(task.module, task.platform.name, setting.operating_point, decisions, capacities)
+        deployment = self._deployer.deploy(setting.operating_point, decisions)
         if isinstance(deployment, DoesNotFit):
             return deployment
         total = sum(deployment.peak_bytes(level) for level in self.limits.on_chip_levels)

@@ -1,8 +1,8 @@
 """Greedy allocation: place buffers one by one in a fixed order, each into a gap left by those before it.
 
 Real networks on microcontrollers meet the lower bound with the first of these orders, in a fraction of a
-millisecond, so plain lists beat arrays here.  Ideas: greedy by size and by breadth after Pisarchyk and Lee, "Efficient Memory
-Management for Deep Neural Net Inference", arXiv:2001.03288.
+millisecond, so plain lists beat arrays here.  Ideas: greedy by size and by breadth after Pisarchyk and Lee,
+"Efficient Memory Management for Deep Neural Net Inference", arXiv:2001.03288.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from compiler.memory.problem import (
+    MAX_TOTAL_BYTES,
     Allocation,
     Buffer,
     Problem,
-    align_up,
     live_profile,
     max_live_bytes,
+    needs_no_padding,
     peak_of,
 )
 
@@ -72,20 +74,26 @@ ORDERS: tuple[tuple[str, Order], ...] = (
 
 
 def greedy_allocate(problem: Problem) -> Allocation:
-    """The smallest peak over every order with first and best fit, ignoring the capacity."""
+    """The smallest peak over every order with first and best fit, ignoring the capacity.
+
+    Most often one of them meets the lower bound, so that is looked for first.
+    """
     bound_bytes = max_live_bytes(problem)
-    best: Allocation | None = None
-    for found in _attempts(problem, bound_bytes):
-        if best is None or found.peak_bytes < best.peak_bytes:
-            best = found
-        if best.proven_optimal:
-            break
-    assert best is not None  # ORDERS is not empty
-    return best
+    optimal = _stacked(problem, bound_bytes) or next(_attempts(problem, bound_bytes, bound_bytes), None)
+    return optimal or min(
+        _attempts(problem, bound_bytes, MAX_TOTAL_BYTES), key=lambda found: found.peak_bytes
+    )
 
 
 def place_in_order(problem: Problem, order: list[int], *, best_fit: bool) -> tuple[int, ...]:
     """Offsets in bytes after placing fixed buffers, then `order`, each into the first or the tightest gap."""
+    offsets = _place(problem, order, best_fit, MAX_TOTAL_BYTES)
+    assert offsets is not None  # no buffer ends beyond the sum of all
+    return offsets
+
+
+def _place(problem: Problem, order: list[int], best_fit: bool, most_bytes: int) -> tuple[int, ...] | None:
+    """`place_in_order`; None once a buffer ends above `most_bytes`."""
     buffers = problem.buffers
     placed = _Placed.of(buffers)
     fit = _tightest_offset if best_fit else _first_offset
@@ -93,18 +101,46 @@ def place_in_order(problem: Problem, order: list[int], *, best_fit: bool) -> tup
     for index in order:
         buffer = buffers[index]
         if buffer.fixed_offset_bytes is None:
-            offsets[index] = fit(buffer, placed.beside(buffer))
-            placed.add(buffer, offsets[index])
+            offset = offsets[index] = fit(buffer, placed.near(buffer))
+            if offset + buffer.size_bytes > most_bytes:
+                return None
+            placed.add(buffer, offset)
     return tuple(offsets)
 
 
-def _attempts(problem: Problem, bound_bytes: int) -> Iterator[Allocation]:
+def _stacked(problem: Problem, bound_bytes: int) -> Allocation | None:
+    """What the first attempt finds, at once: stacks of buffers, where any two share all their steps or none.
+
+    None where they do not, and where buffers are fixed or need padding.
+    """
+    buffers = problem.buffers
+    lives = sorted({(b.first, b.last) for b in buffers})
+    apart = all(last <= first for (_, last), (first, _) in pairwise(lives))
+    if not (apart and needs_no_padding(buffers)):
+        return None
+    tops = {first: 0 for first, _ in lives}
+    offsets = [0] * len(buffers)
+    for index in by_size(problem):
+        buffer = buffers[index]
+        offsets[index] = tops[buffer.first]
+        tops[buffer.first] += buffer.size_bytes
+    return Allocation(tuple(offsets), max(tops.values(), default=0), bound_bytes, _found_by("size", "first"))
+
+
+def _found_by(order: str, fit: str) -> str:
+    return f"greedy {order}, {fit} fit"
+
+
+def _attempts(problem: Problem, bound_bytes: int, most_bytes: int) -> Iterator[Allocation]:
+    """What every order and fit finds, as far as its peak is at most `most_bytes`."""
     for name, order_of in ORDERS:
         order = order_of(problem)
         for fit, best_fit in (("first", False), ("best", True)):
-            offsets = place_in_order(problem, order, best_fit=best_fit)
-            peak = peak_of(problem.buffers, offsets)
-            yield Allocation(offsets, peak, bound_bytes, f"greedy {name}, {fit} fit")
+            offsets = _place(problem, order, best_fit, most_bytes)
+            if offsets is not None:
+                yield Allocation(
+                    offsets, peak_of(problem.buffers, offsets), bound_bytes, _found_by(name, fit)
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +152,7 @@ class _Placed:
     """
 
     everything: list[_Life]
-    by_step: dict[int, list[_Interval]]
+    by_step: dict[int, list[_Life]]
 
     @classmethod
     def of(cls, buffers: Sequence[Buffer]) -> _Placed:
@@ -128,52 +164,55 @@ class _Placed:
         return placed
 
     def add(self, buffer: Buffer, offset: int) -> None:
-        end, first, last = offset + buffer.size_bytes, buffer.first, buffer.last
-        insort(self.everything, (offset, end, first, last))
+        first, last = buffer.first, buffer.last
+        life = (offset, offset + buffer.size_bytes, first, last)
+        insort(self.everything, life)
         if last - first == 1:
             if first in self.by_step:
-                insort(self.by_step[first], (offset, end))
+                insort(self.by_step[first], life)
             return
         for step, live in self.by_step.items():
             if first <= step < last:
-                insort(live, (offset, end))
+                insort(live, life)
 
-    def beside(self, buffer: Buffer) -> list[_Interval]:
-        """Intervals of the contemporaries of a buffer, by offset."""
-        born, dies = buffer.first, buffer.last
-        if dies - born == 1 and born in self.by_step:
-            return self.by_step[born]
-        found = [(low, high) for low, high, first, last in self.everything if first < dies and born < last]
-        if dies - born == 1:
-            self.by_step[born] = found
-        return found
+    def near(self, buffer: Buffer) -> list[_Life]:
+        """Buffers by offset, all contemporaries of `buffer` among them."""
+        step = buffer.first
+        if buffer.last - step > 1:
+            return self.everything
+        if step not in self.by_step:
+            self.by_step[step] = [life for life in self.everything if life[2] <= step < life[3]]
+        return self.by_step[step]
 
 
-def _first_offset(buffer: Buffer, beside: Sequence[_Interval]) -> int:
+def _first_offset(buffer: Buffer, near: Sequence[_Life]) -> int:
     """The offset in the lowest gap between contemporaries, else above them all."""
-    size, mask, slack = buffer.size_bytes, -buffer.alignment_bytes, buffer.alignment_bytes - 1
+    size, align, born, dies = buffer.size_bytes, buffer.alignment_bytes, buffer.first, buffer.last
     start = 0
-    for low, high in beside:
-        if start + size <= low:
-            return start
-        if high > start:
-            start = (high + slack) & mask
+    for low, high, first, last in near:
+        if first < dies and born < last:
+            if start + size <= low:
+                return start
+            if high > start:
+                start = (high + align - 1) & -align
     return start
 
 
-def _tightest_offset(buffer: Buffer, beside: Sequence[_Interval]) -> int:
+def _tightest_offset(buffer: Buffer, near: Sequence[_Life]) -> int:
     """The offset in the tightest gap between contemporaries, the lowest of several, else above them all."""
-    size, align = buffer.size_bytes, buffer.alignment_bytes
-    top = 0
+    size, align, born, dies = buffer.size_bytes, buffer.alignment_bytes, buffer.first, buffer.last
+    top = start = 0
     tightest: tuple[int, int] | None = None
-    for low, high in beside:
-        start = align_up(top, align)
-        if start + size <= low and (tightest is None or low - top < tightest[0]):
-            tightest = (low - top, start)
-        top = max(top, high)
-    return tightest[1] if tightest else align_up(top, align)
+    for low, high, first, last in near:
+        if first < dies and born < last:
+            if start + size <= low and (tightest is None or low - top < tightest[0]):
+                tightest = (low - top, start)
+            if high > top:
+                top, start = high, (high + align - 1) & -align
+    return tightest[1] if tightest else start
 
 
 def _ordered(problem: Problem, key: Callable[[Buffer], tuple[int, ...]]) -> list[int]:
-    buffers = problem.buffers
-    return sorted(range(len(buffers)), key=lambda index: (key(buffers[index]), index))
+    """Indices by key; those of equals ascend."""
+    keys = list(map(key, problem.buffers))
+    return sorted(range(len(keys)), key=keys.__getitem__)

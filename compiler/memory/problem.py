@@ -125,7 +125,7 @@ def max_live_bytes(problem: Problem) -> int:
     buffers = problem.buffers
     if not buffers:
         return 0
-    if _needs_no_padding(buffers):
+    if needs_no_padding(buffers):
         return max(live for _, live in live_profile(problem))
     size, first, last, align = (
         np.array([getattr(b, field) for b in buffers], dtype=np.int64)
@@ -145,10 +145,10 @@ def align_up(value: int, alignment_bytes: int) -> int:
     return (value + alignment_bytes - 1) & -alignment_bytes
 
 
-def _needs_no_padding(buffers: Sequence[Buffer]) -> bool:
+def needs_no_padding(buffers: Sequence[Buffer]) -> bool:
     """Whether no size must be rounded for any alignment in use, and nothing is fixed: sums are then exact."""
-    grain = max([buffer.alignment_bytes for buffer in buffers])
-    return not any([b.size_bytes % grain or b.fixed_offset_bytes is not None for b in buffers])
+    grain = max((buffer.alignment_bytes for buffer in buffers), default=1)
+    return not any(b.size_bytes % grain or b.fixed_offset_bytes is not None for b in buffers)
 
 
 def _stacked_bytes(live: NDArray[np.bool_], size: NDArray[np.int64], grain: int) -> int:

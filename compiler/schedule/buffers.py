@@ -8,8 +8,9 @@ Parameters that are prefetched occupy their stage from the layer that starts the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from compiler.deployment import L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, LayerPlan
 from compiler.ir import Graph
@@ -17,6 +18,9 @@ from compiler.memory import Buffer
 from compiler.schedule.footprint import Footprint
 
 ALIGNMENT_BYTES = 4
+
+_ByLevel = tuple[tuple[str, tuple[Buffer, ...]], ...]
+"""Buffers of one layer in every level where it has some."""
 
 
 @dataclass(frozen=True)
@@ -92,32 +96,76 @@ def resident_buffers(op: str, need: Footprint, home: str) -> Iterator[tuple[str,
         yield home, f"p/{op}", need.region
 
 
+@dataclass(frozen=True)
+class BufferMaker:
+    """Makes the buffers of deployments of one graph; remembers those of layers, which deployments share."""
+
+    graph: Graph
+    _known: dict[object, _ByLevel] = field(default_factory=dict, repr=False)
+
+    def buffers(self, decisions: Decisions) -> dict[str, tuple[Buffer, ...]]:
+        """All buffers by level; lifetimes are half-open intervals of layer indices."""
+        found: dict[str, list[Buffer]] = {}
+        homes, param_homes = decisions.homes, decisions.param_homes
+        for name, buffer in self._tensors:
+            found.setdefault(homes[name], []).append(buffer)
+        layers = zip(self._operands, decisions.plans, decisions.footprints, strict=True)
+        for step, (operands, plan, need) in enumerate(layers):
+            own = tuple([homes[name] for name in operands])
+            for level, buffers in self._layer(step, plan, need, own, param_homes[plan.operator]):
+                found.setdefault(level, []).extend(buffers)
+        return {level: tuple(buffers) for level, buffers in sorted(found.items())}
+
+    @cached_property
+    def _operands(self) -> tuple[tuple[str, ...], ...]:
+        """Inputs and output of every layer."""
+        return tuple((*op.inputs, op.output) for op in self.graph.operators)
+
+    @cached_property
+    def _tensors(self) -> tuple[tuple[str, Buffer], ...]:
+        """Activations, by name."""
+        graph = self.graph
+        return tuple(
+            (
+                tensor.name,
+                _buffer(
+                    f"t/{tensor.name}",
+                    _round(tensor.bytes),
+                    graph.first_use[tensor.name],
+                    max(graph.last_use[tensor.name], graph.first_use[tensor.name]) + 1,
+                ),
+            )
+            for tensor in graph.tensors
+        )
+
+    def _layer(
+        self, step: int, plan: LayerPlan, need: Footprint, homes: tuple[str, ...], param_home: str
+    ) -> _ByLevel:
+        """Buffers of one layer's parameters, slots, stages and accumulator."""
+        key = (step, plan, need, homes, param_home)
+        if key not in self._known:
+            self._known[key] = tuple(
+                (level, tuple(buffers)) for level, buffers in self._make(step, plan, need, homes, param_home)
+            )
+        return self._known[key]
+
+    def _make(
+        self, step: int, plan: LayerPlan, need: Footprint, homes: tuple[str, ...], param_home: str
+    ) -> Iterable[tuple[str, list[Buffer]]]:
+        op, found = plan.operator, dict[str, list[Buffer]]()
+        whole = [self.graph.by_name[name].bytes for name in self._operands[step]]
+        for level, name, size in resident_buffers(op, need, param_home):
+            found.setdefault(level, []).append(_buffer(name, size, 0, len(self._operands)))
+        for level, name, size in layer_buffers(plan, need, homes, whole, param_home):
+            ahead = plan.prefetch if name == prefetched_stage(op) else 0
+            found.setdefault(level, []).append(_buffer(name, size, step - ahead, step + 1))
+        return found.items()
+
+
+def _buffer(name: str, size: int, first: int, last: int) -> Buffer:
+    return Buffer(name, size, first, last, ALIGNMENT_BYTES)
+
+
 def deployment_buffers(graph: Graph, decisions: Decisions) -> dict[str, tuple[Buffer, ...]]:
     """All buffers by level; lifetimes are half-open intervals of layer indices."""
-    found: dict[str, list[Buffer]] = {}
-    total = len(graph.operators)
-
-    def add(level: str, name: str, size: int, first: int, last: int) -> None:
-        found.setdefault(level, []).append(Buffer(name, size, first, last, ALIGNMENT_BYTES))
-
-    for tensor in graph.tensors:
-        first, last = graph.first_use[tensor.name], graph.last_use[tensor.name]
-        add(
-            decisions.homes[tensor.name],
-            f"t/{tensor.name}",
-            _round(tensor.bytes),
-            first,
-            max(last, first) + 1,
-        )
-    for step, (op, plan, need) in enumerate(
-        zip(graph.operators, decisions.plans, decisions.footprints, strict=True)
-    ):
-        names = (*op.inputs, op.output)
-        homes = [decisions.homes[name] for name in names]
-        whole = [graph.by_name[name].bytes for name in names]
-        for level, name, size in resident_buffers(op.name, need, decisions.param_homes[op.name]):
-            add(level, name, size, 0, total)
-        for level, name, size in layer_buffers(plan, need, homes, whole, decisions.param_homes[op.name]):
-            ahead = plan.prefetch if name == prefetched_stage(op.name) else 0
-            add(level, name, size, step - ahead, step + 1)
-    return {level: tuple(buffers) for level, buffers in sorted(found.items())}
+    return BufferMaker(graph).buffers(decisions)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from compiler.deployment import Deployment, PlacedBuffer
 from compiler.ir import Module
-from compiler.memory import DoesNotFit, Problem, allocate
-from compiler.schedule.buffers import Decisions, deployment_buffers
+from compiler.memory import Buffer, DoesNotFit, Problem, allocate
+from compiler.schedule.buffers import BufferMaker, Decisions
 from compiler.schedule.order import in_order
 
 UNLIMITED_BYTES = 1 << 40
@@ -26,6 +26,47 @@ class LevelCapacities:
         return self.bytes.get(level, 0)
 
 
+@dataclass(frozen=True)
+class Deployer:
+    """Makes deployments of one module for one platform, by name; remembers buffers that they share."""
+
+    module: Module
+    platform: str
+    capacities: LevelCapacities
+
+    _makers: dict[tuple[str, ...], BufferMaker] = field(default_factory=dict, repr=False)
+
+    def _buffers(self, decisions: Decisions) -> Mapping[str, tuple[Buffer, ...]]:
+        """Buffers by level, of the layers in the order of their plans."""
+        order = tuple([plan.operator for plan in decisions.plans])
+        if order not in self._makers:
+            self._makers[order] = BufferMaker(in_order(self.module.main, order))
+        return self._makers[order].buffers(decisions)
+
+    def deploy(self, operating_point: str, decisions: Decisions) -> Deployment | DoesNotFit:
+        """Allocate all levels of a deployment; the first level that does not fit is the answer instead."""
+        placed: list[PlacedBuffer] = []
+        for level, buffers in self._buffers(decisions).items():
+            problem = Problem(level, self.capacities.of(level), buffers)
+            result = allocate(problem, self.capacities.node_budget)
+            if isinstance(result, DoesNotFit):
+                return result
+            placed += [
+                PlacedBuffer(level, buffer.name, offset, buffer.size_bytes, buffer.first, buffer.last)
+                for buffer, offset in zip(buffers, result.offsets, strict=True)
+            ]
+        return Deployment(
+            model=self.module.name,
+            model_sha256=self.module.sha256,
+            platform=self.platform,
+            operating_point=operating_point,
+            plans=decisions.plans,
+            homes=tuple(sorted(decisions.homes.items())),
+            param_homes=tuple(sorted(decisions.param_homes.items())),
+            buffers=tuple(placed),
+        )
+
+
 def deploy(
     module: Module,
     platform: str,
@@ -33,24 +74,5 @@ def deploy(
     decisions: Decisions,
     capacities: LevelCapacities,
 ) -> Deployment | DoesNotFit:
-    """Allocate all levels of a deployment; the first level that does not fit is the answer instead."""
-    graph = in_order(module.main, [plan.operator for plan in decisions.plans])
-    placed: list[PlacedBuffer] = []
-    for level, buffers in deployment_buffers(graph, decisions).items():
-        result = allocate(Problem(level, capacities.of(level), buffers), capacities.node_budget)
-        if isinstance(result, DoesNotFit):
-            return result
-        placed += [
-            PlacedBuffer(level, buffer.name, offset, buffer.size_bytes, buffer.first, buffer.last)
-            for buffer, offset in zip(buffers, result.offsets, strict=True)
-        ]
-    return Deployment(
-        model=module.name,
-        model_sha256=module.sha256,
-        platform=platform,
-        operating_point=operating_point,
-        plans=decisions.plans,
-        homes=tuple(sorted(decisions.homes.items())),
-        param_homes=tuple(sorted(decisions.param_homes.items())),
-        buffers=tuple(placed),
-    )
+    """One deployment; see `Deployer.deploy`."""
+    return Deployer(module, platform, capacities).deploy(operating_point, decisions)

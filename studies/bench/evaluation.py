@@ -29,7 +29,7 @@ from compiler.deployment import L2, Deployment
 from compiler.frontend import load
 from compiler.ir import Module
 from compiler.ops.engines import npu_blockers
-from compiler.schedule import Decisions, LevelCapacities, deploy, footprint
+from compiler.schedule import Decisions, Deployer, LevelCapacities, footprint
 from costmodels.engines.npu import NpuEngine
 from costmodels.layer import LayerWork, candidate_count
 from costmodels.pipeline import kernel_time, price_layer
@@ -151,9 +151,12 @@ class Evaluations:
     def evaluate(self, cold: bool) -> int:
         """Allocate, validate and price all; the number of deployments."""
         estimator = Estimator(self.task)
+        deployer = self._deployer()
         for point, decisions in zip(self.points, self.decisions, strict=True):
             estimator = Estimator(self.task) if cold else estimator
-            deployment = self._deploy(point, decisions)
+            deployer = self._deployer() if cold else deployer
+            deployment = deployer.deploy(point.setting.operating_point, decisions)
+            assert isinstance(deployment, Deployment)
             assert estimator.design_point(point.setting, deployment, "solver") == replace(
                 point, source="solver"
             )
@@ -161,17 +164,13 @@ class Evaluations:
 
     def allocate(self) -> int:
         """Only the first half: buffers, addresses, validation."""
+        deployer = self._deployer()
         for point, decisions in zip(self.points, self.decisions, strict=True):
-            self._deploy(point, decisions)
+            assert isinstance(deployer.deploy(point.setting.operating_point, decisions), Deployment)
         return len(self.points)
 
-    def _deploy(self, point: DesignPoint, decisions: Decisions) -> Deployment:
-        task = self.task
-        found = deploy(
-            task.module, task.platform.name, point.setting.operating_point, decisions, self.capacities
-        )
-        assert isinstance(found, Deployment)
-        return found
+    def _deployer(self) -> Deployer:
+        return Deployer(self.task.module, self.task.platform.name, self.capacities)
 
 
 def evaluations(task: Task) -> Evaluations:
