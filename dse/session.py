@@ -12,11 +12,13 @@ from compiler.deployment import L1, L2, L3, LEVELS, Deployment, DeploymentError
 from compiler.ir import Module
 from compiler.schedule.legality import check_deployment
 from costmodels.platform import Platform
+from dse.baselines import Gain, baselines, compare
 from dse.estimate import Estimator
 from dse.evaluator import ProblemEvaluator
 from dse.executors import Executor
 from dse.front import knee
 from dse.output.exploration import Exploration
+from dse.output.read import Explored
 from dse.output.run_record import graph_sha256
 from dse.points import DesignPoint, Infeasible, OuterSetting
 from dse.search import Progress, SearchOptions, SearchResult, Storage, explore
@@ -73,6 +75,15 @@ def exploration_of(task: Task, result: SearchResult) -> Exploration | None:
         trials=result.trials,
         bound=result.bound,
     )
+
+
+def gains_over_baselines(found: Exploration | Explored) -> tuple[Gain, ...]:
+    """Every policy of `dse.baselines` on the explored task, beside all points that were met.
+
+    Raises what reading an explored directory raises.
+    """
+    points = found.points if isinstance(found, Explored) else dict(found.named)
+    return compare(baselines(found.task), points)
 
 
 def identity_of(task: Task) -> tuple[tuple[str, str], ...]:

@@ -35,7 +35,7 @@ def parser() -> Parser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     plan = (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard)
-    for add in (*plan, _platforms, _axes, _validate, _calibrate):
+    for add in (*plan, _compare, _platforms, _axes, _validate, _calibrate):
         add(commands)
     return top
 
@@ -157,6 +157,12 @@ def _dashboard(commands: _Commands[Parser]) -> None:
     it.add_argument("--no-browser", action="store_true", help="only serve")
 
 
+def _compare(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "compare", "what an explored front gains over the policies of the field")
+    it.add_argument("directory", type=Path, metavar="DIR")
+    _machine_formats(it)
+
+
 def _platforms(commands: _Commands[Parser]) -> None:
     it = _command(commands, "platforms", "list platforms, or every number of one with its source")
     it.add_argument("name", nargs="?", metavar="NAME|FILE")
@@ -174,11 +180,7 @@ def _axes(commands: _Commands[Parser]) -> None:
 def _validate(commands: _Commands[Parser]) -> None:
     it = _command(commands, "validate", "the cost model against every measured row, with errors")
     it.add_argument("--groups", action="store_true", help="a table of the errors by group only")
-    how = it.add_mutually_exclusive_group()
-    for name in ("json", "csv"):
-        how.add_argument(
-            f"--{name}", dest="format", action="store_const", const=name, default="table", help="for machines"
-        )
+    _machine_formats(it)
 
 
 def _calibrate(commands: _Commands[Parser]) -> None:
@@ -198,3 +200,11 @@ def _calibrate(commands: _Commands[Parser]) -> None:
 
 def _format(it: Parser) -> None:
     it.add_argument("--format", choices=("table", "json"), default="table", help="json for machines")
+
+
+def _machine_formats(it: Parser) -> None:
+    how = it.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        how.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, default="table", help="for machines"
+        )

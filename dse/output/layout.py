@@ -39,6 +39,11 @@ class Layout:
         return self.root / "run.json"
 
     @property
+    def baselines(self) -> Path:
+        """Policies of the field on the same task, and what the front gains over each; deterministic."""
+        return self.root / "baselines.json"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 

@@ -19,6 +19,7 @@ from dse.output.golden import read_arrays
 from dse.output.layout import SCHEMA, Layout
 from dse.output.run_record import graph_sha256
 from dse.points import DesignPoint
+from dse.task import Budget, Pin, Task
 
 Plain = Mapping[str, Any]
 
@@ -59,6 +60,30 @@ class Explored:
                 f"{self.layout.model} is not the explored model as this version reads it; explore again"
             )
         return module
+
+    @property
+    def baselines(self) -> tuple[Plain, ...]:
+        """Entries of baselines.json (see `dse.baselines.document`); none where that is missing.
+
+        Raises OutputError.
+        """
+        path = self.layout.baselines
+        return tuple(_document(path)["baselines"]) if path.is_file() else ()
+
+    @property
+    def task(self) -> Task:
+        """What was explored. Raises ModelError, PlatformError, OutputError."""
+        budget = dict(self.front["budget"])
+        on_chip = budget.pop("on_chip")
+        return Task(
+            module=self.module,
+            platform=self.platform,
+            budget=Budget(on_chip, tuple(budget.items())),
+            objectives=tuple(self.front["objectives"]),
+            pins=tuple(Pin(*map(str, pin)) for pin in self.run["pins"]),
+            io_home=str(self.run["io_home"]),
+            seed=int(self.front["seed"]),
+        )
 
     @property
     def golden(self) -> dict[str, IntArray]:

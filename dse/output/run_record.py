@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from compiler.ir import Graph
+from dse.task import Pin
 
 _PACKAGES = ("rvdse", "numpy", "onnx", "onnxruntime", "optuna", "ray")
 
@@ -19,7 +20,8 @@ _PACKAGES = ("rvdse", "numpy", "onnx", "onnxruntime", "optuna", "ray")
 @dataclass(frozen=True)
 class RunRecord:
     """arguments: as given on the command line, by option. seconds: wall clock by phase. notes: what the user
-    must know (synthetic calibration, a batch that became 1). model_path: where the model was read."""
+    must know (synthetic calibration, a batch that became 1). model_path: where the model was read.
+    pins, io_home: of the task, whatever files they were read from."""
 
     arguments: Mapping[str, Any]
     seconds: Mapping[str, float]
@@ -27,6 +29,8 @@ class RunRecord:
     model_path: str
     new_trials: int
     interrupted: bool
+    pins: tuple[Pin, ...] = ()
+    io_home: str = "l2"
 
 
 def run_document(record: RunRecord, graph: Graph) -> dict[str, Any]:
@@ -37,6 +41,8 @@ def run_document(record: RunRecord, graph: Graph) -> dict[str, Any]:
         "arguments": dict(record.arguments),
         "notes": list(record.notes),
         "model_path": record.model_path,
+        "pins": [[pin.layer, pin.decision, pin.value] for pin in record.pins],
+        "io_home": record.io_home,
         "graph_sha256": graph_sha256(graph),
         "new_trials": record.new_trials,
         "interrupted": record.interrupted,

@@ -77,6 +77,7 @@ def render(explored: Explored) -> str:
         scatters=scatters(dots_of(explored)),
         points=point_views(explored),
         notes=explored.run["notes"],
+        baselines=explored.baselines,
     )
 
 

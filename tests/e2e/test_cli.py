@@ -30,7 +30,8 @@ def test_the_directory_is_complete(explored: Path) -> None:
     names = {path.name for path in explored.iterdir()}
     assert names == {
         "front.json", "front_all.jsonl", "front.csv", "layers.csv", "run.json", "report.html",
-        "study.journal", "study.points.jsonl", "model.onnx", "platform.toml", "golden.npz", "points",
+        "study.journal", "study.points.jsonl", "baselines.json",
+        "model.onnx", "platform.toml", "golden.npz", "points",
     }  # fmt: skip
     assert os.listdir(explored.parent) == [explored.name]
 
@@ -62,7 +63,7 @@ def test_points_are_sorted_and_mutually_non_dominated(explored: Path) -> None:
 
 def test_the_same_arguments_give_the_same_files(explored: Path, tmp_path: Path) -> None:
     assert explore(tmp_path / "again", "--quiet") == 0
-    for name in ("front.json", "front_all.jsonl", "front.csv", "layers.csv"):
+    for name in ("front.json", "front_all.jsonl", "front.csv", "layers.csv", "baselines.json"):
         assert (tmp_path / "again" / name).read_bytes() == (explored / name).read_bytes()
 
 
@@ -73,6 +74,20 @@ def test_workers_change_nothing(explored: Path, tmp_path: Path) -> None:
         point["c"] = point["deployment"] = None
     assert front(tmp_path / "two") == alone
     assert (tmp_path / "two" / "front_all.jsonl").read_bytes() == (explored / "front_all.jsonl").read_bytes()
+
+
+def test_compare_says_what_the_report_says(explored: Path, capsys: Capture) -> None:
+    assert main(["compare", str(explored), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((explored / "baselines.json").read_text())
+    assert main(["compare", str(explored), "--csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + len(printed["baselines"])
+    assert main(["compare", str(explored)]) == 0
+    table = capsys.readouterr().out
+    for row in printed["baselines"]:
+        assert row["covered"] in (True, None), row["name"]
+        assert f"{row['name']}: {row['what']}" in table
 
 
 @pytest.mark.parametrize("target", ["host", "rv32"])

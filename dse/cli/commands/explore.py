@@ -14,6 +14,7 @@ from typing import Any
 from compiler.frontend import Imported, import_model
 from compiler.ir.tensor import IntArray
 from costmodels.platform import load_platform
+from dse.baselines.document import document as gains_document
 from dse.cli.errors import Ending, Exit
 from dse.cli.pins import read_pins
 from dse.cli.quantities import BudgetText
@@ -28,7 +29,7 @@ from dse.points import Infeasible
 from dse.report import write_report
 from dse.search import SearchOptions, SearchResult, Storage
 from dse.search.interrupt import interruptible
-from dse.session import explore_task, identity_of
+from dse.session import explore_task, gains_over_baselines, identity_of
 from dse.task import Budget, Task
 
 DEFAULT_TRIALS = 32
@@ -76,6 +77,7 @@ def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit
         seconds["total"] = time.monotonic() - begin
         seconds["emit"] = seconds["total"] - seconds["import"] - seconds["search"]
         _write_record(arguments, problem, result, notes, seconds, staging)
+        write_json(Layout(staging).baselines, gains_document(gains_over_baselines(found)))
         write_report(staging)
     _show(arguments, found, target.path, seconds["total"], terminal)
     return Exit.INTERRUPTED if stop.is_set() else Exit.DONE
@@ -180,6 +182,8 @@ def _write_record(
         model_path=str(arguments.model.absolute()),
         new_trials=result.new_trials,
         interrupted=result.interrupted,
+        pins=problem.task.pins,
+        io_home=problem.task.io_home,
     )
     write_json(Layout(staging).run, run_document(record, problem.task.module.main))
 

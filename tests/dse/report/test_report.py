@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.deployment import PlacedBuffer
+from dse.baselines import POLICIES, Baseline, compare
+from dse.baselines.document import document
 from dse.output import Layout, open_explored
 from dse.output.golden import synthetic_codes
 from dse.output.platform_text import platform_text
@@ -20,6 +22,7 @@ from dse.output.run_record import RunRecord, run_document
 from dse.output.write import write_exploration, write_json
 from dse.report import write_report
 from dse.report.memory_map import memory_maps
+from dse.report.page import render
 from dse.report.svg import Scale, element, round_values, short
 from tests.dse.found import deployment, found, network
 
@@ -103,6 +106,18 @@ def test_shows_every_layer_of_every_listed_point(page: str) -> None:
 def test_text_is_escaped_and_weak_sources_marked(page: str) -> None:
     assert "quantised from &lt;synthetic&gt; &amp; samples" in page
     assert '<span class="how weak">ASSUMED</span>' in page
+
+
+def test_shows_policies_where_they_were_compared(directory: Path, page: str) -> None:
+    assert "policies of the field" not in page
+    base = Baseline(POLICIES[0], found().points[0])
+    gains = compare([base, Baseline(POLICIES[1], None, "l2 needs <much>")], dict(found().named))
+    path = Layout(directory).baselines
+    write_json(path, document(gains))
+    shown = render(open_explored(directory))
+    path.unlink()
+    assert "1.00 ×" in shown
+    assert "no deployment: l2 needs &lt;much&gt;" in shown
 
 
 def test_is_made_from_the_directory_alone(directory: Path, page: str) -> None:
