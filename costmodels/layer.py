@@ -68,10 +68,13 @@ class StreamWork:
 
 @dataclass(frozen=True, eq=False)
 class KernelTime:
-    """Kernel cycles of a whole layer in the engine's clock [C], and the index of the split taken [C]."""
+    """Kernel cycles of a whole layer in the engine's clock [C], the index of the split taken [C], and the
+    share of the engine that works meanwhile [C] (or [1]).
+    """
 
     cycles: FloatArray
     split: IntArray
+    share: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,8 @@ class Priced:
 
     compute: kernels; setup: launching, joining, NPU registers; load, store: transfers as far as they are
     not hidden behind the others; staging: transfers before and after the layer. split: index into the
-    splits of the work. Energies in microjoules: engines (busy and MACs), moved bytes, idle power.
+    splits of the work. Energies in microjoules: engines at work, engines that wait with their clocks on,
+    moved bytes, what else is clocked, leakage.
     """
 
     compute_cycles: FloatArray
@@ -113,8 +117,10 @@ class Priced:
     staging_cycles: FloatArray
     time_ms: FloatArray
     engine_uj: FloatArray
+    waiting_uj: FloatArray
     moved_uj: FloatArray
     idle_uj: FloatArray
+    leakage_uj: FloatArray
     split: IntArray
 
     @property
@@ -126,7 +132,8 @@ class Priced:
     @property
     def energy_uj(self) -> FloatArray:
         """Sum of all energies."""
-        return np.asarray(self.engine_uj + self.moved_uj + self.idle_uj)
+        standing = self.waiting_uj + self.idle_uj + self.leakage_uj
+        return np.asarray(self.engine_uj + self.moved_uj + standing)
 
 
 def candidate_count(work: LayerWork) -> int:
@@ -175,7 +182,9 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
         ),
         before=hops(work.before),
         after=hops(work.after),
-        kernel=None if kernel is None else KernelTime(cut(kernel.cycles), cut(kernel.split)),
+        kernel=None
+        if kernel is None
+        else KernelTime(cut(kernel.cycles), cut(kernel.split), cut(kernel.share)),
     )
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
-from costmodels.energy import UJ_PER_PJ, engine_pj, idle_uj, moved_pj
-from costmodels.engines import Engine, NpuEngine, call_overhead, kernel_cycles
+from costmodels.energy import UJ_PER_PJ, engine_pj, moved_pj, standing_uj
+from costmodels.engines import Engine, NpuEngine, call_overhead, kernel_cycles, share_at_work
 from costmodels.layer import (
     Hop,
     HopTime,
@@ -80,10 +80,12 @@ def kernel_time(
         for split in chosen
     ]
     best, index = options[0], np.zeros(options[0].shape, np.int64)
+    share = share_at_work(engine, classes.extents, chosen[0])
     for number, cycles in enumerate(options[1:], start=1):
         index = np.where(cycles < best, number, index)
+        share = np.where(cycles < best, share_at_work(engine, classes.extents, chosen[number]), share)
         best = np.minimum(best, cycles)
-    return KernelTime(best, index)
+    return KernelTime(best, index, np.broadcast_to(share, best.shape))
 
 
 def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: int) -> Priced:
@@ -99,7 +101,9 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
     macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
-    busy = engine_pj(engine.power, kernel.cycles, macs, point.dynamic_scale)
+    busy = kernel.cycles * kernel.share
+    active = engine_pj(engine.power, work.spec.kernel, busy, macs, point.dynamic_scale)
+    spared = busy * (engine.power.idle_pj_per_cycle * point.dynamic_scale)
 
     def column(values: FloatArray) -> FloatArray:
         return np.broadcast_to(values, (count,))
@@ -111,9 +115,11 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         store_cycles=column(overlapped.store),
         staging_cycles=column(staging),
         time_ms=column(time_ms),
-        engine_uj=column(busy * UJ_PER_PJ),
+        engine_uj=column(active * UJ_PER_PJ),
+        waiting_uj=column(standing_uj(time_ms, platform.waiting_mw(point)) - spared * UJ_PER_PJ),
         moved_uj=column(moved),
-        idle_uj=column(idle_uj(time_ms, point.idle_mw)),
+        idle_uj=column(standing_uj(time_ms, point.idle_mw)),
+        leakage_uj=column(standing_uj(time_ms, platform.leakage_mw(point))),
         split=np.broadcast_to(kernel.split, (count,)),
     )
 
@@ -202,11 +208,7 @@ def _channels(platform: Platform, work: LayerWork, loading: bool) -> set[str]:
 def _moved_uj(platform: Platform, hops: Sequence[Hop], point: OperatingPoint) -> FloatArray:
     total = ZERO
     for hop in hops:
-        link = platform.link_of[hop.link]
-        source, target = platform.level_of[link.from_level], platform.level_of[link.to_level]
-        read = source.read_pj_per_byte * (point.dynamic_scale if source.on_chip else 1.0)
-        write = target.write_pj_per_byte * (point.dynamic_scale if target.on_chip else 1.0)
-        total = total + moved_pj(hop.bytes, read, write)
+        total = total + moved_pj(hop.bytes, *platform.byte_pj(platform.link_of[hop.link], point))
     return total * UJ_PER_PJ
 
 

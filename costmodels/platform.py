@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from costmodels.energy import MW_PER_PJ_HZ
 from costmodels.engines import Engine
 from costmodels.errors import PlatformError
 from costmodels.facts import POSITIVE, Fact, Reader
@@ -56,15 +57,19 @@ class Clock:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A voltage with its clocks. dynamic_scale: on-chip dynamic energy relative to the reference voltage;
-    idle_mw: power of the whole chip that is there whatever runs (leakage, clock trees, memory refresh).
+    """A voltage with its clocks. dynamic_scale, leakage_scale: on-chip dynamic energy, and leakage power of
+    the engines, relative to the reference voltage. idle_mw: what is there whatever runs beside the engines
+    (clock trees, fabric controller, memory refresh); leakage_mw: leakage of all but the engines; both at
+    this point.
     """
 
     name: str
     default: bool
     voltage_v: float = field(metadata=POSITIVE)
     dynamic_scale: float = field(metadata=POSITIVE)
+    leakage_scale: float
     idle_mw: float
+    leakage_mw: float
     clocks: tuple[Clock, ...]
 
     @cached_property
@@ -122,6 +127,25 @@ class Platform:
     def reference_cycles(self, clock: str, point: OperatingPoint) -> float:
         """Cycles of the reference clock in one cycle of `clock`."""
         return point.clock_hz[self.reference_clock] / point.clock_hz[clock]
+
+    def waiting_mw(self, point: OperatingPoint) -> float:
+        """Power of all engines with their clocks on and no work."""
+        picojoules = sum(e.power.idle_pj_per_cycle * point.clock_hz[e.clock] for e in self.engines)
+        return picojoules * MW_PER_PJ_HZ * point.dynamic_scale
+
+    def leakage_mw(self, point: OperatingPoint) -> float:
+        """Leakage of the whole chip."""
+        engines = sum(engine.power.leakage_mw for engine in self.engines)
+        return engines * point.leakage_scale + point.leakage_mw
+
+    def byte_pj(self, link: Link, point: OperatingPoint) -> tuple[float, float]:
+        """Energy of a byte over a link: read on its one side, written on its other. Off-chip memory keeps its
+        own supply, whatever the point.
+        """
+        source, target = self.level_of[link.from_level], self.level_of[link.to_level]
+        read = source.read_pj_per_byte * (point.dynamic_scale if source.on_chip else 1.0)
+        write = target.write_pj_per_byte * (point.dynamic_scale if target.on_chip else 1.0)
+        return read, write
 
     def path(self, from_level: str, to_level: str) -> tuple[Link, ...]:
         """The fewest links from one level to another; empty if they are the same.

@@ -29,6 +29,13 @@ def load_variant(name: str) -> Platform:
     return load_platform(name) if name in platform_names() else platform_of(_tables(name), f"{name}.toml")
 
 
+def platform_under(name: str) -> str:
+    """The platform that a variant is of, or the platform itself. Raises PlatformError."""
+    while name not in platform_names():
+        name = _changes(name)[0]
+    return name
+
+
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of `base` with `changes` in their place; tables merge, facts and other values replace."""
     merged = dict(base)
@@ -44,6 +51,12 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 def _tables(name: str) -> dict[str, Any]:
     if name in platform_names():
         return _read(resources.files("costmodels") / "platforms", name)
+    base, changes = _changes(name)
+    return overlay(_tables(base), changes)
+
+
+def _changes(name: str) -> tuple[str, dict[str, Any]]:
+    """What a variant is based on, and in what it differs."""
     if name not in variant_names():
         known = (*platform_names(), *variant_names())
         raise PlatformError(name, "", "no such platform or variant", nearest(name, known))
@@ -51,7 +64,7 @@ def _tables(name: str) -> dict[str, Any]:
     base = changes.pop("base", None)
     if not isinstance(base, str):
         raise PlatformError(f"{name}.toml", "base", "missing", "name the platform that this is a variant of")
-    return overlay(_tables(base), changes)
+    return base, changes
 
 
 def _folder() -> Traversable:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import numpy as np
 import numpy.typing as npt
 
+from costmodels.arrays import ceil_div, floats
 from costmodels.engines.cluster import ClusterEngine, cluster_cycles
+from costmodels.engines.nests import product_of
 from costmodels.engines.npu import NpuEngine, npu_cycles
 from costmodels.engines.portable import PortableEngine, portable_cycles
 from costmodels.errors import UnsupportedKernel
@@ -24,6 +27,7 @@ __all__ = [
     "UnsupportedKernel",
     "call_overhead",
     "kernel_cycles",
+    "share_at_work",
 ]
 
 
@@ -56,3 +60,24 @@ def kernel_cycles(
     if isinstance(engine, PortableEngine):
         return portable_cycles(engine, spec, extents, split, partial, starts)
     return cluster_cycles(engine, spec, extents, split, partial)
+
+
+def share_at_work(
+    engine: Engine, extents: Mapping[str, npt.ArrayLike], split: tuple[str, ...] = ()
+) -> FloatArray:
+    """Mean share of an engine's cores that have work while the busiest one works, in (0, 1], [C] or [1].
+
+    Of a full tile: those at a border, which stand behind it on the class axes, are taken as such.
+    """
+    if isinstance(engine, NpuEngine):
+        return np.ones(1)
+    if not split:
+        return np.full(1, 1.0 / engine.cores)
+    points = product_of({name: _first(extents[name]) for name in split if name in extents}, split)
+    return np.atleast_1d(points / (engine.cores * ceil_div(points, engine.cores)))
+
+
+def _first(extent: npt.ArrayLike) -> FloatArray:
+    """The first class of every axis but the last, which are the candidates."""
+    array = floats(extent)
+    return array.reshape(-1, array.shape[-1])[0] if array.ndim > 1 else array

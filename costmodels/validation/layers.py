@@ -14,7 +14,7 @@ import numpy as np
 
 from costmodels.arrays import floats
 from costmodels.classes import tile_classes
-from costmodels.layer import LayerWork
+from costmodels.layer import LayerWork, Priced
 from costmodels.overlap import ZERO, Flow, pipeline_cycles
 from costmodels.pipeline import price_layer
 from costmodels.platform import Platform
@@ -60,15 +60,24 @@ class LayerRun(Row):
         hidden = rows[self.after].alone(platform) if self.after else 0.0
         return alone + max(0.0, self._fetch_cycles(platform, 1) - hidden)
 
+    @property
+    def l3_bytes(self) -> int:
+        """Bytes of weights that come from L3."""
+        return self._shape().weight_bytes * self.channels_out if self.weights == "l3" else 0
+
     def alone(self, platform: Platform) -> float:
         """Cycles of the layer with its weights in L2."""
+        return float(self.price(platform).total_cycles[0])
+
+    def price(self, platform: Platform) -> Priced:
+        """Price of the layer with its weights in L2."""
         shape, engine = self._shape(), cluster_of(platform)
         tile = choose_tile(shape, platform.level_of["l1"].usable_bytes, engine.cores)
         sizes = {"y": tile.rows, "x": tile.width, self._channel_dim: tile.channels}
         classes = tile_classes(shape.spec, {name: np.array([size]) for name, size in sizes.items()})
         trips = tuple(np.array([trip]) for trip in trips_of(shape, tile))
         work = LayerWork(shape.spec, engine.name, classes, trips, streams_of(shape, tile))
-        return float(price_layer(platform, work).total_cycles[0])
+        return price_layer(platform, work)
 
     @property
     def _channel_dim(self) -> str:

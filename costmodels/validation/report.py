@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from costmodels.validation.banks import BankAccesses
+from costmodels.validation.energies import LayerPower, layer_energy
 from costmodels.validation.jobs import NpuJob, NpuSetup
 from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
 from costmodels.validation.tables import NotExpressed, Row, Source, Use, read_table, sources
 from costmodels.validation.transfers import Fetch
+from costmodels.variants import load_variant
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row: predicted and measured cycles, and where the measurement is from."""
+    """One row: what is predicted, what was measured (both in `unit`), and where that is from."""
 
     id: str
     group: str
     use: Use
     source: Source
     variant: str
-    predicted_cycles: float
-    measured_cycles: float
+    predicted: float
+    measured: float
+    unit: str = "cycles"
 
     @property
     def error(self) -> float:
         """Signed relative error of the prediction."""
-        return self.predicted_cycles / self.measured_cycles - 1.0
+        return self.predicted / self.measured - 1.0
 
     @property
-    def difference_cycles(self) -> float:
-        """Signed error of the prediction in cycles."""
-        return self.predicted_cycles - self.measured_cycles
+    def difference(self) -> float:
+        """Signed error of the prediction in its unit."""
+        return self.predicted - self.measured
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class GroupError:
     mean: float
     worst: float
     worst_id: str
-    worst_difference_cycles: float
+    worst_difference: float
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Validation:
 
 
 Table = Callable[[], Iterable[tuple[Row, str, float]]]
+POWER, ENERGY = "power", "energy, end to end"
+"""What is compared of a layer: energy includes the error of the predicted time, power does not."""
 
 
 def _jobs() -> Iterator[tuple[Row, str, float]]:
@@ -101,14 +107,31 @@ def _layers() -> Iterator[tuple[Row, str, float]]:
 TABLES: tuple[Table, ...] = (_transfers, _jobs, _products, _layers)
 
 
+def _energies(known: Mapping[str, Source]) -> Iterator[Comparison]:
+    """Energy of every layer, then its mean power, which no error of its time enters."""
+    layers = {layer.id: layer for layer in read_table("gap8_layers", LayerRun)}
+    rows = read_table("gap8_power", LayerPower)
+    found = [layer_energy(load_variant(row.variant), layers[row.layer], layers) for row in rows]
+    for what, unit in ((ENERGY, "uJ"), (POWER, "mW")):
+        for row, predicted in zip(rows, found, strict=True):
+            figures = (
+                (predicted.energy_uj, row.measured_uj)
+                if unit == "uJ"
+                else (predicted.power_mw, row.measured_mw)
+            )
+            group = f"{row.group}, {what}"
+            yield Comparison(row.id, group, row.use, known[row.source], row.variant, *figures, unit)
+
+
 def validate() -> Validation:
     """Compare the model with all tables. Raises TableError or PlatformError for files that cannot be used."""
     known = sources()
-    comparisons = tuple(
+    cycles = (
         Comparison(row.id, row.group, row.use, known[row.source], variant, cycles, row.measured_cycles)
         for table in TABLES
         for row, variant, cycles in table()
     )
+    comparisons = (*cycles, *_energies(known))
     rest = tuple((row, known[row.source]) for row in read_table("not_expressed", NotExpressed))
     return Validation(comparisons, rest)
 
@@ -119,4 +142,4 @@ def _group(items: Sequence[Comparison]) -> GroupError:
     first = items[0]
     mean = sum(errors) / len(errors)
     at = items[errors.index(worst)]
-    return GroupError(first.group, first.use, len(items), mean, worst, at.id, at.difference_cycles)
+    return GroupError(first.group, first.use, len(items), mean, worst, at.id, at.difference, first.unit)

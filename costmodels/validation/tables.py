@@ -32,13 +32,19 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measurement. use: whether any constant of the model was fitted on it; source: a `Source`."""
+class Measurement:
+    """What was measured. use: whether any constant of the model was fitted on it; source: a `Source`."""
 
     id: str
     group: str
     use: Use
     source: str
+
+
+@dataclass(frozen=True)
+class Row(Measurement):
+    """A measurement of time."""
+
     measured_cycles: float
 
 

@@ -196,6 +196,9 @@ def _calibrate(commands: _Commands[Parser]) -> None:
     it.add_argument("--seed", type=q.natural, default=0, metavar="N", help="default: 0")
     it.add_argument("--timeout", type=q.time_seconds, default=600.0, metavar="T", help="default: 10min")
     it.add_argument("--out", type=Path, metavar="FILE.toml", help="the platform with the fitted values")
+    it.add_argument(
+        "--power", action="store_true", help="fit the power of a built-in platform to its measured energies"
+    )
 
 
 def _format(it: Parser) -> None:

@@ -150,7 +150,11 @@ class Pricer:
             buffering=block.buffering,
             before=tuple(hop for hops in whole[:-1] for hop in hops),
             after=tuple(whole[-1]),
-            kernel=KernelTime(np.tile(self.kernel.cycles, count), np.tile(self.kernel.split, count)),
+            kernel=KernelTime(
+                np.tile(self.kernel.cycles, count),
+                np.tile(self.kernel.split, count),
+                np.tile(self.kernel.share, count),
+            ),
         )
 
     def _menu(self, stream: int, combinations: Sequence[Combination]) -> _Menu:

@@ -110,9 +110,14 @@ def test_energy_by_hand() -> None:
     platform = load_platform("siracusa")
     engine, point = cluster_of(platform), platform.point()
     price = price_layer(platform, add_work(2))
-    assert float(price.engine_uj[0]) == pytest.approx(
-        float(price.compute_cycles[0]) * engine.power.active_pj_per_cycle * 1e-6
-    )
+    share = float(kernel_time(engine, SPEC, add_work(2).classes).share[0])
+    busy = float(price.compute_cycles[0]) * share
+    assert float(price.engine_uj[0]) == pytest.approx(busy * engine.power.active_pj_per_cycle * 1e-6)
+    npu = platform.engine_of["npu"].power.idle_pj_per_cycle * float(price.time_ms[0]) * 360e6 * 1e-9
+    rest = float(price.total_cycles[0]) - busy
+    waiting = npu + rest * engine.power.idle_pj_per_cycle * 1e-6
+    assert float(price.waiting_uj[0]) == pytest.approx(waiting)
+    assert float(price.leakage_uj[0]) == pytest.approx(float(price.time_ms[0]) * (0.5 + 0.5 + 1.0))
     assert float(price.moved_uj[0]) == pytest.approx(3000 * (2.0 + 0.25) * 1e-6)
     assert float(price.idle_uj[0]) == pytest.approx(float(price.time_ms[0]) * point.idle_mw)
     low = price_layer(platform, add_work(2), platform.point("low"))

@@ -55,6 +55,10 @@ PINNED: dict[tuple[str, Use], tuple[float, float]] = {
     ("L1 banks: accesses of 8 cores, bank conflicts", "held-out"): (0.0, 0.0),
     ("GAP8 silicon: MobileNetV1 layers", "fitted"): (4.72, 2.12),
     ("GAP8 silicon: MobileNetV1 layers", "held-out"): (23.7, 4.74),
+    ("GAP8 silicon: MobileNetV1 layers, energy, end to end", "fitted"): (12.1, 5.73),
+    ("GAP8 silicon: MobileNetV1 layers, energy, end to end", "held-out"): (23.1, 9.07),
+    ("GAP8 silicon: MobileNetV1 layers, power", "fitted"): (9.34, 4.57),
+    ("GAP8 silicon: MobileNetV1 layers, power", "held-out"): (19.9, 7.09),
 }
 
 
@@ -72,11 +76,12 @@ def test_every_group_is_pinned() -> None:
 
 @pytest.mark.parametrize("row", [c for c in VALIDATION.comparisons if c.group.startswith("DMA")], ids=name_of)
 def test_transfers_within_5_cycles_or_2_percent(row: Comparison) -> None:
-    assert abs(row.difference_cycles) <= max(5.0, 0.02 * row.measured_cycles)
+    assert abs(row.difference) <= max(5.0, 0.02 * row.measured)
 
 
-def test_at_most_half_of_the_silicon_layers_are_fitted() -> None:
-    uses = Counter(row.use for row in VALIDATION.of_group("GAP8 silicon: MobileNetV1 layers"))
+@pytest.mark.parametrize("what", ["", ", energy, end to end", ", power"])
+def test_at_most_half_of_the_silicon_layers_are_fitted(what: str) -> None:
+    uses = Counter(row.use for row in VALIDATION.of_group(f"GAP8 silicon: MobileNetV1 layers{what}"))
     assert 0 < uses["fitted"] <= uses["held-out"]
 
 
@@ -92,7 +97,7 @@ def test_what_is_not_expressed_has_a_reason() -> None:
 
 @pytest.mark.parametrize("row", VALIDATION.comparisons, ids=name_of)
 def test_predictions_are_those_of_a_sourced_platform(row: Comparison) -> None:
-    assert row.predicted_cycles > 0 < row.measured_cycles
+    assert row.predicted > 0 < row.measured
     assert load_variant(row.variant).facts
     assert row.source.how in ("SIM", "READ")
 
@@ -113,7 +118,7 @@ def test_predictions_are_those_of_a_sourced_platform(row: Comparison) -> None:
 def test_every_measured_row_is_compared_or_explained(rows: Rows, file: str, sources: tuple[str, ...]) -> None:
     """The set-up times of NPU jobs stand in notes of the file, not in rows of it."""
     compared = [c for c in VALIDATION.comparisons if c.source.source in sources]
-    compared = [c for c in compared if not c.id.startswith("set-up of")]
+    compared = [c for c in compared if not c.id.startswith("set-up of") and c.unit not in ("uJ", "mW")]
     explained = [row for row, source in VALIDATION.not_expressed if source.source in sources]
     measured = rows(file)
     assert len(compared) + len(explained) == len(measured)
@@ -121,7 +126,7 @@ def test_every_measured_row_is_compared_or_explained(rows: Rows, file: str, sour
         name for name in ("cycles", "rtl_cycles", "cycles_at_10ns", "cycles_100MHz") if name in measured[0]
     ]
     if not explained and names:
-        found = sorted(row.measured_cycles for row in compared)
+        found = sorted(row.measured for row in compared)
         assert found == sorted(float(row[names[0]]) for row in measured)
 
 

@@ -10,6 +10,7 @@ from costmodels.calibration.fit import Errors
 from costmodels.calibration.rewrite import with_facts
 from costmodels.platform import load_platform
 from dse.calibrate import Calibration, Effort, calibrate
+from dse.calibrate_power import calibrate_power
 from dse.cli.tables import plain_table
 from dse.cli.terminal import Terminal
 from dse.output.platform_text import platform_text
@@ -18,12 +19,27 @@ from dse.output.platform_text import platform_text
 def main(arguments: Namespace) -> int:
     """Print the errors on what was not fitted; write the platform file where one is asked for."""
     terminal = Terminal.of()
+    if arguments.power:
+        return _power(arguments, terminal)
     effort = Effort(arguments.shapes, arguments.networks, arguments.seed)
     found = calibrate(load_platform(arguments.platform), _runner(arguments), effort)
     _print(found.errors, terminal)
     if arguments.out is not None:
         arguments.out.write_text(_text(arguments, found), encoding="utf-8")
         terminal.say(f"{len(found.values)} coefficients in {arguments.out}")
+    return 0
+
+
+def _power(arguments: Namespace, terminal: Terminal) -> int:
+    """Fit what the cores draw, and what is always drawn, to the energies in costmodels/calibration."""
+    found = calibrate_power(arguments.platform)
+    _print(found.errors, terminal, "")
+    terminal.say("")
+    for key, value in found.values.items():
+        terminal.say(f"{key} = {value}")
+    if arguments.out is not None:
+        text = with_facts(platform_text(arguments.platform), arguments.platform, found.facts)
+        arguments.out.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -49,8 +65,8 @@ def _compiler() -> str:
     return " ".join([name, version.splitlines()[0] if version else "", *flags])
 
 
-def _print(errors: tuple[Errors, ...], terminal: Terminal) -> None:
-    table = plain_table("held out", "cores", "samples", "mean error", "worst", left=("held out",))
+def _print(errors: tuple[Errors, ...], terminal: Terminal, title: str = "held out") -> None:
+    table = plain_table(title, "cores", "samples", "mean error", "worst", left=(title,))
     for row in errors:
         figures = f"{row.mean:.2%}", f"{row.worst:.2%}"
         table.add_row(row.family, str(row.cores), str(row.count), *figures)

@@ -17,7 +17,7 @@ from dse.cli.tables import plain_table
 from dse.cli.terminal import Terminal
 
 _COLUMNS = (
-    *("group", "id", "use", "predicted_cycles", "measured_cycles"),
+    *("group", "id", "use", "predicted", "measured", "unit"),
     *("error", "variant", "how", "source", "reason"),
 )
 
@@ -47,13 +47,15 @@ def _print(found: Validation, terminal: Terminal, rows: bool) -> None:
 
 
 def _rows_table(comparisons: tuple[Comparison, ...]) -> Table:
-    text = ("row", "use", "how", "model")
-    table = plain_table("row", "use", "how", "model", "predicted", "measured", "error", left=text)
+    text = ("row", "use", "how", "model", "unit")
+    table = plain_table("row", "use", "how", "model", "predicted", "measured", "unit", "error", left=text)
     for number, item in enumerate(comparisons):
         if number == 0 or comparisons[number - 1].group != item.group:
             table.add_row(Text(item.group, style="bold"))
-        figures = f"{item.predicted_cycles:.0f}", f"{item.measured_cycles:.0f}", f"{100 * item.error:+.2f}%"
-        table.add_row(f"  {item.id}", item.use, item.source.how, item.variant, *figures)
+        figures = _figure(item.predicted, item.unit), _figure(item.measured, item.unit), item.unit
+        table.add_row(
+            f"  {item.id}", item.use, item.source.how, item.variant, *figures, f"{100 * item.error:+.2f}%"
+        )
     return table
 
 
@@ -62,11 +64,20 @@ def _groups_table(groups: tuple[GroupError, ...]) -> Table:
         "group", "use", "rows", "mean", "worst", "", "worst row", left=("group", "use", "worst row")
     )
     for group in groups:
-        worst = f"{100 * group.worst:.2f}%", f"{group.worst_difference_cycles:+.0f} cycles"
+        worst = f"{100 * group.worst:.2f}%", _difference(group)
         table.add_row(
             group.group, group.use, str(group.rows), f"{100 * group.mean:.2f}%", *worst, group.worst_id
         )
     return table
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value:.0f}" if unit == "cycles" else f"{value:.4g}"
+
+
+def _difference(group: GroupError) -> str:
+    sign = "-" if group.worst_difference < 0 else "+"
+    return f"{sign}{_figure(abs(group.worst_difference), group.unit)} {group.unit}"
 
 
 def _reasons_table(found: Validation) -> Table:
@@ -90,6 +101,7 @@ def _document(found: Validation) -> dict[str, Any]:
                 "mean_error": group.mean,
                 "worst_error": group.worst,
                 "worst_row": group.worst_id,
+                "unit": group.unit,
             }
             for group in found.groups()
         ],
@@ -107,10 +119,20 @@ def _csv(found: Validation) -> str:
 def _records(found: Validation) -> Iterator[dict[str, Any]]:
     """One record a row; those that are not expressed have a reason instead of a prediction."""
     for item in found.comparisons:
-        figures = item.predicted_cycles, item.measured_cycles, item.error, item.variant
+        figures = item.predicted, item.measured, item.unit, item.error, item.variant
         source = item.source.how, item.source.reference
         yield dict(zip(_COLUMNS, (item.group, item.id, item.use, *figures, *source, ""), strict=True))
     for row, origin in found.not_expressed:
-        measured = f"{row.measured} {row.unit}".strip()
-        cells = row.group, row.id, "not expressed", "", measured, "", "", origin.how, origin.reference
+        cells = (
+            row.group,
+            row.id,
+            "not expressed",
+            "",
+            row.measured,
+            row.unit,
+            "",
+            "",
+            origin.how,
+            origin.reference,
+        )
         yield dict(zip(_COLUMNS, (*cells, row.reason), strict=True))

@@ -45,7 +45,7 @@ def test_json_and_csv_hold_the_same_rows(capsys: pytest.CaptureFixture[str]) -> 
         if record["use"] == "not expressed":
             assert cells["reason"] == record["reason"] != ""
         else:
-            error = record["predicted_cycles"] / record["measured_cycles"] - 1
+            error = record["predicted"] / record["measured"] - 1
             assert float(cells["error"]) == pytest.approx(error) == record["error"]
     assert len(document["groups"]) == len(FOUND.groups())
 
