@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 
 from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph
 from compiler.memory import DoesNotFit
 from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, Deployer, LevelCapacities
+from compiler.schedule.order import branch_orders
 from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
 from dse.front.bound import bound_of_region
 from dse.limits import Limits, limits_of, overflow
-from dse.network import Problem, build_problem, near_problem
+from dse.network import Problem, build_problem, near_problem, reordered_problem
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pin_check import check_pins
 from dse.outer import Needs, OuterSpace, Seed, outer_space
@@ -43,7 +45,7 @@ class ProblemEvaluator:
 
     task: Task
     effort: Effort = field(default_factory=Effort)
-    _problems: dict[tuple[str, bool], Problem] = field(default_factory=dict, repr=False)
+    _problems: dict[tuple[str, bool, int], Problem] = field(default_factory=dict, repr=False)
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
@@ -54,6 +56,11 @@ class ProblemEvaluator:
     @property
     def graph(self) -> Graph:
         return self.task.module.main
+
+    @cached_property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graph in every order of its branches that is tried; its own first."""
+        return branch_orders(self.graph)
 
     @cached_property
     def limits(self) -> Limits:
@@ -87,7 +94,9 @@ class ProblemEvaluator:
     def space(self) -> OuterSpace:
         """Everything that the search decides."""
         near = self.problem(self._default_point, False).network
-        return outer_space(self.limits, near, self._needs, self._points, self._default_point)
+        return outer_space(
+            self.limits, near, self._needs, self._points, self._default_point, len(self.graphs)
+        )
 
     @cached_property
     def _points(self) -> tuple[str, ...]:
@@ -110,21 +119,33 @@ class ProblemEvaluator:
 
     # -- the inner problem -------------------------------------------------------------------------
 
-    def problem(self, point: str, far: bool) -> Problem:
+    def problem(self, point: str, far: bool, order: int = 0) -> Problem:
         """The solver's problem at an operating point; `far`: activations may also live in L3.
 
-        The default point comes first, whatever is asked for: its fronts say which tilings are looked at.
+        order: number of the graph in `graphs`. The default point comes first, whatever is asked for: its
+        fronts say which tilings are looked at.
         """
+        if order:
+            return self._reordered(point, far, order)
         if point != self._default_point:
             self.problem(self._default_point, True)
-        if (point, far) not in self._problems:
+        if (point, far, 0) not in self._problems:
             l1_bytes = self.task.platform.level_of[L1].usable_bytes
-            self._problems[point, far] = (
+            self._problems[point, far, 0] = (
                 self._build(point, l1_bytes, self._tilings)
                 if far
                 else near_problem(self.problem(point, True))
             )
-        return self._problems[point, far]
+        return self._problems[point, far, 0]
+
+    def _reordered(self, point: str, far: bool, order: int) -> Problem:
+        if (point, far, order) not in self._problems:
+            steps = [self.graph.operators.index(op) for op in self.graphs[order]]
+            self._problems[point, far, order] = reordered_problem(self.problem(point, far), steps)
+        return self._problems[point, far, order]
+
+    def _problem_of(self, setting: OuterSetting) -> Problem:
+        return self.problem(setting.operating_point, setting.l3_activations, setting.branch_order)
 
     def _build(self, point: str, l1_bytes: int, tilings: dict[object, Sets]) -> Problem:
         request = OptionsRequest(
@@ -185,7 +206,7 @@ class ProblemEvaluator:
         """The inner front of a setting, whatever its position."""
         key = replace(setting, position=0.0)
         if key not in self._solutions:
-            problem = self.problem(setting.operating_point, setting.l3_activations)
+            problem = self._problem_of(setting)
             inner = self.limits.inner(setting, "memory" in self.task.objectives)
             self._solutions[key] = solve(problem.network, inner, GAP, LABEL_LIMIT)
         return self._solutions[key]
@@ -199,8 +220,7 @@ class ProblemEvaluator:
 
     def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         """A point of an inner front as an allocated, validated, priced deployment."""
-        problem = self.problem(setting.operating_point, setting.l3_activations)
-        decisions = self._decisions(problem, solution, index)
+        decisions = self._decisions(setting, solution, index)
         deployment = self._deployer.deploy(setting.operating_point, decisions)
         if isinstance(deployment, DoesNotFit):
             return deployment
@@ -209,8 +229,8 @@ class ProblemEvaluator:
             return DoesNotFit("on_chip", total, self.limits.on_chip_bytes, (), False)
         return self._estimator.design_point(setting, deployment, "solver")
 
-    def _decisions(self, problem: Problem, solution: Solution, index: int) -> Decisions:
-        graph = self.graph
+    def _decisions(self, setting: OuterSetting, solution: Solution, index: int) -> Decisions:
+        problem, graph = self._problem_of(setting), self.graphs[setting.branch_order]
         homes = dict.fromkeys((*graph.inputs, *graph.outputs), self.task.io_home)
         plans, footprints, params = [], [], {}
         for k, op in enumerate(graph.operators):
@@ -237,9 +257,9 @@ class ProblemEvaluator:
         return merged
 
     def _bounds(self) -> Iterator[Bound]:
-        """Of every operating point."""
-        for point in self._points:
-            network = self.problem(point, True).network
+        """Of every operating point and order."""
+        for point, order in product(self._points, range(len(self.graphs))):
+            network = self.problem(point, True, order).network
             least = minimum_memory(network, caps_of(self.limits))
             if least is not None:
                 region = bound_setting(network, self.limits.roomiest())

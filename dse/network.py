@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,3 +118,9 @@ def near_problem(problem: Problem) -> Problem:
         for t in problem.network.tensors
     )
     return replace(problem, network=replace(problem.network, tensors=tensors))
+
+
+def reordered_problem(problem: Problem, steps: Sequence[int]) -> Problem:
+    """The same layers in another order: `steps` are their numbers, in the order in which they run."""
+    layers = tuple(problem.network.layers[k] for k in steps)
+    return Problem(replace(problem.network, layers=layers), tuple(problem.options[k] for k in steps))

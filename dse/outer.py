@@ -9,7 +9,15 @@ from itertools import product
 import numpy as np
 
 from compiler.deployment import L2, L3
-from dse.axes.sampled import ArenaCap, FarthestActivations, L1Cap, L1Weights, OperatingPointAxis, SampledAxis
+from dse.axes.sampled import (
+    ArenaCap,
+    BranchOrder,
+    FarthestActivations,
+    L1Cap,
+    L1Weights,
+    OperatingPointAxis,
+    SampledAxis,
+)
 from dse.limits import Limits
 from dse.points import Axis, OuterSetting, frozen_choices
 from dse.solver.columns import resident_bytes
@@ -35,13 +43,14 @@ class OuterSpace:
     l1_weights: L1Weights
     points: OperatingPointAxis
     activations: FarthestActivations
+    branch_orders: BranchOrder
     default_point: str
     needs: Needs
 
     @property
     def sampled(self) -> tuple[SampledAxis, ...]:
         """Every sampled axis but the position, with its labels for this task."""
-        return (self.l1, self.arena, self.l1_weights, self.points, self.activations)
+        return (self.l1, self.arena, self.l1_weights, self.points, self.activations, self.branch_orders)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -57,6 +66,7 @@ class OuterSpace:
             self.l1_weights.name: self.l1_weights.choices[0],
             self.points.name: self.default_point,
             self.activations.name: L2,
+            self.branch_orders.name: self.branch_orders.choices[0],
         }
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
@@ -76,6 +86,7 @@ class OuterSpace:
         found += [(self._choices(), 0.0), (self._choices(), 1.0)]
         for point, label in product(self.points.choices, self.l1_weights.choices):
             found.append((self._choices(operating_point=point, l1_weights=label), 0.5))
+        found += [(self._choices(branch_order=label), 0.0) for label in self.branch_orders.choices[1:]]
         ladders = (self.l1.choices, self.arena.choices)
         for share in np.linspace(1, 0, max(map(len, ladders)))[1:-1]:
             l1, arena = (labels[round(share * (len(labels) - 1))] for labels in ladders)
@@ -109,9 +120,18 @@ def _labels(need: MinimumMemory) -> dict[str, str]:
 
 
 def outer_space(
-    limits: Limits, network: Network, needs: Needs, points: tuple[str, ...], default_point: str
+    limits: Limits,
+    network: Network,
+    needs: Needs,
+    points: tuple[str, ...],
+    default_point: str,
+    orders: int = 1,
 ) -> OuterSpace:
-    """The space of a task. network: without activations in L3. points: operating points to choose from."""
+    """The space of a task.
+
+    network: without activations in L3. points: operating points to choose from. orders: number of orders of
+    the layers.
+    """
     l1_high = min(limits.l1_bytes, limits.on_chip_bytes)
     arena_high = min(limits.l2_bytes, limits.on_chip_bytes, _most_arena_bytes(network))
     return OuterSpace(
@@ -120,6 +140,7 @@ def outer_space(
         l1_weights=L1Weights(_l1_weights(l1_high, network, needs)),
         points=OperatingPointAxis(points),
         activations=FarthestActivations((L2, L3) if limits.has_l3 else (L2,)),
+        branch_orders=BranchOrder(tuple(map(str, range(orders)))),
         default_point=default_point,
         needs=needs,
     )

@@ -19,7 +19,8 @@ class OuterSetting:
     l1_bytes: cap on L1, of which l1_weights_bytes are set aside for resident parameters. arena_bytes: cap on
     live tensors and stages in L2. operating_point: of the platform. l3_activations: whether tensors may live
     in L3. position in [0, 1]: which point of the inner front is asked for, 0 the fastest, 1 the other end,
-    as an epsilon-constraint on latency (linear between the front's least and largest latency).
+    as an epsilon-constraint on latency (linear between the front's least and largest latency). branch_order:
+    number among `compiler.schedule.order.branch_orders` of the graph, 0 the graph's own.
     """
 
     l1_bytes: int
@@ -28,6 +29,7 @@ class OuterSetting:
     l3_activations: bool
     position: float
     l1_weights_bytes: int = 0
+    branch_order: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dse.axes.inside import INSIDE_AXES, InsideAxis
 from dse.axes.sampled import (
     SAMPLED_AXES,
     ArenaCap,
+    BranchOrder,
     FarthestActivations,
     L1Cap,
     L1Weights,
@@ -28,6 +29,7 @@ __all__ = [
     "SAMPLED",
     "SAMPLED_AXES",
     "ArenaCap",
+    "BranchOrder",
     "DesignAxis",
     "FarthestActivations",
     "InsideAxis",

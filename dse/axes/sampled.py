@@ -95,6 +95,18 @@ class FarthestActivations(SampledAxis):
 
 
 @dataclass(frozen=True)
+class BranchOrder(SampledAxis):
+    """The order of the layers, where branches leave a choice."""
+
+    name = "branch_order"
+    decides = "which branch runs first: 0 as imported (least live bytes), 1 and 2 branch by branch"
+    effect = "permutes the layers, and with them what is alive while each of them runs"
+
+    def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
+        return replace(setting, branch_order=int(label))
+
+
+@dataclass(frozen=True)
 class Position(SampledAxis):
     """Which point of the inner front a trial asks for: a number in [0, 1], continuous."""
 
@@ -112,6 +124,7 @@ SAMPLED_AXES: tuple[SampledAxis, ...] = (
     L1Weights(),
     OperatingPointAxis(),
     FarthestActivations(),
+    BranchOrder(),
     Position(),
 )
 """One of each kind, without labels: those depend on the task."""

@@ -16,7 +16,7 @@ from dse.points import OuterSetting
 from tests.compiler.networks import every_operator
 from tests.dse.small import evaluator_of, every_operator_evaluator, task_of, without_l3
 
-SETTING = OuterSetting(1000, 2000, "low", False, 0.25, 100)
+SETTING = OuterSetting(1000, 2000, "low", False, 0.25, 100, 3)
 LABELS = {"operating_point": "high", "activations": L3, "position": "0.75"}
 
 

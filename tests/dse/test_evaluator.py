@@ -205,7 +205,7 @@ def test_a_setting_below_the_least_is_infeasible_and_says_how_far() -> None:
 def test_axes_leave_out_what_has_one_choice() -> None:
     pins = (Pin("*", "operating_point", "low"),)
     evaluator = evaluator_of(with_budget(task_of(GRAPH, "siracusa", pins=pins), None, l3=0))
-    assert {axis.name for axis in evaluator.axes} <= {"l1", "arena", "l1_weights"}
+    assert {axis.name for axis in evaluator.axes} <= {"l1", "arena", "l1_weights", "branch_order"}
     assert evaluator.setting({}, 0.0).operating_point == "low"
     for axis in evaluator.axes:
         assert len(set(axis.choices)) == len(axis.choices) > 1
@@ -218,3 +218,19 @@ def test_seeds_are_distinct_and_use_only_choices_of_their_axes() -> None:
     assert len(set(seeds)) == len(seeds)
     for seed, _ in evaluator.seeds():
         assert {name: seed[name] in choices[name] for name in choices} == dict.fromkeys(choices, True)
+
+
+def test_branches_run_in_the_order_that_the_setting_names() -> None:
+    evaluator = every_operator_evaluator("siracusa")
+    choices, position = evaluator.seeds()[-1]
+    orders = [[op.name for op in graph] for graph in evaluator.graphs]
+    assert len(orders) > 1
+    for number, names in enumerate(orders):
+        setting = evaluator.setting({**choices, "branch_order": str(number)}, position)
+        point = evaluator.evaluate(setting).point
+        assert point is not None
+        check_deployment(GRAPH, point.deployment)
+        assert [plan.operator for plan in point.deployment.plans] == names
+        assert [layer.name for layer in point.layers] == names
+        assert evaluator.bound is not None
+        assert not below(point, evaluator.bound)
