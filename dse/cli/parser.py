@@ -34,7 +34,7 @@ def parser() -> Parser:
     top = Parser("dse", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    plan = (_explore, _emit, _evaluate, _run, _sweep, _report, _dashboard)
+    plan = (_explore, _emit, _evaluate, _trace, _run, _sweep, _report, _dashboard)
     for add in (*plan, _compare, _platforms, _axes, _validate, _calibrate):
         add(commands)
     return top
@@ -108,15 +108,32 @@ def _emit(commands: _Commands[Parser]) -> None:
 
 
 def _evaluate(commands: _Commands[Parser]) -> None:
-    it = _command(commands, "evaluate", "price one deployment again, layer by layer")
-    it.add_argument("deployment", type=Path, metavar="DEPLOYMENT.json")
+    it = _command(commands, "evaluate", "price one deployment again, layer by layer, and say what binds")
+    _given(it)
+    _format(it)
+
+
+def _trace(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "trace", "the predicted timeline of a deployment as a Chrome/Perfetto trace")
+    _given(it)
+    it.add_argument(
+        "--out", type=Path, default=Path("trace.json"), metavar="FILE", help="default: trace.json"
+    )
+    it.add_argument(
+        "--tiles", type=q.positive, default=64, metavar="N", help="drawn one by one in a layer; default: 64"
+    )
+
+
+def _given(it: Parser) -> None:
+    it.add_argument(
+        "deployment", type=Path, metavar="DEPLOYMENT.json|POINT_DIR", help="or a directory with one in it"
+    )
     it.add_argument("--model", type=Path, metavar="MODEL.onnx", help="default: the explored one, if found")
     it.add_argument("--calibration", type=Path, metavar="NPZ", help="as for explore, with a float --model")
     it.add_argument(
         "--seed", type=q.natural, default=0, metavar="N", help="as for explore, with a float --model"
     )
     it.add_argument("--platform", metavar="NAME|FILE", help="default: the deployment's")
-    _format(it)
 
 
 def _run(commands: _Commands[Parser]) -> None:

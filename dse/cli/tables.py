@@ -57,10 +57,10 @@ def front_table(named: Sequence[tuple[str, DesignPoint]], knee_id: str, where: S
 
 
 def layer_table(layers: Sequence[LayerEstimate]) -> Table:
-    """Vela's questions: where the time goes, what binds it, what runs where."""
-    text = ("layer", "kind", "engine", "tile", "order", "homes", "binding")
+    """Vela's questions: where the time goes, what runs where, what it costs."""
+    text = ("layer", "kind", "engine", "tile", "order", "homes")
     table = plain_table(
-        "layer", "kind", "engine", "tile", "order", "buf", "homes", "cycles", "share", "binding", "uJ",
+        "layer", "kind", "engine", "tile", "order", "buf", "homes", "cycles", "share", "uJ",
         "L1 B", left=text,
     )  # fmt: skip
     total = sum(layer.cycles for layer in layers) or 1.0
@@ -75,7 +75,6 @@ def layer_table(layers: Sequence[LayerEstimate]) -> Table:
             layer.homes,
             f"{layer.cycles:.0f}",
             f"{100 * layer.cycles / total:.1f}%",
-            layer.binding,
             f"{layer.energy_uj:.4g}",
             str(layer.l1_bytes),
         )

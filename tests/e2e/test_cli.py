@@ -153,9 +153,27 @@ def test_a_deployment_is_priced_again(explored: Path, tmp_path: Path, capsys: Ca
     assert main(["evaluate", str(tmp_path / "d.json")]) == 2
     assert "--model" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "d.json"), "--model", str(MODEL)]) == 0
-    assert "stem_conv" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "stem_conv" in out
+    assert f"network: {point['latency_cycles']} cycles, bound by " in out
+    why = again["explanation"]
+    assert sum(cause["cycles"] for cause in why["causes"]) == why["cycles"] == point["latency_cycles"]
     assert main(["evaluate", str(tmp_path / "d.json"), "--model", str(MODELS / "autoencoder_int8.onnx")]) == 2
     assert "another model" in capsys.readouterr().err
+
+
+def test_a_trace_ends_with_the_latency(explored: Path, tmp_path: Path, capsys: Capture) -> None:
+    point = front(explored)["points"][0]
+    for given in (point["c"], point["deployment"]):
+        assert main(["trace", str(explored / given), "--out", str(tmp_path / "t.json"), "--tiles", "8"]) == 0
+        assert capsys.readouterr().out == f"{tmp_path / 't.json'}\n"
+        rows = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+        end_us = max(row["ts"] + row["dur"] for row in rows if row["ph"] == "X")
+        assert end_us == pytest.approx(1e3 * point["latency_ms"], abs=0.001)
+    assert main(["trace", str(explored / point["c"]), "--out", str(tmp_path / "no" / "t.json")]) == 2
+    assert main(["trace", str(explored / point["c"]), "--out", str(tmp_path)]) == 2
+    assert main(["trace", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
 
 
 def test_the_front_is_printed_with_its_knee(tmp_path: Path, capsys: Capture) -> None:

@@ -1,82 +1,39 @@
-"""`dse evaluate`: price one deployment again, layer by layer."""
+"""`dse evaluate`: price one deployment again, layer by layer, and say why it costs that."""
 
 from __future__ import annotations
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
-from compiler.deployment import Deployment, DeploymentError, deployment_from_json
-from compiler.frontend import load
-from compiler.ir import Module
-from costmodels.platform import Platform, load_platform, platform_names
-from dse.cli.errors import UsageError
+from dse.cli.explanations import binding_table, causes_table, headline, resource_table
+from dse.cli.given import given
 from dse.cli.tables import front_table, layer_table
 from dse.cli.terminal import Terminal
-from dse.output import Explored, Layout, open_explored
+from dse.explain import explain
 from dse.output.documents import point_document
+from dse.search.codec import to_plain
 from dse.session import price_deployment
 
 
 def main(arguments: Namespace) -> int:
     """Print the price as tables or JSON."""
-    deployment = _deployment(arguments.deployment)
-    explored = _explored_around(arguments.deployment)
-    module = _module(arguments, deployment, explored)
-    platform = _platform(arguments, deployment, explored)
-    point = price_deployment(module, platform, deployment)
+    what = given(arguments)
+    point = price_deployment(what.module, what.platform, what.deployment)
+    why = explain(what.module, what.platform, point)
     terminal = Terminal.of()
     if arguments.format == "json":
-        document = point_document(arguments.deployment.stem, point, False)
-        terminal.say(json.dumps({key: value for key, value in document.items() if key != "deployment"}))
+        document = point_document(what.name, point, False)
+        plain = {key: value for key, value in document.items() if key != "deployment"}
+        terminal.say(json.dumps({**plain, "explanation": to_plain(why)}))
         return 0
-    terminal.table(layer_table(point.layers))
-    terminal.say("")
-    terminal.table(front_table([("", point)], "-", [None]))
+    for table in (
+        layer_table(point.layers),
+        causes_table(why),
+        binding_table(what.platform, why),
+        resource_table(what.platform, why),
+        front_table([("", point)], "-", [None]),
+    ):
+        terminal.table(table)
+        terminal.say("")
+    terminal.say(headline(what.platform, why))
     return 0
-
-
-def _deployment(path: Path) -> Deployment:
-    try:
-        return deployment_from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not a deployment file: no UTF-8 text") from None
-    except DeploymentError as error:
-        raise UsageError(f"{path}: {error}") from None
-
-
-def _explored_around(path: Path) -> Explored | None:
-    """The explored directory that a deployment lies in, if it does."""
-    for folder in path.absolute().parents[:3]:
-        if Layout(folder).is_explored:
-            return open_explored(folder)
-    return None
-
-
-def _module(arguments: Namespace, deployment: Deployment, explored: Explored | None) -> Module:
-    if arguments.model is not None:
-        module = load(arguments.model, calibration=arguments.calibration, seed=arguments.seed)
-    elif explored is not None:
-        module = explored.module
-    else:
-        raise UsageError(f"{arguments.deployment} lies in no explored directory: name its --model")
-    if module.sha256 != deployment.model_sha256:
-        raise UsageError(
-            f"the deployment is of another model: {deployment.model} with SHA-256 "
-            f"{deployment.model_sha256[:12]}, not {module.sha256[:12]}"
-        )
-    return module
-
-
-def _platform(arguments: Namespace, deployment: Deployment, explored: Explored | None) -> Platform:
-    if arguments.platform is not None:
-        return load_platform(arguments.platform)
-    if explored is not None:
-        return explored.platform
-    if deployment.platform in platform_names():
-        return load_platform(deployment.platform)
-    raise UsageError(
-        f"the deployment's platform {deployment.platform!r} is not built in: name its --platform"
-    )
