@@ -23,7 +23,10 @@ from costmodels.transfer import transfer_cycles
 CORE = "core"
 """The resource of everything that a controlling core does beside kernels: set-up, launching, driving."""
 
-Group = Literal["compute", "setup", "load", "store", "staging"]
+L1 = "l1"
+"""The resource that an engine waits for while transfers use it."""
+
+Group = Literal["compute", "setup", "contention", "load", "store", "staging"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,15 @@ class HopShare:
 
 @dataclass(frozen=True)
 class Fetch:
-    """One stream's mean fetch. depth: as in `costmodels.layer.StreamWork`. hops: in the order of travel."""
+    """One stream's mean fetch. depth: as in `costmodels.layer.StreamWork`. hops: in the order of travel.
+
+    stalled: cycles that the engine loses to its beats in L1 while it computes.
+    """
 
     role: Literal["input", "params", "output"]
     depth: int
     hops: tuple[HopShare, ...]
+    stalled: float = 0.0
 
     @property
     def cycles(self) -> float:
@@ -115,7 +122,7 @@ def dissect(platform: Platform, work: LayerWork, point: OperatingPoint | None = 
     at = point or platform.point()
     trips = tuple(int(np.ravel(trip)[0]) for trip in work.trips)
     steps = float(np.prod(trips, dtype=np.float64))
-    fetches = [_fetch(platform, stream, at) for stream in work.streams]
+    fetches = [_fetch(platform, stream, at, work.engine) for stream in work.streams]
     return Anatomy(
         engine=work.engine,
         trips=trips,
@@ -175,9 +182,9 @@ def _overheads(engine: Engine) -> tuple[tuple[str, float], ...]:
     return (("fork", fork), ("barrier", engine.barrier_cycles))
 
 
-def _fetch(platform: Platform, stream: StreamWork, point: OperatingPoint) -> Fetch:
+def _fetch(platform: Platform, stream: StreamWork, point: OperatingPoint, engine: str) -> Fetch:
     fetches = max(1.0, float(np.ravel(stream.fetches)[0]))
-    times = hop_times(platform, stream, point)
+    times = hop_times(platform, stream, point, engine)
     near = len(times) - 1 if stream.role != "output" else 0
     hops = tuple(
         HopShare(
@@ -188,7 +195,8 @@ def _fetch(platform: Platform, stream: StreamWork, point: OperatingPoint) -> Fet
         )
         for number, hop in enumerate(times)
     )
-    return Fetch(stream.role, int(np.ravel(stream.depth)[0]), hops)
+    stalled = sum(float(np.ravel(hop.stall)[0]) for hop in times) / fetches
+    return Fetch(stream.role, int(np.ravel(stream.depth)[0]), hops, stalled)
 
 
 def _staged(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> tuple[tuple[str, float], ...]:
@@ -211,7 +219,14 @@ def without(anatomy: Anatomy, resource: str) -> Anatomy:
         return replace(share, held=0.0) if driven else share
 
     def fetches(of: tuple[Fetch, ...]) -> tuple[Fetch, ...]:
-        return tuple(replace(fetch, hops=tuple(map(hop, fetch.hops))) for fetch in of)
+        return tuple(
+            replace(
+                fetch,
+                hops=tuple(map(hop, fetch.hops)),
+                stalled=0.0 if resource in (L1, *(h.link for h in fetch.hops)) else fetch.stalled,
+            )
+            for fetch in of
+        )
 
     def staged(of: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
         return tuple((link, 0.0 if link == resource else cycles) for link, cycles in of)

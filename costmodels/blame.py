@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from costmodels.anatomy import CORE, Anatomy, Fetch, Group, HopShare, Term, without
+from costmodels.anatomy import CORE, L1, Anatomy, Fetch, Group, HopShare, Term, without
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def step_of(anatomy: Anatomy, load: int | None, store: int | None) -> Step:
     """A step of a double-buffered layer."""
     loads, stores = moving(anatomy.loads, load), moving(anatomy.stores, store)
     held = [_held(fetch, hop) for fetch in (*loads, *stores) for hop in fetch.hops if hop.held]
-    terms = (*anatomy.step, *held)
+    lost = [Term("contention", "contention", L1, f.stalled) for f in (*loads, *stores) if f.stalled]
+    terms = (*anatomy.step, *lost, *held)
     busy = sum(term.cycles for term in terms)
     loading, storing = (sum(fetch.cycles for fetch in of) for of in (loads, stores))
     moved = max(loading, storing) if anatomy.duplex else loading + storing

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from costmodels.classes import TileClasses
-from costmodels.overlap import Flow
+from costmodels.overlap import ZERO, Flow
 from costmodels.transfer import WORDS
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
@@ -34,20 +34,29 @@ class Hop:
 
 @dataclass(frozen=True, eq=False)
 class HopTime:
-    """One hop of a stream: reference cycles over the whole layer [C], and those of the core among them."""
+    """One hop of a stream: reference cycles over the whole layer [C], and those of the core among them.
+
+    stall: beside these, what the engine loses to the hop's beats if it computes meanwhile.
+    """
 
     link: str
     elapsed: FloatArray
     issue: FloatArray
+    stall: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class StreamTime:
-    """One stream: reference cycles of the whole layer [C], its mean fetch, energy of the bytes moved [C]."""
+    """One stream: reference cycles of the whole layer [C], its mean fetch, energy of the bytes moved [C].
+
+    stall: of the cycles of the core, those that double-buffered layers lose to the stream's beats in L1 [C]
+    (`ZERO` itself where there are none); the first load and the last store meet nobody.
+    """
 
     total: FloatArray
     mean: Flow
     moved_uj: FloatArray
+    stall: FloatArray = field(default_factory=lambda: ZERO)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +113,15 @@ class LayerWork:
 class Priced:
     """Prices of C candidates, arrays [C]. The cycles are of the reference clock and add up.
 
-    compute: kernels; setup: launching, joining, NPU registers; load, store: transfers as far as they are
-    not hidden behind the others; staging: transfers before and after the layer. split: index into the
-    splits of the work. Energies in microjoules: engines at work, engines that wait with their clocks on,
-    moved bytes, what else is clocked, leakage.
+    compute: kernels; setup: launching, joining, NPU registers; contention: slots of L1 that the engine loses
+    to transfers; load, store: transfers as far as they are not hidden behind the others; staging: transfers
+    before and after the layer. split: index into the splits of the work. Energies in microjoules: engines at
+    work, engines that wait with their clocks on, moved bytes, what else is clocked, leakage.
     """
 
     compute_cycles: FloatArray
     setup_cycles: FloatArray
+    contention_cycles: FloatArray
     load_cycles: FloatArray
     store_cycles: FloatArray
     staging_cycles: FloatArray
@@ -127,7 +137,7 @@ class Priced:
     def total_cycles(self) -> FloatArray:
         """Sum of all causes."""
         transfers = self.load_cycles + self.store_cycles + self.staging_cycles
-        return np.asarray(self.compute_cycles + self.setup_cycles + transfers)
+        return np.asarray(self.compute_cycles + self.setup_cycles + self.contention_cycles + transfers)
 
     @property
     def energy_uj(self) -> FloatArray:

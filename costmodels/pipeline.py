@@ -13,7 +13,7 @@ import numpy as np
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
 from costmodels.energy import UJ_PER_PJ, engine_pj, moved_pj, standing_uj
-from costmodels.engines import Engine, NpuEngine, call_overhead, kernel_cycles, share_at_work
+from costmodels.engines import Engine, NpuEngine, beat_stall, call_overhead, kernel_cycles, share_at_work
 from costmodels.layer import (
     Hop,
     HopTime,
@@ -28,7 +28,7 @@ from costmodels.layer import (
 )
 from costmodels.overlap import ZERO, Flow, Overlapped, pipeline_cycles
 from costmodels.platform import OperatingPoint, Platform
-from costmodels.transfer import issue_cycles, transfer_cycles
+from costmodels.transfer import beats, issue_cycles, transfer_cycles
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
 __all__ = [
@@ -94,10 +94,11 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
     setup = steps * _overhead(platform, engine, work.spec, point)
-    times = [stream.time or stream_time(platform, stream, point) for stream in work.streams]
+    times = [stream.time or stream_time(platform, stream, point, work.engine) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
     moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
     staging = _elapsed(platform, (*work.before, *work.after), point)
+    loads_stall, stores_stall = _stalls(work, times)
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
     macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
@@ -111,8 +112,9 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     return Priced(
         compute_cycles=column(compute),
         setup_cycles=column(setup),
-        load_cycles=column(overlapped.load),
-        store_cycles=column(overlapped.store),
+        contention_cycles=column(loads_stall + stores_stall),
+        load_cycles=column(overlapped.load - loads_stall),
+        store_cycles=column(overlapped.store - stores_stall),
         staging_cycles=column(staging),
         time_ms=column(time_ms),
         engine_uj=column(active * UJ_PER_PJ),
@@ -143,25 +145,44 @@ def _pipeline(
     return pipeline_cycles(step, *per_fetch, work.trips, duplex)
 
 
-def stream_time(platform: Platform, stream: StreamWork, point: OperatingPoint) -> StreamTime:
-    """Price of one stream's transfers, alone.
+def _stalls(work: LayerWork, times: Sequence[StreamTime]) -> tuple[FloatArray, FloatArray]:
+    """Cycles that the engine loses to loads and to stores in L1."""
+    lost = {"load": ZERO, "store": ZERO}
+    for stream, time in zip(work.streams, times, strict=True):
+        if work.buffering == 2 and time.stall is not ZERO:
+            direction = "store" if stream.role == "output" else "load"
+            lost[direction] = lost[direction] + time.stall
+    return lost["load"], lost["store"]
+
+
+def stream_time(
+    platform: Platform, stream: StreamWork, point: OperatingPoint, engine: str = ""
+) -> StreamTime:
+    """Price of one stream's transfers, alone, beside an engine that computes.
 
     Of two hops the one next to L1 cannot start before (loads; stores: after) the core has seen the other
     end, so that only the far one overlaps with computing: the near one counts as time of the core.
     """
-    elapsed, issue = ZERO, ZERO
-    for hop in hop_times(platform, stream, point):
+    elapsed, issue, stall = ZERO, ZERO, ZERO
+    for hop in hop_times(platform, stream, point, engine):
         elapsed = elapsed + hop.elapsed
         if hop.issue is not ZERO:
             issue = issue + hop.issue
+        if hop.stall is not ZERO:
+            issue, stall = issue + hop.stall, stall + hop.stall
     issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
     flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
-    return StreamTime(np.asarray(elapsed), flow, _moved_uj(platform, stream.hops, point))
+    overlapped = ZERO if stall is ZERO else stall - mean_of(stall, stream.fetches)
+    moved_uj = _moved_uj(platform, stream.hops, point)
+    return StreamTime(np.asarray(elapsed), flow, moved_uj, np.asarray(overlapped))
 
 
-def hop_times(platform: Platform, stream: StreamWork, point: OperatingPoint) -> tuple[HopTime, ...]:
-    """The same hop by hop; `issue` is `ZERO` itself where a hop costs a core nothing."""
+def hop_times(
+    platform: Platform, stream: StreamWork, point: OperatingPoint, engine: str = ""
+) -> tuple[HopTime, ...]:
+    """The same hop by hop; `issue` and `stall` are `ZERO` itself where a hop costs no core, no slot of L1."""
     near = len(stream.hops) - 1 if stream.role != "output" else 0
+    lost = _beat_stall(platform, engine, point) if len(stream.hops) == 1 else 0.0
     times = []
     for number, hop in enumerate(stream.hops):
         link = platform.link_of[hop.link]
@@ -169,13 +190,23 @@ def hop_times(platform: Platform, stream: StreamWork, point: OperatingPoint) -> 
         cycles = transfer_cycles(
             link, hop.transfers, hop.lines, hop.bytes, stream.fetches, hop.grain, hop.cut
         )
-        issue = ZERO
+        issue, stall = ZERO, ZERO
         if len(stream.hops) > 1 and number == near:
             issue = cycles * ratio
         elif link.occupies_core:
             issue = issue_cycles(link, hop.transfers, cycles) * ratio
-        times.append(HopTime(hop.link, cycles * ratio, issue))
+        if lost and link.asynchronous and "l1" in (link.from_level, link.to_level):
+            stall = beats(link, hop.transfers, hop.lines, hop.bytes) * lost
+        times.append(HopTime(hop.link, cycles * ratio, issue, stall))
     return tuple(times)
+
+
+def _beat_stall(platform: Platform, engine: str, point: OperatingPoint) -> float:
+    """Reference cycles that an engine loses to a beat of a DMA in L1; none if no engine computes."""
+    if not engine:
+        return 0.0
+    model = platform.engine_of[engine]
+    return beat_stall(model) * platform.reference_cycles(model.clock, point)
 
 
 def _all(times: Iterable[StreamTime]) -> FloatArray:

@@ -207,5 +207,9 @@ def _driven(anatomy: Anatomy, step: Step, tile: int, at: float, until: float) ->
         yield Event(CORE, "issue", "drive DMA", tile, at, at + driving)
     yield from _kernel(anatomy, tile, at + driving)
     at += driving + _computing(anatomy)
+    stalled = sum(fetch.stalled for fetch in (*step.loads, *step.stores))
+    if stalled:
+        yield Event(anatomy.engine, "wait", "slots of L1 lost to transfers", tile, at, at + stalled)
+    at += stalled
     if until - at > WAIT_CYCLES:
         yield Event(CORE, "wait", "wait for transfers", tile, at, until)

@@ -113,14 +113,16 @@ def issue_cycles(link: Link, transfers: npt.ArrayLike, elapsed_cycles: FloatArra
     return floats(transfers) * (link.issue_cycles + link.driver_cycles)
 
 
+def beats(link: Link, transfers: npt.ArrayLike, lines: npt.ArrayLike, bytes_: npt.ArrayLike) -> FloatArray:
+    """Beats in which a link moves these sums of transfers, lines and bytes."""
+    whole, bytes_ = (lines if link.lines_rounded else transfers), floats(bytes_)
+    return np.asarray(floats(whole) * np.ceil(mean_of(bytes_, whole) / link.beat_bytes))
+
+
 def _data_cycles(link: Link, transfers: FloatArray, lines: FloatArray, bytes_: FloatArray) -> FloatArray:
-    line_bytes = mean_of(bytes_, lines)
-    if link.lines_rounded:
-        beats = lines * np.ceil(line_bytes / link.beat_bytes)
-    else:
-        beats = transfers * np.ceil(mean_of(bytes_, transfers) / link.beat_bytes)
-    cycles = beats * link.beat_cycles
+    cycles = beats(link, transfers, lines, bytes_) * link.beat_cycles
     if link.burst_bytes and link.burst_cycles:
+        line_bytes = mean_of(bytes_, lines)
         cycles = cycles + lines * np.ceil(line_bytes / link.burst_bytes) * link.burst_cycles
     if link.line_cycles:
         cycles = cycles + lines * link.line_cycles

@@ -20,7 +20,7 @@ from dse.points import DesignPoint, LayerEstimate, OuterSetting
 from dse.task import Task
 
 RESIDENT = ("p/", "q/", "w/")
-CAUSES = ("compute", "setup", "load", "store", "staging")
+CAUSES = ("compute", "setup", "contention", "load", "store", "staging")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def estimate_layer(
     columns = (
         priced.compute_cycles,
         priced.setup_cycles,
+        priced.contention_cycles,
         priced.load_cycles,
         priced.store_cycles,
         priced.staging_cycles,

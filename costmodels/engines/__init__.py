@@ -25,6 +25,7 @@ __all__ = [
     "NpuEngine",
     "PortableEngine",
     "UnsupportedKernel",
+    "beat_stall",
     "call_overhead",
     "kernel_cycles",
     "share_at_work",
@@ -34,6 +35,11 @@ __all__ = [
 def call_overhead(engine: Engine, spec: KernelSpec) -> float:
     """Cycles of one call beyond the kernel itself (an NPU's: of its set-up clock)."""
     return engine.overhead_of(spec) if isinstance(engine, PortableEngine) else engine.overhead_cycles
+
+
+def beat_stall(engine: Engine) -> float:
+    """Cycles of its clock that an engine loses to a beat that a DMA moves into or out of L1 meanwhile."""
+    return 0.0 if isinstance(engine, PortableEngine) else engine.beat_stall_cycles
 
 
 def kernel_cycles(

@@ -113,7 +113,8 @@ class ClusterEngine:
 
     call_cycles: arguments and launch on the controlling core, fork_cycles until the cores run,
     barrier_cycles to join, each per call. contention: factor on kernel time when more than one core
-    works (bank conflicts, shared instruction cache); `matmul` may have its own.
+    works (bank conflicts, shared instruction cache); `matmul` may have its own. beat_stall_cycles: what the
+    cores lose to each beat of a DMA that uses L1 while they compute.
     """
 
     name: str
@@ -127,6 +128,7 @@ class ClusterEngine:
     matmul: MatmulCost
     kernels: KernelCosts
     power: EnginePower
+    beat_stall_cycles: float = 0.0
 
     @property
     def stall_factor(self) -> float:
@@ -144,6 +146,7 @@ class ClusterEngine:
         return replace(
             self,
             contention=1.0,
+            beat_stall_cycles=0.0,
             matmul=replace(self.matmul, contention=1.0, conflict_cycles=0.0, skewed_conflict_cycles=0.0),
         )
 

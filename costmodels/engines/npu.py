@@ -121,7 +121,10 @@ class NestTiming:
 
 @dataclass(frozen=True)
 class NpuEngine:
-    """An NPU with its limits. setup_cycles (of `setup_clock`): a core writes the registers of one job."""
+    """An NPU with its limits. setup_cycles (of `setup_clock`): a core writes the registers of one job.
+
+    beat_stall_cycles: what the engine loses to each beat of a DMA that uses L1 while it computes.
+    """
 
     name: str
     kind: Literal["neureka", "ne16"]
@@ -131,6 +134,7 @@ class NpuEngine:
     timing: NestTiming
     constraints: NpuConstraints
     power: EnginePower
+    beat_stall_cycles: float = 0.0
 
     @property
     def overhead_cycles(self) -> float:

@@ -33,7 +33,7 @@ from dse.solver.pareto import BoolArray, FloatArray
 # Columns of priced rows; then come the resident bytes in L2, weight memory and L1.
 TIME, ENERGY, L1_BYTES, STAGING, RESIDENT, COLUMNS = 0, 1, 2, 3, 4, 7
 # Rows of a menu's values; slots and stages are two rows each, one a buffering.
-_TOTAL, _ELAPSED, _ISSUE, _MOVED_UJ, _DEPTH, _WHOLE, _SLOTS, _STAGES, _VALUES = 0, 1, 2, 3, 4, 5, 6, 8, 10
+_TOTAL, _ELAPSED, _ISSUE, _STALL, _MOVED_UJ, _DEPTH, _WHOLE, _SLOTS, _STAGES, _VALUES = (*range(8), 9, 11)
 # The judges: weights of the columns, each relative to a combination's least. The best row by each is compared
 # with all others; together they leave a fraction of the rows to the exact filter.
 _JUDGES = np.array(
@@ -174,9 +174,9 @@ class Pricer:
     def _fill(self, row: FloatArray, moved: Operand) -> tuple[Hop, ...]:
         """Set the values [_VALUES, C] of one variant; returns its hops."""
         work = moved.work()
-        time = stream_time(self.platform, work, self.point)
+        time = stream_time(self.platform, work, self.point, self.candidates.engine)
         row[_TOTAL], row[_MOVED_UJ], row[_DEPTH] = time.total, time.moved_uj, time.mean.depth
-        row[_ELAPSED], row[_ISSUE] = time.mean.elapsed, time.mean.issue
+        row[_ELAPSED], row[_ISSUE], row[_STALL] = time.mean.elapsed, time.mean.issue, time.stall
         row[_WHOLE] = moved.whole_bytes if moved.staging == WHOLE else 0.0
         for place, buffering in enumerate(BUFFERINGS):
             row[_SLOTS + place], row[_STAGES + place] = moved.slots(buffering), moved.stages(buffering)
@@ -221,11 +221,11 @@ def _streams(block: _Block) -> tuple[StreamWork, ...]:
     """Streams with known times; their hops are the first combination's, which uses the links of all."""
     found = []
     for number, (hops, values) in enumerate(zip(block.hops, block.values, strict=True)):
-        total, elapsed, issue, moved_uj = (
-            values[:, k].ravel() for k in (_TOTAL, _ELAPSED, _ISSUE, _MOVED_UJ)
+        total, elapsed, issue, stall, moved_uj = (
+            values[:, k].ravel() for k in (_TOTAL, _ELAPSED, _ISSUE, _STALL, _MOVED_UJ)
         )
         depth = values[:, _DEPTH].ravel().astype(np.int8)
-        time = StreamTime(total, Flow(elapsed, issue, depth), moved_uj)
+        time = StreamTime(total, Flow(elapsed, issue, depth), moved_uj, stall)
         last = number == len(block.values) - 1
         found.append(StreamWork("output" if last else "input", hops, depth, depth, time))
     return tuple(found)

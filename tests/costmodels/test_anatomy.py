@@ -46,7 +46,7 @@ def cycles(of: tuple[Term, ...]) -> dict[str, float]:
 def test_pieces_add_up_to_the_priced_columns(engine: str, buffering: int) -> None:
     platform, work = load_platform("siracusa"), layer(engine, buffering)
     apart, priced = dissect(platform, work), price_layer(platform, work)
-    for group in ("compute", "setup", "load", "store", "staging"):
+    for group in ("compute", "setup", "contention", "load", "store", "staging"):
         part = sum(term.cycles for term in causes(apart) if term.group == group)
         assert part == pytest.approx(float(getattr(priced, f"{group}_cycles")[0]))
     assert max(event.end for event in events(apart, 99)) == pytest.approx(float(priced.total_cycles[0]))

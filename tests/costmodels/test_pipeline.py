@@ -73,6 +73,30 @@ def test_double_buffering_hides_transfers_behind_a_dma_only() -> None:
     assert double == pytest.approx(single)
 
 
+def test_transfers_take_slots_of_l1_from_cores_that_compute_beside_them() -> None:
+    """All fetches but the first load and the last store meet cores at work, with 8 bytes a beat."""
+    platform = load_platform("siracusa")
+    engine = cluster_of(platform)
+    quiet = replace(platform, engines=(replace(engine, beat_stall_cycles=0.0), *platform.engines[1:]))
+    busy, alone = price_layer(platform, add_work(2)), price_layer(quiet, add_work(2))
+    beats = 3 * (2 * -(-250 // 8) + -(-250 // 8))
+    assert float(busy.contention_cycles[0]) == pytest.approx(beats * engine.beat_stall_cycles)
+    more = float(busy.total_cycles[0] - alone.total_cycles[0])
+    assert 0 < more <= float(busy.contention_cycles[0]) + 1e-9
+    single, plain = price_layer(platform, add_work(1)), price_layer(load_platform("rv32sim"), add_work(2))
+    for price in (alone, single, plain):
+        assert float(price.contention_cycles[0]) == 0.0
+
+
+def test_cores_that_wait_for_transfers_anyway_lose_nothing() -> None:
+    platform = load_platform("siracusa")
+    engine = cluster_of(platform)
+    slow = replace(platform, links=tuple(replace(link, beat_cycles=50.0) for link in platform.links))
+    quiet = replace(slow, engines=(replace(engine, beat_stall_cycles=0.0), *platform.engines[1:]))
+    bound, alone = (price_layer(each, add_work(2)) for each in (slow, quiet))
+    assert float(bound.total_cycles[0]) == pytest.approx(float(alone.total_cycles[0]), rel=1e-3)
+
+
 def test_two_hops_are_travelled_one_after_the_other() -> None:
     platform = load_platform("siracusa")
     work = add_work(1)

@@ -111,7 +111,7 @@ def test_transfers_grow(name: str, transfers: int, lines: int, line: int, data: 
     assert together <= cycles + (transfers - 1) * max(link.issue_cycles - link.latency_cycles, 0.0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     platforms,
     st.sampled_from([1, 3]),
@@ -153,7 +153,7 @@ def pipelines(draw: st.DrawFn) -> tuple[tuple[int, ...], float, list[Flow], list
     return trips, draw(costs), loads, [flow() for _ in range(draw(st.integers(0, 1)))], draw(st.booleans())
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(pipelines())
 def test_closed_form_is_the_walk(case: tuple[tuple[int, ...], float, list[Flow], list[Flow], bool]) -> None:
     trips, step, loads, stores, duplex = case
