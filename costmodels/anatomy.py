@@ -23,9 +23,6 @@ from costmodels.transfer import transfer_cycles
 CORE = "core"
 """The resource of everything that a controlling core does beside kernels: set-up, launching, driving."""
 
-L1 = "l1"
-"""The resource that an engine waits for while transfers use it."""
-
 Group = Literal["compute", "setup", "contention", "load", "store", "staging"]
 
 
@@ -223,7 +220,7 @@ def without(anatomy: Anatomy, resource: str) -> Anatomy:
             replace(
                 fetch,
                 hops=tuple(map(hop, fetch.hops)),
-                stalled=0.0 if resource in (L1, *(h.link for h in fetch.hops)) else fetch.stalled,
+                stalled=0.0 if resource in [hop.link for hop in fetch.hops] else fetch.stalled,
             )
             for fetch in of
         )

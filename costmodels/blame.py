@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from costmodels.anatomy import CORE, L1, Anatomy, Fetch, Group, HopShare, Term, without
+from costmodels.anatomy import CORE, Anatomy, Fetch, Group, HopShare, Term, without
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def step_of(anatomy: Anatomy, load: int | None, store: int | None) -> Step:
     """A step of a double-buffered layer."""
     loads, stores = moving(anatomy.loads, load), moving(anatomy.stores, store)
     held = [_held(fetch, hop) for fetch in (*loads, *stores) for hop in fetch.hops if hop.held]
-    lost = [Term("contention", "contention", L1, f.stalled) for f in (*loads, *stores) if f.stalled]
+    lost = (_lost(fetch) for fetch in (*loads, *stores) if fetch.stalled)
     terms = (*anatomy.step, *lost, *held)
     busy = sum(term.cycles for term in terms)
     loading, storing = (sum(fetch.cycles for fetch in of) for of in (loads, stores))
@@ -182,6 +182,11 @@ def _transfer(fetch: Fetch) -> tuple[Term, ...]:
 def _held(fetch: Fetch, hop: HopShare) -> Term:
     """What a hop costs the core while it could compute."""
     return _on_link(fetch, hop, hop.held) if hop.waited else Term("issue", _group(fetch), CORE, hop.held)
+
+
+def _lost(fetch: Fetch) -> Term:
+    """Slots of L1 that the engine loses to the only hop of a fetch."""
+    return Term("contention", "contention", fetch.hops[0].link, fetch.stalled)
 
 
 def _on_link(fetch: Fetch, hop: HopShare, cycles: float) -> Term:

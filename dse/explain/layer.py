@@ -12,7 +12,7 @@ from dse.explain.roofline import Roofline
 from dse.explain.rounding import apportion
 from dse.points import LayerEstimate
 
-GROUPS = ("compute", "setup", "load", "store", "staging")
+GROUPS = ("compute", "setup", "contention", "load", "store", "staging")
 """Columns of a price that an anatomy takes apart."""
 
 
