@@ -65,6 +65,12 @@ class LayerRun(Row):
         """Bytes of weights that come from L3."""
         return self._shape().weight_bytes * self.channels_out if self.weights == "l3" else 0
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the layer, once."""
+        spec = self._shape().spec
+        return int(spec.macs({name: np.array(extent) for name, extent in spec.dims}))
+
     def alone(self, platform: Platform) -> float:
         """Cycles of the layer with its weights in L2."""
         return float(self.price(platform).total_cycles[0])

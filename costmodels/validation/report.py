@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from costmodels.provenance import energy_facts, weak_kinds
 from costmodels.validation.banks import BankAccesses
 from costmodels.validation.energies import LayerPower, layer_energy
 from costmodels.validation.jobs import NpuJob, NpuSetup
@@ -12,12 +13,15 @@ from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
 from costmodels.validation.tables import NotExpressed, Row, Source, Use, read_table, sources
 from costmodels.validation.transfers import Fetch
+from costmodels.validation.workloads import Headline, Stated, load_workload
 from costmodels.variants import load_variant
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row: what is predicted, what was measured (both in `unit`), and where that is from."""
+    """One row: what is predicted, what was measured (both in `unit`), and where that is from. weak: kinds of
+    knowledge among the energy figures and assumptions behind the prediction that nobody can cite.
+    """
 
     id: str
     group: str
@@ -27,6 +31,7 @@ class Comparison:
     predicted: float
     measured: float
     unit: str = "cycles"
+    weak: tuple[str, ...] = ()
 
     @property
     def error(self) -> float:
@@ -55,10 +60,13 @@ class GroupError:
 
 @dataclass(frozen=True)
 class Validation:
-    """All comparisons in the order of the tables, and the measurements that the model has no terms for."""
+    """All comparisons in the order of the tables, the measurements that the model has no terms for, and by
+    name the workloads that published figures are predicted from, with all that they rest on.
+    """
 
     comparisons: tuple[Comparison, ...]
     not_expressed: tuple[tuple[NotExpressed, Source], ...]
+    stated: Mapping[str, Stated]
 
     def groups(self) -> tuple[GroupError, ...]:
         """Errors by group, fitted and held-out rows apart."""
@@ -111,16 +119,24 @@ def _energies(known: Mapping[str, Source]) -> Iterator[Comparison]:
     """Energy of every layer, then its mean power, which no error of its time enters."""
     layers = {layer.id: layer for layer in read_table("gap8_layers", LayerRun)}
     rows = read_table("gap8_power", LayerPower)
-    found = [layer_energy(load_variant(row.variant), layers[row.layer], layers) for row in rows]
-    for what, unit in ((ENERGY, "uJ"), (POWER, "mW")):
-        for row, predicted in zip(rows, found, strict=True):
-            figures = (
-                (predicted.energy_uj, row.measured_uj)
-                if unit == "uJ"
-                else (predicted.power_mw, row.measured_mw)
-            )
-            group = f"{row.group}, {what}"
-            yield Comparison(row.id, group, row.use, known[row.source], row.variant, *figures, unit)
+    platforms = [load_variant(row.variant) for row in rows]
+    weak = [weak_kinds(energy_facts(p, p.point(), ("l1", "l2", "l3"))) for p in platforms]
+    found = [layer_energy(p, layers[row.layer], layers) for p, row in zip(platforms, rows, strict=True)]
+    energies = [(energy.energy_uj, row.measured_uj) for energy, row in zip(found, rows, strict=True)]
+    powers = [(energy.power_mw, row.measured_mw) for energy, row in zip(found, rows, strict=True)]
+    for what, unit, pairs in ((ENERGY, "uJ", energies), (POWER, "mW", powers)):
+        for row, pair, kinds in zip(rows, pairs, weak, strict=True):
+            group, source = f"{row.group}, {what}", known[row.source]
+            yield Comparison(row.id, group, row.use, source, row.variant, *pair, unit, kinds)
+
+
+def _headlines(known: Mapping[str, Source], rows: Iterable[Headline]) -> Iterator[Comparison]:
+    """Published figures of whole workloads."""
+    for row in rows:
+        stated = load_workload(row.workload)
+        figures, variant = (stated.figures[row.unit], row.measured), stated.workload.platform
+        source, weak = known[row.source], weak_kinds((*stated.facts, *stated.platform_facts))
+        yield Comparison(row.id, row.group, row.use, source, variant, *figures, row.unit, weak)
 
 
 def validate() -> Validation:
@@ -131,9 +147,11 @@ def validate() -> Validation:
         for table in TABLES
         for row, variant, cycles in table()
     )
-    comparisons = (*cycles, *_energies(known))
+    headlines = read_table("headlines", Headline)
+    comparisons = (*cycles, *_energies(known), *_headlines(known, headlines))
+    stated = {row.workload: load_workload(row.workload) for row in headlines}
     rest = tuple((row, known[row.source]) for row in read_table("not_expressed", NotExpressed))
-    return Validation(comparisons, rest)
+    return Validation(comparisons, rest, stated)
 
 
 def _group(items: Sequence[Comparison]) -> GroupError:
@@ -142,4 +160,4 @@ def _group(items: Sequence[Comparison]) -> GroupError:
     first = items[0]
     mean = sum(errors) / len(errors)
     at = items[errors.index(worst)]
-    return GroupError(first.group, first.use, len(items), mean, worst, at.id, at.difference, first.unit)
+    return GroupError(first.group, first.use, len(items), mean, worst, at.id, at.difference, at.unit)

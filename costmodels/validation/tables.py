@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeVar
 
 from costmodels.facts import HOW
 
-Use = Literal["fitted", "held-out"]
+Use = Literal["fitted", "held-out", "assumed"]
+"""Whether a constant was fitted on a row, none was, or the row's circumstances themselves are assumptions."""
 T = TypeVar("T")
 
 
@@ -33,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured. use: whether any constant of the model was fitted on it; source: a `Source`."""
+    """What was measured. source: a `Source`."""
 
     id: str
     group: str

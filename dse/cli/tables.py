@@ -8,7 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from compiler.deployment import LEVELS
+from costmodels.facts import Fact
 from costmodels.platform import Platform
+from costmodels.provenance import WEAK
 from dse.points import DesignPoint, LayerEstimate
 from dse.verify import Link, Tally, Verification
 
@@ -132,18 +134,25 @@ def platforms_table(platforms: Sequence[Platform]) -> Table:
 
 def facts_table(platform: Platform) -> Table:
     """Every number of a platform: how it is known, and from where."""
+    return sourced_table((("", platform.facts),))
+
+
+def sourced_table(groups: Sequence[tuple[str, Sequence[Fact]]]) -> Table:
+    """Facts under their titles ("" for none), the weak ones marked."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("key", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("how", no_wrap=True)
     table.add_column("source", overflow="fold")
-    for fact in platform.facts:
-        weak = fact.how in ("RECALLED", "ASSUMED")
-        table.add_row(
-            fact.key, _value(fact.value), Text(fact.how, style="yellow" if weak else ""), fact.source
-        )
+    for title, facts in groups:
+        if title:
+            table.add_row(Text(title, style="bold"))
+        for fact in facts:
+            how = Text(fact.how, style="yellow" if fact.how in WEAK else "")
+            table.add_row(f"  {fact.key}" if title else fact.key, shown(fact.value), how, fact.source)
     return table
 
 
-def _value(value: object) -> str:
+def shown(value: object) -> str:
+    """A fact's value as text."""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

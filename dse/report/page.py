@@ -13,13 +13,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from costmodels.platform import Platform
+from costmodels.provenance import WEAK
 from dse.output.read import Explored, open_explored
 from dse.points import DesignPoint, LayerEstimate
 from dse.report.memory_map import KINDS, LevelMap, memory_maps
 from dse.report.scatter import Dot, scatters
 from dse.report.svg import short
-
-WEAK = ("RECALLED", "ASSUMED")
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,21 @@ import csv
 import io
 import json
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from costmodels.facts import Fact
+from costmodels.provenance import WEAK
 from costmodels.validation import Comparison, GroupError, Validation, validate
-from dse.cli.tables import plain_table
+from dse.cli.tables import plain_table, sourced_table
 from dse.cli.terminal import Terminal
 
 _COLUMNS = (
     *("group", "id", "use", "predicted", "measured", "unit"),
-    *("error", "variant", "how", "source", "reason"),
+    *("error", "variant", "how", "source", "reason", "rests_on"),
 )
 
 
@@ -40,6 +42,10 @@ def _print(found: Validation, terminal: Terminal, rows: bool) -> None:
         terminal.say("")
     terminal.table(_groups_table(found.groups()))
     terminal.say("")
+    if rows:
+        terminal.say("What the headlines rest on:")
+        terminal.table(sourced_table(tuple(_assumptions(found))))
+        terminal.say("")
     terminal.table(_reasons_table(found))
     terminal.say("")
     compared, rest = len(found.comparisons), len(found.not_expressed)
@@ -54,7 +60,7 @@ def _rows_table(comparisons: tuple[Comparison, ...]) -> Table:
             table.add_row(Text(item.group, style="bold"))
         figures = _figure(item.predicted, item.unit), _figure(item.measured, item.unit), item.unit
         table.add_row(
-            f"  {item.id}", item.use, item.source.how, item.variant, *figures, f"{100 * item.error:+.2f}%"
+            f"  {item.id}", item.use, item.source.how, _model(item), *figures, f"{100 * item.error:+.2f}%"
         )
     return table
 
@@ -69,6 +75,11 @@ def _groups_table(groups: tuple[GroupError, ...]) -> Table:
             group.group, group.use, str(group.rows), f"{100 * group.mean:.2f}%", *worst, group.worst_id
         )
     return table
+
+
+def _model(item: Comparison) -> str:
+    """The variant, marked where its energy or the workload rests on what nobody can cite."""
+    return f"{item.variant} ({', '.join(item.weak)})" if item.weak else item.variant
 
 
 def _figure(value: float, unit: str) -> str:
@@ -90,6 +101,17 @@ def _reasons_table(found: Validation) -> Table:
     return table
 
 
+def _assumptions(found: Validation) -> Iterator[tuple[str, Sequence[Fact]]]:
+    """What headlines are predicted from: the workloads, then what of their platforms nobody can cite."""
+    platforms: dict[str, dict[str, Fact]] = {}
+    for name, stated in found.stated.items():
+        yield f"{name} on {stated.workload.platform}", stated.facts
+        weak = {fact.key: fact for fact in stated.platform_facts if fact.how in WEAK}
+        platforms.setdefault(stated.workload.platform, {}).update(weak)
+    for platform, facts in platforms.items():
+        yield f"{platform}: recalled or assumed", tuple(facts.values())
+
+
 def _document(found: Validation) -> dict[str, Any]:
     return {
         "rows": [{name: value for name, value in row.items() if value != ""} for row in _records(found)],
@@ -104,6 +126,11 @@ def _document(found: Validation) -> dict[str, Any]:
                 "unit": group.unit,
             }
             for group in found.groups()
+        ],
+        "assumptions": [
+            {"workload": name, "key": fact.key, "value": fact.value, "how": fact.how, "source": fact.source}
+            for name, stated in found.stated.items()
+            for fact in (*stated.facts, *stated.platform_facts)
         ],
     }
 
@@ -121,7 +148,13 @@ def _records(found: Validation) -> Iterator[dict[str, Any]]:
     for item in found.comparisons:
         figures = item.predicted, item.measured, item.unit, item.error, item.variant
         source = item.source.how, item.source.reference
-        yield dict(zip(_COLUMNS, (item.group, item.id, item.use, *figures, *source, ""), strict=True))
+        yield dict(
+            zip(
+                _COLUMNS,
+                (item.group, item.id, item.use, *figures, *source, "", " ".join(item.weak)),
+                strict=True,
+            )
+        )
     for row, origin in found.not_expressed:
         cells = (
             row.group,
@@ -135,4 +168,4 @@ def _records(found: Validation) -> Iterator[dict[str, Any]]:
             origin.how,
             origin.reference,
         )
-        yield dict(zip(_COLUMNS, (*cells, row.reason), strict=True))
+        yield dict(zip(_COLUMNS, (*cells, row.reason, ""), strict=True))
