@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.deployment import DIRECT, L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
-from compiler.ir import Graph, Operator, TileCall
+from compiler.ir import Graph, Operator, Space, TileCall
 from compiler.ir.operator import BOTH, TABLES
-from compiler.program import LayerProgram, Transfer
+from compiler.program import FusedLayer, LayerProgram, Transfer
 from compiler.schedule.footprint import plan_grid
 from compiler.schedule.legality import scheduled
+from compiler.schedule.segments import Striped, striped
 from compiler.tiling import StreamTraffic, operand_traffic, param_traffic
+from compiler.tiling.stripes import row_dim
 from costmodels.work import KernelSpec
 
 
@@ -59,7 +61,7 @@ def tile_macs(spec: KernelSpec, call: TileCall) -> int:
     return int(spec.macs({name: np.asarray(high - low) for name, low, high in call.box}))
 
 
-def walk_counts(layer: LayerProgram, spec: KernelSpec) -> Counts:
+def walk_counts(layer: LayerProgram | FusedLayer, spec: KernelSpec) -> Counts:
     """Counts of a layer by walking its program."""
     calls = macs = 0
     links: Counter[tuple[str, str]] = Counter()
@@ -74,8 +76,9 @@ def walk_counts(layer: LayerProgram, spec: KernelSpec) -> Counts:
     add(prefetch.move for prefetch in layer.prefetches)
     for step in layer.walk():
         add(step.loads)
-        calls += 1
-        macs += tile_macs(spec, step.call.call)
+        if step.call is not None:
+            calls += 1
+            macs += tile_macs(spec, step.call.call)
         add(step.stores)
     add(layer.after)
     rows = tuple(
@@ -135,6 +138,65 @@ def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deplo
     return total_counts([alone, *(Counts(0, 0, 0, ((name, LinkCount(*row)),)) for name, *row in rows)])
 
 
+def predict_fused(of: Striped, step: int, deployment: Deployment) -> Counts:
+    """Counts of the layer at `step`, one of a segment, from the rows of its windows; nothing is walked.
+
+    MACs exceed the layer's where rows are computed again, and fall short where the segment leaves rows out.
+    """
+    k = step - of.segment.first
+    op, space, plan = of.graph.operators[k], of.graph.spaces[k], deployment.plans[step]
+    own = of.windows[op.output]
+    rows = [_rolled(of, name) for name in _rolling(of, k, deployment.home_of)]
+    for name in of.graph.fetched[k]:
+        rows += _stripe_rows(of, name, deployment.home_of[name], outward=False)
+    if op.output == of.graph.output:
+        rows += _stripe_rows(of, op.output, deployment.home_of[op.output], outward=True)
+    active = int((own.new > 0).sum())
+    blocks = int(np.prod([-(-dim.extent // plan.sizes[dim.name]) for dim in space.dims]))
+    times = 1 if op.name in of.segment.held else active
+    rows += _block_rows(op, space, plan, deployment.param_home_of[op.name], blocks, times)
+    extents = {dim.name: np.asarray(dim.extent) for dim in space.dims}
+    extents[str(row_dim(space))] = np.asarray(own.new.sum() * of.graph.unit(space.output))
+    calls = active * blocks
+    alone = Counts(calls, int(space.spec.macs(extents)), calls if plan.on_npu else 0, ())
+    return total_counts(
+        [alone, *(Counts(0, 0, 0, ((name, LinkCount(*row)),)) for name, *row in rows if row[0])]
+    )
+
+
+def _rolling(of: Striped, k: int, homes: Mapping[str, str]) -> list[str]:
+    """Tensors whose windows layer k rolls on."""
+    names = [name for name in of.graph.fetched[k] if homes[name] != L1]
+    output = of.graph.operators[k].output
+    return names if output == of.graph.output else [*names, output]
+
+
+def _rolled(of: Striped, name: str) -> Row:
+    kept = of.windows[name].kept
+    moves = int((kept > 0).sum())
+    return "_".join((L1, L1)), moves, moves, int(kept.sum()) * of.graph.row_bytes(name)
+
+
+def _stripe_rows(of: Striped, name: str, home: str, outward: bool) -> list[Row]:
+    """One transfer of one line a stripe with new rows, over one link or two."""
+    new = of.windows[name].new
+    moves, size = int((new > 0).sum()), int(new.sum()) * of.graph.row_bytes(name)
+    way = {L1: (), L2: ((L2, L1),), L3: ((L3, L2), (L2, L1))}[home]
+    return [("_".join(hop[::-1] if outward else hop), moves, moves, size) for hop in way]
+
+
+def _block_rows(op: Operator, space: Space, plan: LayerPlan, home: str, blocks: int, times: int) -> list[Row]:
+    """Parameter blocks that arrive `times` times."""
+    parts = frozenset((TABLES,)) if home in WEIGHT_MEMORIES else BOTH
+    traffic = param_traffic(plan_grid(space, plan), op, plan.order, plan.layout, parts)
+    size = int(traffic.region_bytes[0]) * times
+    if home == L1 or not size:
+        return []
+    moved = (blocks * times, blocks * times, size)
+    way = ((L3, L2), (L2, L1)) if home == L3 else ((L2, L1),)
+    return [("_".join(hop), *moved) for hop in way]
+
+
 def prefetch_counts(graph: Graph, op: Operator, plan: LayerPlan) -> Counts:
     """The one copy that brings a layer's parameters from L3 to their stage."""
     grid = plan_grid(op.space(graph.by_name), plan)
@@ -147,7 +209,15 @@ def predict_counts(graph: Graph, deployment: Deployment) -> tuple[Counts, ...]:
     graph = scheduled(graph, deployment)
     pairs = tuple(zip(graph.operators, deployment.plans, strict=True))
     started = [[prefetch_counts(graph, *pairs[k]) for k in ks] for ks in deployment.prefetches_from]
+    fused = {step: striped(graph, segment) for segment in deployment.segments for step in segment.steps}
     return tuple(
-        total_counts([predict_layer(graph, op, plan, deployment), *copies])
-        for (op, plan), copies in zip(pairs, started, strict=True)
+        total_counts(
+            [
+                predict_fused(fused[step], step, deployment)
+                if step in fused
+                else predict_layer(graph, op, plan, deployment),
+                *copies,
+            ]
+        )
+        for step, ((op, plan), copies) in enumerate(zip(pairs, started, strict=True))
     )

@@ -18,6 +18,7 @@ L1, L2, L3 = "l1", "l2", "l3"
 WEIGHT_MEMORIES = ("wmem_sram", "wmem_mram")
 LEVELS = (L1, L2, L3, *WEIGHT_MEMORIES)
 DIRECT, WHOLE, TILE = "direct", "whole", "tile"
+FUSED = "fused"
 PLAIN = "plain"
 LAYOUTS = (PLAIN, "neureka", "ne16")
 
@@ -36,6 +37,8 @@ class LayerPlan:
     staging, one entry each for every input, then parameters, then output: "direct" where the home is
     on the L1 side of L3, else how L3 reaches L1 through L2: "whole" tensor before (after) the layer,
     or "tile" by tile.
+    In a segment the streams between its layers are "fused", and what comes from L3 goes through L2 stripe by
+    stripe ("tile").
     prefetch: how many layers ahead of this one the copy of its parameters from L3 to their whole stage is
     started, to run under what computes there; 0: when the layer itself starts.
     """
@@ -64,6 +67,32 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Layers [first, last) run depth-first: for one stripe of rows of the last one's output after the other.
+
+    rows: of the output in a stripe. mode: rows that stripes share are computed again ("recompute"), or stay
+    in L1 ("line"). buffering: 1 or 2 L1 buffers for each tensor that comes in or leaves, 1 with "line". held:
+    layers whose parameters are fetched once, before the first stripe; those of the others arrive block by
+    block in every stripe. The layers' plans tile channels only.
+    """
+
+    first: int
+    last: int
+    rows: int
+    mode: str
+    buffering: int
+    held: tuple[str, ...]
+
+    @property
+    def steps(self) -> range:
+        """The numbers of its layers."""
+        return range(self.first, self.last)
+
+    def __reduce__(self) -> tuple[type[Segment], tuple[Any, ...]]:
+        return (Segment, tuple(getattr(self, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
 class PlacedBuffer:
     """`bytes` at `offset` of a level, alive in the half-open interval [first, last) of layer steps."""
 
@@ -77,7 +106,10 @@ class PlacedBuffer:
 
 @dataclass(frozen=True)
 class Deployment:
-    """Decisions and addresses of a whole graph. `homes` and `param_homes` name levels."""
+    """Decisions and addresses of a whole graph. `homes` and `param_homes` name levels.
+
+    Tensors between the layers of a segment have their home in L1, as rows.
+    """
 
     model: str
     model_sha256: str
@@ -87,6 +119,12 @@ class Deployment:
     homes: tuple[tuple[str, str], ...]
     param_homes: tuple[tuple[str, str], ...]
     buffers: tuple[PlacedBuffer, ...]
+    segments: tuple[Segment, ...] = ()
+
+    @cached_property
+    def segment_of(self) -> Mapping[int, Segment]:
+        """The segment of each fused layer, by its number."""
+        return MappingProxyType({step: segment for segment in self.segments for step in segment.steps})
 
     @cached_property
     def home_of(self) -> Mapping[str, str]:
@@ -118,7 +156,11 @@ class Deployment:
 
     def to_json(self) -> str:
         """Canonical JSON text."""
-        return json.dumps({"schema": 1, **asdict(self)}, indent=1) + "\n"
+        content = asdict(self)
+        segments = content.pop("segments")
+        # What knows nothing of segments must not read a deployment that has some.
+        head = {"schema": 2, **content, "segments": segments} if segments else {"schema": 1, **content}
+        return json.dumps(head, indent=1) + "\n"
 
     def __reduce__(self) -> tuple[type[Deployment], tuple[Any, ...]]:
         return (Deployment, tuple(getattr(self, name) for name in self.__dataclass_fields__))
@@ -143,12 +185,18 @@ def _buffer(data: Mapping[str, Any]) -> PlacedBuffer:
     return PlacedBuffer(str(data["level"]), str(data["name"]), *numbers)
 
 
+def _segment(data: Mapping[str, Any]) -> Segment:
+    first, last, rows = (int(data[name]) for name in ("first", "last", "rows"))
+    held = tuple(map(str, data["held"]))
+    return Segment(first, last, rows, str(data["mode"]), int(data["buffering"]), held)
+
+
 def deployment_from_json(text: str) -> Deployment:
     """Read what `Deployment.to_json` wrote; raises DeploymentError with the reason."""
     try:
         data = json.loads(text)
-        if data.get("schema") != 1:
-            raise DeploymentError(f"deployment has schema {data.get('schema')}, this version reads 1")
+        if data.get("schema") not in (1, 2):
+            raise DeploymentError(f"deployment has schema {data.get('schema')}, this version reads 1 and 2")
         return Deployment(
             model=str(data["model"]),
             model_sha256=str(data["model_sha256"]),
@@ -158,6 +206,7 @@ def deployment_from_json(text: str) -> Deployment:
             homes=tuple((str(name), str(level)) for name, level in data["homes"]),
             param_homes=tuple((str(name), str(level)) for name, level in data["param_homes"]),
             buffers=tuple(map(_buffer, data["buffers"])),
+            segments=tuple(map(_segment, data.get("segments", ()))),
         )
     except DeploymentError:
         raise

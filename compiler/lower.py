@@ -13,8 +13,10 @@ from itertools import product
 from compiler.deployment import L1, L2, L3, LEVELS, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.ir import Access, Graph, Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
+from compiler.lower_segment import FusedParts, fused_layers
 from compiler.program import (
     Copy,
+    FusedLayer,
     LayerProgram,
     Loop,
     ParamStream,
@@ -26,6 +28,7 @@ from compiler.program import (
 )
 from compiler.schedule import check_deployment, scheduled
 from compiler.schedule.footprint import plan_grid
+from compiler.schedule.segments import striped
 from compiler.tiling import Grid, operand_traffic, param_traffic
 from compiler.tiling.traffic import line_structure
 
@@ -45,10 +48,19 @@ def lower(graph: Graph, deployment: Deployment) -> Program:
     check_deployment(graph, deployment)
     graph = scheduled(graph, deployment)
     blob = bytearray()
-    layers: list[LayerProgram] = []
+    layers: list[LayerProgram | FusedLayer] = []
     boot: list[Copy] = []
-    for op, plan in zip(graph.operators, deployment.plans, strict=True):
-        layers.append(_Lowering(graph, deployment, op, plan).layer(blob, boot))
+    fused: list[FusedParts] = []
+    for step, (op, plan) in enumerate(zip(graph.operators, deployment.plans, strict=True)):
+        lowering = _Lowering(graph, deployment, op, plan)
+        segment = deployment.segment_of.get(step)
+        if segment is None:
+            layers.append(lowering.layer(blob, boot))
+            continue
+        fused.append(lowering.fused(blob, boot))
+        if step == segment.last - 1:
+            layers += fused_layers(striped(graph, segment), deployment, fused)
+            fused = []
     return Program(
         layers=_with_prefetches(layers, deployment.prefetches_from),
         inputs=tuple((name, _tensor(deployment, name)) for name in graph.inputs),
@@ -60,8 +72,8 @@ def lower(graph: Graph, deployment: Deployment) -> Program:
 
 
 def _with_prefetches(
-    layers: Sequence[LayerProgram], started: Sequence[Sequence[int]]
-) -> tuple[LayerProgram, ...]:
+    layers: Sequence[LayerProgram | FusedLayer], started: Sequence[Sequence[int]]
+) -> tuple[LayerProgram | FusedLayer, ...]:
     """The layers with the copies that they start for later ones, the next layer's first."""
 
     def copies(numbers: Sequence[int]) -> tuple[Prefetch, ...]:
@@ -129,6 +141,12 @@ class _Lowering:
             after=_drain(output),
             prefetched=self.plan.prefetch > 0,
         )
+
+    def fused(self, blob: bytearray, boot: list[Copy]) -> FusedParts:
+        """What the layer brings into its segment."""
+        space = self.op.space(self.graph.by_name)
+        loops = self._loops(space)
+        return FusedParts(loops, self._params(space, loops, 0, blob, boot))
 
     def _loops(self, space: Space) -> tuple[Loop, ...]:
         """The plan's order, then the dimensions that are not tiled."""

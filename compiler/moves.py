@@ -83,6 +83,33 @@ class Step:
     stores: tuple[Transfer, ...]
 
 
+@dataclass(frozen=True)
+class ParamStream:
+    """Parameter blocks on their way to L1; `starts` are offsets of blocks in the region, one more at the end.
+
+    Blocks are in row-major order over the tiles of `dims`. `weights` is set where the weights part stays
+    in a weight memory: its region and the starts of its blocks there.
+    """
+
+    dims: tuple[str, ...]
+    home: Place
+    slots: tuple[Place, ...]
+    staging: str
+    stage: tuple[Place, ...]
+    depth: int
+    starts: tuple[int, ...]
+    weights: Place | None = None
+    weight_starts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prefetch:
+    """A copy of the parameters of a later layer (its number) to their stage in L2."""
+
+    layer: int
+    move: Transfer
+
+
 def row_pitches(shape: tuple[int, ...], element_bytes: int) -> tuple[int, ...]:
     """Byte pitches of a dense row-major array."""
     pitches = []

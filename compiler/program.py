@@ -13,12 +13,15 @@ from functools import cached_property
 from itertools import product
 
 from compiler.deployment import PLAIN
+from compiler.fused import FusedLayer, SegmentProgram
 from compiler.ir import Access, Operator, Region, TileCall
 from compiler.moves import (
     KernelCall,
     Loop,
     OperandView,
+    ParamStream,
     Place,
+    Prefetch,
     Step,
     Transfer,
     offset_of,
@@ -27,6 +30,7 @@ from compiler.moves import (
 
 __all__ = [
     "Copy",
+    "FusedLayer",
     "KernelCall",
     "LayerProgram",
     "Loop",
@@ -35,6 +39,7 @@ __all__ = [
     "Place",
     "Prefetch",
     "Program",
+    "SegmentProgram",
     "Step",
     "Stream",
     "Transfer",
@@ -59,33 +64,6 @@ class Stream:
     depth: int
     line: int
     block: int
-
-
-@dataclass(frozen=True)
-class ParamStream:
-    """Parameter blocks on their way to L1; `starts` are offsets of blocks in the region, one more at the end.
-
-    Blocks are in row-major order over the tiles of `dims`. `weights` is set where the weights part stays
-    in a weight memory: its region and the starts of its blocks there.
-    """
-
-    dims: tuple[str, ...]
-    home: Place
-    slots: tuple[Place, ...]
-    staging: str
-    stage: tuple[Place, ...]
-    depth: int
-    starts: tuple[int, ...]
-    weights: Place | None = None
-    weight_starts: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Prefetch:
-    """A copy of the parameters of a later layer (its number) to their stage in L2."""
-
-    layer: int
-    move: Transfer
 
 
 @dataclass(frozen=True)
@@ -199,14 +177,30 @@ class Copy:
 
 @dataclass(frozen=True)
 class Program:
-    """The whole network. `blob` holds every constant in its emitted layout; `boot` fills the homes."""
+    """The whole network. `blob` holds every constant in its emitted layout; `boot` fills the homes.
 
-    layers: tuple[LayerProgram, ...]
+    layers: in the graph's order. Those of a segment are fused layers behind each other.
+    """
+
+    layers: tuple[LayerProgram | FusedLayer, ...]
     inputs: tuple[tuple[str, Place], ...]
     outputs: tuple[tuple[str, Place], ...]
     boot: tuple[Copy, ...]
     blob: bytes
     arena_bytes: tuple[tuple[str, int], ...]
+
+    @property
+    def units(self) -> Iterator[LayerProgram | SegmentProgram]:
+        """What runs one after the other: layers, and segments of layers."""
+        fused: list[FusedLayer] = []
+        for number, layer in enumerate(self.layers):
+            if isinstance(layer, LayerProgram):
+                yield layer
+                continue
+            fused.append(layer)
+            if layer.last:
+                yield SegmentProgram(number + 1 - len(fused), tuple(fused))
+                fused = []
 
 
 def _changed(previous: tuple[int, ...] | None, index: tuple[int, ...]) -> int:

@@ -14,7 +14,16 @@ import numpy as np
 from compiler.counts import Counts, walk_counts
 from compiler.ir import Graph
 from compiler.ir.tensor import IntArray
-from compiler.program import KernelCall, LayerProgram, OperandView, Place, Program, Transfer
+from compiler.program import (
+    FusedLayer,
+    KernelCall,
+    LayerProgram,
+    OperandView,
+    Place,
+    Program,
+    SegmentProgram,
+    Transfer,
+)
 
 FILL = 0xA5
 
@@ -66,7 +75,7 @@ def _encode(values: IntArray, dtype: np.dtype[np.generic]) -> IntArray:
     return np.ascontiguousarray(values.astype(dtype))[..., None].view(np.uint8)
 
 
-def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram, call: KernelCall) -> None:
+def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram | FusedLayer, call: KernelCall) -> None:
     op, tile = layer.operator, call.call
     types = [graph.by_name[name].dtype.dtype for name in op.inputs]
     inputs = [
@@ -88,6 +97,19 @@ def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram, call: Kernel
         return
     dtype = graph.by_name[op.output].dtype.dtype
     machine.view(call.output, tile.output.shape, dtype)[...] = _encode(result, dtype)
+
+
+def _run_segment(machine: _Machine, graph: Graph, segment: SegmentProgram) -> None:
+    for layer in segment.layers:
+        for move in (*layer.before, *(prefetch.move for prefetch in layer.prefetches)):
+            machine.transfer(move)
+    for layer, step in segment.walk():
+        for move in step.loads:
+            machine.transfer(move)
+        if step.call is not None:
+            _run_call(machine, graph, layer, step.call)
+        for move in step.stores:
+            machine.transfer(move)
 
 
 def _run_layer(machine: _Machine, graph: Graph, layer: LayerProgram) -> None:
@@ -123,8 +145,11 @@ def simulate(graph: Graph, program: Program, inputs: Mapping[str, IntArray]) -> 
         tensor = graph.by_name[name]
         codes = np.ascontiguousarray(inputs[name].astype(tensor.dtype.dtype)).reshape(tensor.shape)
         machine.span(place, tensor.bytes)[:] = codes.view(np.uint8).ravel()
-    for layer in program.layers:
-        _run_layer(machine, graph, layer)
+    for unit in program.units:
+        if isinstance(unit, SegmentProgram):
+            _run_segment(machine, graph, unit)
+        else:
+            _run_layer(machine, graph, unit)
     outputs = {}
     for name, place in program.outputs:
         tensor = graph.by_name[name]

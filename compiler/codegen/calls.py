@@ -22,9 +22,10 @@ from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
-from compiler.program import LayerProgram
+from compiler.program import FusedLayer, LayerProgram
 
 Fields = Mapping[str, str | int | bool]
+Layer = LayerProgram | FusedLayer
 
 _SPLITS = {
     "y": "DSE_SPLIT_PIXELS",
@@ -36,7 +37,7 @@ _SPLITS = {
 }
 
 
-def split_of(layer: LayerProgram) -> str:
+def split_of(layer: Layer) -> str:
     """The runtime's name of a layer's split over the cores."""
     if not layer.split:
         return "DSE_SPLIT_NONE"
@@ -97,7 +98,7 @@ def _channels(op: Conv2d) -> Fields:
     return {"groups": f"{_extent('out', 2)} / {per_out}", "outputs": per_out, "inputs": per_in}
 
 
-def _conv2d(op: Conv2d, layer: LayerProgram) -> list[str]:
+def _conv2d(op: Conv2d, layer: Layer) -> list[str]:
     reduces = layer.accumulator is not None
     fields: dict[str, str | int | bool] = {
         "input": "in0.data",
@@ -124,14 +125,14 @@ def _conv2d(op: Conv2d, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_conv2d_args", fields), call]
 
 
-def _rows(stream: str, layer: LayerProgram) -> tuple[str | int, str, str | int]:
+def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
     """(rows, channels, row pitch) of an elementwise operand of rank 1 or 2."""
     if len(layer.output.access.axes) == 1:
         return 1, _extent("out", 0), 0
     return _extent("out", 0), _extent("out", 1), _pitch(stream, 0)
 
 
-def _binary(op: Add | Mul, layer: LayerProgram, extra: Fields) -> list[str]:
+def _binary(op: Add | Mul, layer: Layer, extra: Fields) -> list[str]:
     rows, channels, out_pitch = _rows("out", layer)
     whole = op.broadcast == "none"
     fields: dict[str, str | int | bool] = {
@@ -156,7 +157,7 @@ def _binary(op: Add | Mul, layer: LayerProgram, extra: Fields) -> list[str]:
     return [*_initialiser("dse_binary_args", fields), f"dse_{op.kind}(&args);"]
 
 
-def _lut(op: Lut, layer: LayerProgram) -> list[str]:
+def _lut(op: Lut, layer: Layer) -> list[str]:
     rows, channels, pitch = _rows("out", layer)
     fields: Fields = {
         "input": "in0.data",
@@ -172,7 +173,7 @@ def _lut(op: Lut, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_lut_args", fields), "dse_lut(&args);"]
 
 
-def _maxpool(op: MaxPool, layer: LayerProgram) -> list[str]:
+def _maxpool(op: MaxPool, layer: Layer) -> list[str]:
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
@@ -184,7 +185,7 @@ def _maxpool(op: MaxPool, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_maxpool_args", fields), "dse_maxpool(&args);"]
 
 
-def _avgpool(op: AvgPool, layer: LayerProgram) -> list[str]:
+def _avgpool(op: AvgPool, layer: Layer) -> list[str]:
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
@@ -202,7 +203,7 @@ def _avgpool(op: AvgPool, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_avgpool_args", fields), "dse_avgpool(&args);"]
 
 
-def _softmax(op: Softmax, layer: LayerProgram) -> list[str]:
+def _softmax(op: Softmax, layer: Layer) -> list[str]:
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
@@ -221,7 +222,7 @@ def _softmax(op: Softmax, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
 
 
-def _concat(op: Concat, layer: LayerProgram) -> list[str]:
+def _concat(op: Concat, layer: Layer) -> list[str]:
     parts = [
         f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
         f"{_c(op.input_types[k].signed)}}},"
@@ -246,7 +247,7 @@ def _concat(op: Concat, layer: LayerProgram) -> list[str]:
     ]
 
 
-def _transpose(op: Transpose, layer: LayerProgram) -> list[str]:
+def _transpose(op: Transpose, layer: Layer) -> list[str]:
     missing = 4 - len(op.perm)
     ones = ["1"] * missing
     zeros = ["0"] * missing
@@ -265,7 +266,7 @@ def _transpose(op: Transpose, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_transpose_args", fields), "dse_transpose(&args);"]
 
 
-def _pad(op: Pad, layer: LayerProgram) -> list[str]:
+def _pad(op: Pad, layer: Layer) -> list[str]:
     fields: dict[str, str | int | bool] = {"input": "in0.data", "output": "out.data"}
     for stream, prefix in (("in0", "in"), ("out", "out")):
         for axis, name in enumerate(("rows", "cols", "channels")):
@@ -278,7 +279,7 @@ def _pad(op: Pad, layer: LayerProgram) -> list[str]:
     return [*_initialiser("dse_pad_args", fields), "dse_pad(&args);"]
 
 
-def _resize(op: Resize, layer: LayerProgram) -> list[str]:
+def _resize(op: Resize, layer: Layer) -> list[str]:
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
@@ -305,7 +306,7 @@ def _resize(op: Resize, layer: LayerProgram) -> list[str]:
 
 
 @singledispatch
-def kernel_call(op: Operator, layer: LayerProgram) -> list[str]:
+def kernel_call(op: Operator, layer: Layer) -> list[str]:
     """C lines that run a layer's kernel on the current tile."""
     raise TypeError(f"no C kernel for operator {op.kind} of layer {op.name}")
 
@@ -322,16 +323,16 @@ kernel_call.register(Resize)(_resize)
 
 
 @kernel_call.register
-def _(op: Add, layer: LayerProgram) -> list[str]:
+def _(op: Add, layer: Layer) -> list[str]:
     return _binary(op, layer, {"mul_a": op.mul_a, "mul_b": op.mul_b})
 
 
 @kernel_call.register
-def _(op: Mul, layer: LayerProgram) -> list[str]:
+def _(op: Mul, layer: Layer) -> list[str]:
     return _binary(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
 
 
-def tables_pointer(layer: LayerProgram, block_bytes: str) -> str:
+def tables_pointer(layer: Layer, block_bytes: str) -> str:
     """C expression of the tables part, which ends a block of both parts that starts at `weights`.
 
     A tile that does not finish its reduction has no tables.

@@ -14,10 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from compiler.codegen.expressions import address, comment_text
 from compiler.codegen.layer import layer_c
+from compiler.codegen.segment import segment_c
 from compiler.deployment import Deployment
 from compiler.ir import Graph, Tensor
 from compiler.ir.tensor import IntArray
-from compiler.program import Place, Program
+from compiler.program import Place, Program, SegmentProgram
 from compiler.targets import copy_runtime
 
 
@@ -62,6 +63,8 @@ class _Net:
     upper: str
     layers: tuple[str, ...]
     indices: tuple[int, ...]
+    runs: tuple[tuple[str, int], ...]
+    fused: bool
     inputs: tuple[_Port, ...]
     outputs: tuple[_Port, ...]
     boot: tuple[_Copy, ...]
@@ -86,7 +89,7 @@ def _environment() -> Environment:
 def c_prefix(name: str) -> str:
     """A C identifier made from a model's name, which no name of the runtime or of a layer begins with."""
     text = re.sub(r"[\W_]+", "_", name, flags=re.ASCII).strip("_").lower() or "network"
-    return f"net_{text}" if re.match(r"\d|dse|npu|l\d+$", text) else text
+    return f"net_{text}" if re.match(r"\d|dse|npu|[ls]\d+$", text) else text
 
 
 def emit_project(
@@ -132,14 +135,15 @@ def _net(
     prefix: str,
     vectors: tuple[tuple[str, bytes], ...],
 ) -> _Net:
-    template = _environment().get_template("layer.c.j2")
-    layers = tuple(template.render(layer=layer_c(index, layer)) for index, layer in enumerate(program.layers))
+    units = tuple(_units(program))
     return _Net(
         title=comment_text(f"{deployment.model} on {deployment.platform}"),
         prefix=prefix,
         upper=prefix.upper(),
-        layers=layers,
-        indices=tuple(range(len(layers))),
+        layers=tuple(text for _, _, text in units),
+        indices=tuple(range(len(program.layers))),
+        runs=tuple((kind, first) for kind, first, _ in units),
+        fused=any(kind == "s" for kind, _, _ in units),
         inputs=tuple(_port("input", k, graph, place) for k, place in enumerate(program.inputs)),
         outputs=tuple(_port("output", k, graph, place) for k, place in enumerate(program.outputs)),
         boot=tuple(_Copy(address(c.target), c.source_offset, c.bytes) for c in program.boot if c.bytes),
@@ -148,6 +152,18 @@ def _net(
         weights_sha256=hashlib.sha256(program.blob).hexdigest(),
         golden=tuple(_starts(vectors)),
     )
+
+
+def _units(program: Program) -> Iterator[tuple[str, int, str]]:
+    """(l or s, number of the first layer, text) of every layer and segment."""
+    step = 0
+    for unit in program.units:
+        if isinstance(unit, SegmentProgram):
+            yield "s", step, _environment().get_template("segment.c.j2").render(segment=segment_c(unit))
+            step += len(unit.layers)
+        else:
+            yield "l", step, _environment().get_template("layer.c.j2").render(layer=layer_c(step, unit))
+            step += 1
 
 
 def _port(kind: str, index: int, graph: Graph, named: tuple[str, Place]) -> _Port:

@@ -3,19 +3,21 @@
 Names: `t/<tensor>` an activation; `p/<layer>` resident parameters (`w/` and `q/` their weights and
 tables where a weight memory holds the weights); `s/<layer>/<stream>/<slot>` an L1 tile slot;
 `g/<layer>/<stream>/<slot>` an L2 stage between L3 and L1. Streams are in0, in1, ..., params, out, acc.
+Segments have names of their own (compiler.schedule.segments).
 Parameters that are prefetched occupy their stage from the layer that starts the copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from compiler.deployment import L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, LayerPlan
+from compiler.deployment import L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE, LayerPlan, Segment
 from compiler.ir import Graph
 from compiler.memory import Buffer
 from compiler.schedule.footprint import Footprint
+from compiler.schedule.segments import FusedNeeds, Striped, segment_buffers, striped
 
 ALIGNMENT_BYTES = 4
 
@@ -31,6 +33,7 @@ class Decisions:
     footprints: tuple[Footprint, ...]
     homes: Mapping[str, str]
     param_homes: Mapping[str, str]
+    segments: tuple[Segment, ...] = ()
 
 
 def _round(size: int) -> int:
@@ -102,19 +105,47 @@ class BufferMaker:
 
     graph: Graph
     _known: dict[object, _ByLevel] = field(default_factory=dict, repr=False)
+    _striped: dict[Segment, Striped] = field(default_factory=dict, repr=False)
 
     def buffers(self, decisions: Decisions) -> dict[str, tuple[Buffer, ...]]:
-        """All buffers by level; lifetimes are half-open intervals of layer indices."""
+        """All buffers by level; lifetimes are half-open intervals of layer indices.
+
+        All of a segment lives while any of its layers runs, and so do the tensors that it reads and writes.
+        """
         found: dict[str, list[Buffer]] = {}
         homes, param_homes = decisions.homes, decisions.param_homes
-        for name, buffer in self._tensors:
+        for name, buffer in self._whole_tensors(decisions.segments):
             found.setdefault(homes[name], []).append(buffer)
         layers = zip(self._operands, decisions.plans, decisions.footprints, strict=True)
+        fused = frozenset(step for segment in decisions.segments for step in segment.steps)
         for step, (operands, plan, need) in enumerate(layers):
-            own = tuple([homes[name] for name in operands])
+            own = () if step in fused else tuple([homes[name] for name in operands])
             for level, buffers in self._layer(step, plan, need, own, param_homes[plan.operator]):
                 found.setdefault(level, []).extend(buffers)
+        needs = FusedNeeds(decisions.plans, decisions.footprints, homes, param_homes)
+        for segment in decisions.segments:
+            for level, name, size in segment_buffers(self._stripes(segment), needs):
+                found.setdefault(level, []).append(_buffer(name, size, segment.first, segment.last))
         return {level: tuple(buffers) for level, buffers in sorted(found.items())}
+
+    def _stripes(self, segment: Segment) -> Striped:
+        if segment not in self._striped:
+            self._striped[segment] = striped(self.graph, segment)
+        return self._striped[segment]
+
+    def _whole_tensors(self, segments: tuple[Segment, ...]) -> Iterable[tuple[str, Buffer]]:
+        """Activations that are whole in memory at some time, by name: not those inside segments."""
+        if not segments:
+            return self._tensors
+        found = dict(self._tensors)
+        for segment in segments:
+            inside = self._stripes(segment).graph
+            for name in inside.inputs:
+                found[name] = replace(found[name], last=max(found[name].last, segment.last))
+            found[inside.output] = replace(found[inside.output], first=segment.first)
+            for name in inside.inner:
+                del found[name]
+        return found.items()
 
     @cached_property
     def _operands(self) -> tuple[tuple[str, ...], ...]:
@@ -141,7 +172,7 @@ class BufferMaker:
     def _layer(
         self, step: int, plan: LayerPlan, need: Footprint, homes: tuple[str, ...], param_home: str
     ) -> _ByLevel:
-        """Buffers of one layer's parameters, slots, stages and accumulator."""
+        """Buffers of one layer's parameters, slots, stages and accumulator; without homes the first alone."""
         key = (step, plan, need, homes, param_home)
         if key not in self._known:
             self._known[key] = tuple(
@@ -156,7 +187,7 @@ class BufferMaker:
         whole = [self.graph.by_name[name].bytes for name in self._operands[step]]
         for level, name, size in resident_buffers(op, need, param_home):
             found.setdefault(level, []).append(_buffer(name, size, 0, len(self._operands)))
-        for level, name, size in layer_buffers(plan, need, homes, whole, param_home):
+        for level, name, size in layer_buffers(plan, need, homes, whole, param_home) if homes else ():
             ahead = plan.prefetch if name == prefetched_stage(op) else 0
             found.setdefault(level, []).append(_buffer(name, size, step - ahead, step + 1))
         return found.items()

@@ -64,6 +64,7 @@ class Deployer:
             homes=tuple(sorted(decisions.homes.items())),
             param_homes=tuple(sorted(decisions.param_homes.items())),
             buffers=tuple(placed),
+            segments=decisions.segments,
         )
 
 

@@ -28,6 +28,7 @@ from compiler.ops.conv2d import Conv2d
 from compiler.schedule.buffers import Decisions, deployment_buffers, stream_names
 from compiler.schedule.footprint import Footprint, footprint
 from compiler.schedule.order import in_order
+from compiler.schedule.segments import check_fused_plan, check_segments, striped
 
 NPU_WINDOWS = ((1, 1), (3, 3))
 
@@ -38,10 +39,13 @@ def check_deployment(graph: Graph, deployment: Deployment) -> None:
     The layers run in the order of the deployment's plans, whatever the order of the graph.
     """
     graph = scheduled(graph, deployment)
+    check_segments(graph, deployment.segments)
     _check_homes("tensor", (t.name for t in graph.tensors), deployment.home_of, (L1, L2, L3))
     _check_homes("parameters of layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
     needs = tuple(_check_plan(graph, step, plan, deployment) for step, plan in enumerate(deployment.plans))
-    decisions = Decisions(deployment.plans, needs, deployment.home_of, deployment.param_home_of)
+    _check_fused(graph, deployment, needs)
+    homes = (deployment.home_of, deployment.param_home_of)
+    decisions = Decisions(deployment.plans, needs, *homes, deployment.segments)
     expected = deployment_buffers(graph, decisions)
     _check_buffers(expected, deployment.buffers)
     for level, buffers in expected.items():
@@ -75,9 +79,28 @@ def _check_plan(graph: Graph, step: int, plan: LayerPlan, deployment: Deployment
     need = footprint(op, space, plan)
     if plan.on_npu and need.accumulator:
         raise _error(op, f"{plan.engine} cannot tile a reduction")
-    _check_streams(op, plan, deployment, bool(need.region))
-    _check_prefetch(op, plan, deployment.param_home_of[op.name], step, bool(need.region))
+    _check_params(op, plan, deployment.param_home_of[op.name])
+    if step not in deployment.segment_of:
+        _check_streams(op, plan, deployment, bool(need.region))
+        _check_prefetch(op, plan, deployment, step, bool(need.region))
     return need
+
+
+def _check_fused(graph: Graph, deployment: Deployment, needs: tuple[Footprint, ...]) -> None:
+    """Check what is special about the layers of segments."""
+    for segment in deployment.segments:
+        of = striped(graph, segment)
+        for op, space, step in zip(of.graph.operators, of.graph.spaces, segment.steps, strict=True):
+            region = needs[step].region
+            check_fused_plan(
+                of,
+                op,
+                space,
+                deployment.plans[step],
+                deployment.home_of,
+                deployment.param_home_of[op.name],
+                region,
+            )
 
 
 def _check_engine(op: Operator, plan: LayerPlan) -> None:
@@ -88,10 +111,13 @@ def _check_engine(op: Operator, plan: LayerPlan) -> None:
         raise _error(op, f"{op.kind} cannot run on engine {plan.engine} with layout {plan.layout}")
 
 
+def _check_params(op: Operator, plan: LayerPlan, home: str) -> None:
+    if home in WEIGHT_MEMORIES and not (plan.on_npu and op.has_weights):
+        raise _error(op, f"parameters are in {home}, which only an NPU reads, for a layer with weights")
+
+
 def _check_streams(op: Operator, plan: LayerPlan, deployment: Deployment, has_params: bool) -> None:
     params = deployment.param_home_of[op.name]
-    if params in WEIGHT_MEMORIES and not (plan.on_npu and op.has_weights):
-        raise _error(op, f"parameters are in {params}, which only an NPU reads, for a layer with weights")
     tensors = [deployment.home_of[name] for name in (*op.inputs, op.output)]
     homes = (*tensors[:-1], params, tensors[-1])
     names = stream_names(len(op.inputs))
@@ -103,11 +129,17 @@ def _check_streams(op: Operator, plan: LayerPlan, deployment: Deployment, has_pa
             raise _error(op, f"{name} is in {home}, staging must be {' or '.join(legal)}, is {staging}")
 
 
-def _check_prefetch(op: Operator, plan: LayerPlan, home: str, step: int, has_params: bool) -> None:
+def _check_prefetch(
+    op: Operator, plan: LayerPlan, deployment: Deployment, step: int, has_params: bool
+) -> None:
+    home = deployment.param_home_of[op.name]
     if not 0 <= plan.prefetch <= step:
         raise _error(op, f"prefetch is {plan.prefetch} layers ahead, must be in 0..{step}")
     if plan.prefetch and not (has_params and home == L3 and plan.staging[-2] == WHOLE):
         raise _error(op, f"prefetch needs parameters in {L3} with staging {WHOLE}")
+    starter = deployment.segment_of.get(step - plan.prefetch)
+    if plan.prefetch and starter is not None and starter.first != step - plan.prefetch:
+        raise _error(op, f"prefetch {plan.prefetch} layers ahead starts in the middle of a segment")
 
 
 def _check_buffers(expected: Mapping[str, tuple[Buffer, ...]], placed: tuple[PlacedBuffer, ...]) -> None:

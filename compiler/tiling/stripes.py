@@ -103,6 +103,17 @@ class SegmentGraph:
         return tuple(dict.fromkeys(t for op in self.operators for t in op.inputs if t not in inside))
 
     @cached_property
+    def fetched(self) -> tuple[tuple[str, ...], ...]:
+        """By layer the tensors from outside that it reads first."""
+        seen: set[str] = set()
+        found = []
+        for op in self.operators:
+            fresh = tuple(t for t in dict.fromkeys(op.inputs) if t in self.inputs and t not in seen)
+            seen.update(fresh)
+            found.append(fresh)
+        return tuple(found)
+
+    @cached_property
     def inner(self) -> tuple[str, ...]:
         """Tensors that never leave the segment."""
         return tuple(op.output for op in self.operators[:-1])

@@ -16,7 +16,7 @@ from compiler.ir import Graph
 from compiler.ir.tensor import IntArray
 from compiler.lower import lower
 from compiler.ops.engines import npu_blockers
-from compiler.program import Program
+from compiler.program import LayerProgram, Program
 from compiler.reference import execute
 from compiler.schedule import Decisions, LevelCapacities, deploy
 from compiler.targets import Target, build, run
@@ -74,6 +74,13 @@ def any_deployment(graph: Graph, seed: int) -> Deployment:
     """A deployment of random legal decisions."""
     rng = random.Random(seed)
     return deployed(graph, random_decisions(graph, rng, any_choice(graph, rng)))
+
+
+def layers_of(program: Program) -> tuple[LayerProgram, ...]:
+    """The layers of a program without segments."""
+    found = tuple(layer for layer in program.layers if isinstance(layer, LayerProgram))
+    assert len(found) == len(program.layers)
+    return found
 
 
 def outputs_of(graph: Graph, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import numpy as np
 
+from compiler.deployment import L1, Deployment, Segment
 from compiler.ir import Graph, IntType, Operator, Tensor
 from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.lut import lut_from_function
 from compiler.ops.maxpool import MaxPool
-from tests.compiler.networks import conv
+from compiler.schedule import Decisions, footprint
+from compiler.schedule.segments import channel_dims, staging_of, striped
+from compiler.tiling.stripes import LINE, MODES, SegmentGraph, StripeError
+from tests.compiler.deployed import any_choice, deployed
+from tests.compiler.networks import conv, random_decisions
 
 Layers = list[tuple[Operator, Tensor]]
 Shape = tuple[int, int, int, tuple[int, int]]
@@ -113,3 +121,63 @@ def fusible(seed: int) -> Graph:
         return fusible(seed + 10_007)
     operators, tensors = zip(*layers, strict=True)
     return Graph("main", (x, *tensors), operators, ("x",), (last.name,))
+
+
+def random_segments(graph: Graph, rng: random.Random, longest: int = 6) -> tuple[Segment, ...]:
+    """Some disjoint runs of operators that can be segments, with any stripes."""
+    found: list[Segment] = []
+    step = 0
+    while step < len(graph.operators) - 1:
+        ends = list(range(step + 2, min(step + longest, len(graph.operators)) + 1))
+        rng.shuffle(ends)
+        for last in ends:
+            try:
+                rows = SegmentGraph(graph, step, last).rows[graph.operators[last - 1].output]
+            except StripeError:
+                continue
+            names = [op.name for op in graph.operators[step:last]]
+            mode = rng.choice(MODES)
+            buffering = 1 if mode == LINE else rng.choice((1, 2))
+            held = tuple(name for name in names if rng.random() < 0.5)
+            found.append(Segment(step, last, rng.randint(1, rows - 1), mode, buffering, held))
+            step = last
+            break
+        else:
+            step += 1
+    return tuple(found)
+
+
+def fused(graph: Graph, decisions: Decisions, segments: tuple[Segment, ...], rng: random.Random) -> Decisions:
+    """The decisions with these layers fused; channel tiles are drawn anew."""
+    homes = dict(decisions.homes)
+    inner = {name for segment in segments for name in SegmentGraph(graph, segment.first, segment.last).inner}
+    homes |= dict.fromkeys(inner, L1)
+    plans, needs = list(decisions.plans), list(decisions.footprints)
+    for segment in segments:
+        of = striped(graph, segment)
+        for step in segment.steps:
+            op, space = graph.operators[step], of.graph.spaces[step - segment.first]
+            tiled = channel_dims(space)
+            plans[step] = replace(
+                plans[step],
+                tile=tuple(
+                    (d.name, rng.randint(1, d.extent) if d.name in tiled else d.extent) for d in space.dims
+                ),
+                buffering=segment.buffering,
+                staging=staging_of(of, op, homes, decisions.param_homes[op.name]),
+                prefetch=0,
+            )
+            needs[step] = footprint(op, space, plans[step])
+    for segment in segments:
+        for step, plan in enumerate(plans):
+            if plan.prefetch and step - plan.prefetch in segment.steps:
+                plans[step] = replace(plan, prefetch=step - segment.first)
+    return replace(decisions, plans=tuple(plans), footprints=tuple(needs), homes=homes, segments=segments)
+
+
+def fused_deployment(graph: Graph, seed: int) -> Deployment:
+    """A deployment of random legal decisions, with what can be fused in random segments."""
+    rng = random.Random(seed)
+    choice = any_choice(graph, rng)
+    segments = random_segments(graph, rng)
+    return deployed(graph, fused(graph, random_decisions(graph, rng, choice), segments, rng))

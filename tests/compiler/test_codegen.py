@@ -33,6 +33,7 @@ from tests.compiler.deployed import (
     emitted,
     graph_of,
     inputs_of,
+    layers_of,
     moved,
     ran,
 )
@@ -237,6 +238,6 @@ class Strange(Operator):
 
 
 def test_an_operator_without_kernel_is_named() -> None:
-    layer = lower(GRAPH, any_deployment(GRAPH, 0)).layers[0]
+    layer = layers_of(lower(GRAPH, any_deployment(GRAPH, 0)))[0]
     with pytest.raises(TypeError, match="no C kernel for operator strange of layer odd"):
         kernel_call(Strange("odd", (), "y"), layer)

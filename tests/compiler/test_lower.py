@@ -11,7 +11,7 @@ from compiler.deployment import L2, Deployment
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS
 from compiler.lower import lower
 from compiler.program import LayerProgram, Place, Program
-from tests.compiler.deployed import any_deployment, deployed
+from tests.compiler.deployed import any_deployment, deployed, layers_of
 from tests.compiler.networks import Choice, every_operator, random_decisions
 
 GRAPH = every_operator(3)
@@ -41,7 +41,7 @@ def covered(layer: LayerProgram) -> int:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tiles_cover_every_space_once(seed: int) -> None:
     _, program = programs(seed)
-    for layer in program.layers:
+    for layer in layers_of(program):
         total = 1
         for dim in layer.operator.space(GRAPH.by_name).dims:
             total *= dim.extent
@@ -51,7 +51,7 @@ def test_tiles_cover_every_space_once(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_output_is_begun_and_finished_once(seed: int) -> None:
-    for layer in programs(seed)[1].layers:
+    for layer in layers_of(programs(seed)[1]):
         calls = [step.call.call for step in layer.walk()]
         outputs = {call.output for call in calls}
         assert sum(call.first for call in calls) == sum(call.last for call in calls) == len(outputs)
@@ -71,7 +71,7 @@ def test_blocks_are_the_operators_own(seed: int) -> None:
         origin = program.blob[home.offset :] if home.level == "blob" else homes[home]
         return origin[start : start + size]
 
-    for layer in program.layers:
+    for layer in layers_of(program):
         if layer.params is None:
             continue
         kept = layer.params.weights
@@ -130,7 +130,7 @@ def test_slots_alternate_only_where_tiles_change() -> None:
     choice = Choice(homes=(L2,), param_homes=(L2,))
     wanted = random_decisions(GRAPH, random.Random(0), choice)
     program = lower(GRAPH, deployed(GRAPH, wanted))
-    for layer in program.layers:
+    for layer in layers_of(program):
         for k, stream in enumerate(layer.inputs):
             used = [step.call.inputs[k].place for step in layer.walk()]
             fetches = [
@@ -144,7 +144,7 @@ def test_slots_alternate_only_where_tiles_change() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_output_slots_alternate_with_finished_tiles(seed: int) -> None:
-    for layer in programs(seed)[1].layers:
+    for layer in layers_of(programs(seed)[1]):
         finished = 0
         for step in layer.walk():
             if layer.output.slots:
@@ -156,4 +156,6 @@ def test_a_program_has_no_hidden_state() -> None:
     deployment, program = programs(0)
     again = lower(GRAPH, replace(deployment))
     assert again == program
-    assert [list(layer.walk()) for layer in again.layers] == [list(layer.walk()) for layer in again.layers]
+    assert [list(layer.walk()) for layer in layers_of(again)] == [
+        list(layer.walk()) for layer in layers_of(again)
+    ]

@@ -18,7 +18,7 @@ from compiler.program import Place, Program
 from compiler.schedule import Decisions
 from compiler.simulate import simulate
 from compiler.targets import Target
-from tests.compiler.deployed import codes, deployed, emitted, moved, outputs_of, ran
+from tests.compiler.deployed import codes, deployed, emitted, layers_of, moved, outputs_of, ran
 from tests.compiler.networks import Choice, chain, every_operator, random_decisions
 
 GRAPH = chain(1)
@@ -77,7 +77,7 @@ def test_a_missing_wait_shows_when_transfers_are_late(tmp_path: Path) -> None:
 
 def changed(program: Program, number: int, place: Place) -> Program:
     """Parameters of layer `number` wait elsewhere, and are copied there by the layer before."""
-    layers = list(program.layers)
+    layers = list(layers_of(program))
     copies = tuple(replace(p, move=replace(p.move, target=place)) for p in layers[number - 1].prefetches)
     layers[number - 1] = replace(layers[number - 1], prefetches=copies)
     params = layers[number].params
@@ -95,7 +95,7 @@ def test_a_stage_that_lives_too_late_is_seen() -> None:
     expected = outputs_of(GRAPH, inputs)[name]
     room = tuple((level, size + (1 << 16) * (level == L2)) for level, size in program.arena_bytes)
     roomy = replace(program, arena_bytes=room)
-    free, taken = Place(L2, dict(program.arena_bytes)[L2]), program.layers[0].inputs[0].home
+    free, taken = Place(L2, dict(program.arena_bytes)[L2]), layers_of(program)[0].inputs[0].home
     assert np.array_equal(simulate(GRAPH, changed(roomy, 1, free), inputs).outputs[name], expected)
     assert not np.array_equal(simulate(GRAPH, changed(roomy, 1, taken), inputs).outputs[name], expected)
 
@@ -103,7 +103,7 @@ def test_a_stage_that_lives_too_late_is_seen() -> None:
 def test_a_missing_prefetch_is_seen() -> None:
     deployment, inputs = ahead(GRAPH, 0, 1), codes(GRAPH, 0)
     program = lower(GRAPH, deployment)
-    without = replace(program, layers=tuple(replace(layer, prefetches=()) for layer in program.layers))
+    without = replace(program, layers=tuple(replace(layer, prefetches=()) for layer in layers_of(program)))
     try:
         found = simulate(GRAPH, without, inputs).outputs[GRAPH.outputs[0]]
     except OverflowError:

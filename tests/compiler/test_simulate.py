@@ -25,6 +25,7 @@ from tests.compiler.deployed import (
     deployed,
     graph_of,
     inputs_of,
+    layers_of,
     outputs_of,
 )
 from tests.compiler.networks import Choice, chain, conv, every_operator, random_decisions
@@ -149,7 +150,7 @@ def test_a_fault_in_the_program_changes_the_output(fault: str) -> None:
     program = small_program(graph, home, staging)
     expected = outputs_of(graph, inputs)["conv_out"]
     np.testing.assert_array_equal(simulate(graph, program, inputs).outputs["conv_out"], expected)
-    broken = replace(program, layers=tuple(map(change, program.layers)))
+    broken = replace(program, layers=tuple(map(change, layers_of(program))))
     try:
         found = simulate(graph, broken, inputs).outputs["conv_out"]
     except OverflowError:
@@ -158,7 +159,7 @@ def test_a_fault_in_the_program_changes_the_output(fault: str) -> None:
 
 
 def places(program: Program) -> Iterator[tuple[str, Place]]:
-    layer = program.layers[0]
+    layer = layers_of(program)[0]
     yield "in", layer.inputs[0].slots[0]
     yield "out", layer.output.slots[0]
     assert layer.params
@@ -168,7 +169,7 @@ def places(program: Program) -> Iterator[tuple[str, Place]]:
 def test_two_streams_in_one_slot_are_seen() -> None:
     graph, inputs = small()
     program = small_program(graph, L2, "direct")
-    layer = program.layers[0]
+    layer = layers_of(program)[0]
     at = dict(places(program))
     overlapping = replace(layer, output=replace(layer.output, slots=(at["in"], at["params"])))
     found = simulate(graph, replace(program, layers=(overlapping,)), inputs)
@@ -179,7 +180,7 @@ def test_two_streams_in_one_slot_are_seen() -> None:
 def test_leaving_an_arena_is_an_error(offset: int) -> None:
     graph, inputs = small()
     program = small_program(graph, L2, "direct")
-    layer = program.layers[0]
+    layer = layers_of(program)[0]
     outside = replace(layer, output=replace(layer.output, slots=(Place("l1", offset),) * 2))
     with pytest.raises(IndexError, match=r"l1: \[.*\) leaves \d+ bytes"):
         simulate(graph, replace(program, layers=(outside,)), inputs)
@@ -188,7 +189,7 @@ def test_leaving_an_arena_is_an_error(offset: int) -> None:
 def test_constants_cannot_be_overwritten() -> None:
     graph, inputs = small()
     program = small_program(graph, L2, "direct")
-    layer = program.layers[0]
+    layer = layers_of(program)[0]
     into = replace(layer, output=replace(layer.output, home=Place("blob", 0)))
     with pytest.raises(ValueError, match="read-only"):
         simulate(graph, replace(program, layers=(into,)), inputs)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.deployment import DIRECT, L1, L2, L3, TILE, WHOLE, Deployment, LayerPlan
+from compiler.deployment import DIRECT, L1, L2, L3, TILE, WHOLE, Deployment, LayerPlan, Segment
 from compiler.ir import Graph, IntType, Operator, Tensor
 from compiler.ir.tensor import Constant, IntArray
 from compiler.ops.add import add_from_scales
@@ -25,6 +25,8 @@ from compiler.ops.resize import Resize
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
 from compiler.schedule import Decisions, footprint
+from compiler.schedule.segments import staging_of, striped
+from compiler.tiling.stripes import LINE, RECOMPUTE
 from tests.compiler.deployed import deployed
 
 
@@ -47,6 +49,7 @@ class Golden:
     """A layer and its decisions: tile sizes where not whole, homes of (inputs and output, parameters).
 
     Earlier layers decide alike. prefetch: layers ahead of the last one at which its parameters set out.
+    segment: in which all layers run.
     """
 
     make: Callable[[], Made]
@@ -58,6 +61,7 @@ class Golden:
     buffering: int = 1
     layout: str = "plain"
     prefetch: int = 0
+    segment: Segment | None = None
 
     def deployment(self, name: str) -> tuple[Graph, Deployment]:
         """The deployment that `name` stands for."""
@@ -68,7 +72,16 @@ class Golden:
             dict.fromkeys(names, home)
             for names, home in zip((graph.by_name, (op.name for op in graph)), self.homes, strict=True)
         )
-        return graph, deployed(graph, Decisions(plans, tuple(needs), homes, params), name=name)
+        decisions = Decisions(plans, tuple(needs), homes, params)
+        if self.segment:
+            homes |= dict.fromkeys((op.output for op in graph.operators[:-1]), L1)
+            of = striped(graph, self.segment)
+            staged = (
+                replace(plan, staging=staging_of(of, op, homes, self.homes[1]))
+                for op, plan in zip(graph, plans, strict=True)
+            )
+            decisions = replace(decisions, plans=tuple(staged), segments=(self.segment,))
+        return graph, deployed(graph, decisions, name=name)
 
     def _plan(self, graph: Graph, op: Operator) -> LayerPlan:
         space = op.space(graph.by_name)
@@ -240,6 +253,10 @@ GOLDEN: Mapping[str, Golden] = {
     ),
     "whole_from_l3": Golden(dense, {"y": 2}, homes=(L3, L3), staging=WHOLE, param_staging=WHOLE),
     "prefetch": Golden(pair, {"y": 2, "o": 4}, homes=(L2, L3), param_staging=WHOLE, buffering=2, prefetch=1),
+    "segment": Golden(
+        pair, {"o": 4}, homes=(L2, L3), buffering=2, segment=Segment(0, 2, 2, RECOMPUTE, 2, ("first",))
+    ),
+    "segment_lines": Golden(pair, {}, segment=Segment(0, 2, 1, LINE, 1, ("first", "conv"))),
     "npu": Golden(wide, {"y": 4, "o": 20}, layout="neureka", buffering=2),
     "npu_weight_memory": Golden(wide, {"y": 4, "o": 20}, layout="neureka", homes=(L2, "wmem_sram")),
     "npu_depthwise_ne16": Golden(depthwise, {"y": 4}, layout="ne16"),

@@ -7,7 +7,7 @@
 
 #include "dse_hal.h"
 
-/* Moves bytes between buffers that do not overlap, any alignment. */
+/* Moves bytes, any alignment; buffers do not overlap, or the destination lies before the source. */
 void dse_port_move(void *dst, const void *src, uint32_t bytes);
 
 #if DSE_COUNTERS

@@ -42,6 +42,7 @@ typedef enum {
     DSE_LINK_L2_WM,
     DSE_LINK_L3_WM,
     DSE_LINK_WM_L1,
+    DSE_LINK_L1_L1, /* within L1: here alone buffers may overlap, if the destination lies before the source */
     DSE_LINKS
 } dse_link;
 

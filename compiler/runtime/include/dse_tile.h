@@ -37,6 +37,23 @@ dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t
 /* A window of a tensor that lives in L1. */
 dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank);
 
+/* Rows of a tensor in L1 while one stripe of a segment runs: [base, end), of which [start, end) arrive in this
+ * stripe. `kept` rows stay from the stripe before, where they lie behind `skip` others. */
+typedef struct {
+    int32_t base, start, end, kept, skip;
+} dse_rows;
+
+/* Moves the rows that stay to the front of their window. */
+void dse_roll(uint8_t *window, const dse_rows *r, uint32_t row_bytes);
+
+/* Copies rows, from row `from_row` of one buffer to row `to_row` of another; DSE_DONE where there are none. */
+dse_ticket dse_copy_rows(dse_link link, uint8_t *to, int32_t to_row, const uint8_t *from, int32_t from_row,
+                         int32_t rows, uint32_t row_bytes);
+
+/* A part of a tensor of which L1 holds the rows from `base` on. */
+dse_operand dse_rows_of(uint8_t *window, int32_t base, uint32_t row_bytes, const dse_range *r,
+                        const uint32_t *pitch, uint32_t rank);
+
 /* How a tile is cut into transfers: axes [line, rank) are one line, axes [block, line) the lines of one
  * transfer, every index of the axes before is a transfer of its own. */
 typedef struct {

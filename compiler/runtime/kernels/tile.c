@@ -22,6 +22,24 @@ dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *p
     return view;
 }
 
+void dse_roll(uint8_t *window, const dse_rows *r, uint32_t row_bytes) {
+    dse_wait(dse_copy_rows(DSE_LINK_L1_L1, window, 0, window, r->skip, r->kept, row_bytes));
+}
+
+dse_ticket dse_copy_rows(dse_link link, uint8_t *to, int32_t to_row, const uint8_t *from, int32_t from_row,
+                         int32_t rows, uint32_t row_bytes) {
+    if (rows == 0) return DSE_DONE;
+    return dse_copy_1d(link, to + (uint32_t)to_row * row_bytes, from + (uint32_t)from_row * row_bytes,
+                       (uint32_t)rows * row_bytes);
+}
+
+dse_operand dse_rows_of(uint8_t *window, int32_t base, uint32_t row_bytes, const dse_range *r,
+                        const uint32_t *pitch, uint32_t rank) {
+    dse_operand view = {window + (dse_offset(r, pitch, rank) - (uint32_t)base * row_bytes), {0}};
+    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
+    return view;
+}
+
 uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r) {
     uint32_t bytes = s->element;
     for (uint32_t k = 0; k < s->rank; k++) bytes *= dse_extent(r[k]);

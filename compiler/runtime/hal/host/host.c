@@ -19,7 +19,7 @@
 #endif
 _Static_assert(DSE_CORES >= 1 && DSE_CORES <= DSE_MAX_CORES, "DSE_CORES is out of range");
 
-void dse_port_move(void *dst, const void *src, uint32_t bytes) { memcpy(dst, src, bytes); }
+void dse_port_move(void *dst, const void *src, uint32_t bytes) { memmove(dst, src, bytes); }
 
 uint32_t dse_cores(void) { return DSE_CORES; }
 
