@@ -23,6 +23,7 @@ from dse.explain.layer import bound_text, explain_layer, take_apart
 from dse.explain.rounding import apportion
 from dse.points import DesignPoint, OuterSetting
 from dse.task import Task
+from tests.compiler.deployed import layers_of
 from tests.compiler.networks import every_operator, random_decisions
 from tests.dse.small import every_operator_evaluator, task_of
 
@@ -95,7 +96,7 @@ def test_the_timeline_is_the_walk_of_the_emitted_program(platform: str, seed: in
     task, point = priced(platform, seed)
     program = lower(task.module.main, point.deployment)
     apart = Explainer(task.module, task.platform).apart(point)
-    for layer, estimate, pieces in zip(program.layers, point.layers, apart, strict=True):
+    for layer, estimate, pieces in zip(layers_of(program), point.layers, apart, strict=True):
         drawn = list(events(pieces.anatomy, 1 << 20))
         assert max(event.end for event in drawn) == pytest.approx(estimate.cycles)
         moved = {(event.tile, event.track) for event in drawn if event.kind in ("transfer", "stage")}
