@@ -48,6 +48,7 @@ def explore_task(
     storage: Storage | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
+    started_seconds: float | None = None,
 ) -> tuple[SearchResult, Exploration | None] | Infeasible:
     """Search a task; Infeasible where it has no deployment at all.
 
@@ -58,7 +59,7 @@ def explore_task(
     nothing_fits = make().infeasible()
     if nothing_fits is not None:
         return nothing_fits
-    result = explore(make, options, executor, storage, progress, stop)
+    result = explore(make, options, executor, storage, progress, stop, started_seconds)
     return result, exploration_of(task, result)
 
 

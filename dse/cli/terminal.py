@@ -91,5 +91,7 @@ def _bar_state(progress: SearchProgress, objectives: tuple[str, ...]) -> dict[st
     best = "  ".join(
         f"{name} {value:.4g} {_UNITS[name]}" for name, value in zip(objectives, progress.best, strict=False)
     )
-    state = f"{progress.trials} trials, {progress.infeasible} infeasible, {progress.front} points  {best}"
+    share = "" if progress.reached is None else f", hypervolume {100 * progress.reached:.1f}% of the bound"
+    found = f"{progress.trials} trials, {progress.infeasible} infeasible, {progress.front} points"
+    state = f"{found}{share}  {best}"
     return {"total": 1.0, "completed": min(1.0, max(shares, default=0.0)), "state": state}

@@ -39,6 +39,11 @@ class Layout:
         return self.root / "run.json"
 
     @property
+    def hypervolume(self) -> Path:
+        """How the front grew: trials, wall seconds, points, hypervolume; one row a batch."""
+        return self.root / "hypervolume.csv"
+
+    @property
     def baselines(self) -> Path:
         """Policies of the field on the same task, and what the front gains over each; deterministic."""
         return self.root / "baselines.json"

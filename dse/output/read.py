@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from dse.output.golden import read_arrays
 from dse.output.layout import SCHEMA, Layout
 from dse.output.run_record import graph_sha256
 from dse.points import DesignPoint
+from dse.search.history import Mark
 from dse.task import Budget, Pin, Task
 
 Plain = Mapping[str, Any]
@@ -69,6 +71,27 @@ class Explored:
         """
         path = self.layout.baselines
         return tuple(_document(path)["baselines"]) if path.is_file() else ()
+
+    @cached_property
+    def history(self) -> tuple[Mark, ...]:
+        """The rows of hypervolume.csv; none where that is missing. Raises OutputError."""
+        path = self.layout.hypervolume
+        if not path.is_file():
+            return ()
+        try:
+            rows = list(csv.DictReader(_text(path).splitlines()))
+            return tuple(
+                Mark(
+                    int(row["trials"]),
+                    float(row["seconds"]),
+                    int(row["points"]),
+                    float(row["hypervolume"]),
+                    float(row["share"]),
+                )
+                for row in rows
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise OutputError(f"{path}: damaged ({error})") from error
 
     @property
     def task(self) -> Task:

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from compiler.ir import Graph
+from dse.search.importance import Importances
 from dse.task import Pin
 
 _PACKAGES = ("rvdse", "numpy", "onnx", "onnxruntime", "optuna", "ray")
@@ -21,7 +22,8 @@ _PACKAGES = ("rvdse", "numpy", "onnx", "onnxruntime", "optuna", "ray")
 class RunRecord:
     """arguments: as given on the command line, by option. seconds: wall clock by phase. notes: what the user
     must know (synthetic calibration, a batch that became 1). model_path: where the model was read.
-    pins, io_home: of the task, whatever files they were read from."""
+    importances: of the sampled parameters, by objective. pins, io_home: of the task, whatever
+    files they were read from."""
 
     arguments: Mapping[str, Any]
     seconds: Mapping[str, float]
@@ -29,6 +31,7 @@ class RunRecord:
     model_path: str
     new_trials: int
     interrupted: bool
+    importances: Importances = ()
     pins: tuple[Pin, ...] = ()
     io_home: str = "l2"
 
@@ -41,6 +44,7 @@ def run_document(record: RunRecord, graph: Graph) -> dict[str, Any]:
         "arguments": dict(record.arguments),
         "notes": list(record.notes),
         "model_path": record.model_path,
+        "importances": {name: dict(found) for name, found in record.importances},
         "pins": [[pin.layer, pin.decision, pin.value] for pin in record.pins],
         "io_home": record.io_home,
         "graph_sha256": graph_sha256(graph),

@@ -10,6 +10,7 @@ from typing import Any
 from compiler.deployment import LEVELS
 from dse.output.exploration import Exploration
 from dse.points import DesignPoint, LayerEstimate
+from dse.search.history import Mark
 
 Row = Mapping[str, Any]
 
@@ -19,6 +20,21 @@ def write_tables(found: Exploration, front_csv: Path, layers_csv: Path) -> None:
     named = found.named[: len(found.chosen)]
     _write(front_csv, [_front_row(name, point, name == found.knee_id) for name, point in named])
     _write(layers_csv, [row for name, point in named for row in _layer_rows(name, point)])
+
+
+def write_history(path: Path, history: Sequence[Mark]) -> None:
+    """hypervolume.csv: how the front grew, one row a batch; empty where nothing is known."""
+    rows = [
+        {
+            "trials": mark.trials,
+            "seconds": round(mark.seconds, 3),
+            "points": mark.points,
+            "hypervolume": mark.hypervolume,
+            "share": mark.share,
+        }
+        for mark in history
+    ]
+    _write(path, rows)
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

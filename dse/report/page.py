@@ -16,6 +16,7 @@ from costmodels.platform import Platform
 from costmodels.provenance import WEAK
 from dse.output.read import Explored, open_explored
 from dse.points import DesignPoint, LayerEstimate
+from dse.report.growth import growth_plots, importance_rows
 from dse.report.memory_map import KINDS, LevelMap, memory_maps
 from dse.report.scatter import Dot, scatters
 from dse.report.svg import short
@@ -77,6 +78,8 @@ def render(explored: Explored) -> str:
         points=point_views(explored),
         notes=explored.run["notes"],
         baselines=explored.baselines,
+        growth=growth_plots(explored.history),
+        importances=importance_rows(explored.run),
     )
 
 

@@ -43,13 +43,14 @@ def _scatter(dots: Sequence[Dot], across: str, up: str) -> Markup:
     ys = [value(dot.point, up) for dot in dots]
     x = Scale(*padded(xs), LEFT, WIDTH - RIGHT)
     y = Scale(*padded(ys), HEIGHT - BOTTOM, TOP)
-    shapes = _axes(x, y, TITLES[across], TITLES[up])
+    shapes = axes(x, y, TITLES[across], TITLES[up])
     behind_first = sorted(dots, key=lambda dot: (dot.listed, dot.knee))
     shapes += [_dot(dot, x(value(dot.point, across)), y(value(dot.point, up))) for dot in behind_first]
     return picture(WIDTH, HEIGHT, shapes, f"{TITLES[up]} over {TITLES[across]}")
 
 
-def _axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
+def axes(x: Scale, y: Scale, across: str, up: str) -> list[Markup]:
+    """Grid, ticks and titles of a drawing of WIDTH by HEIGHT."""
     bottom = HEIGHT - BOTTOM
     shapes = []
     for tick in x.ticks():

@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from dse.executors import Executor, InProcess, Pool
-from dse.front import choose, knee
+from dse.front import choose, knee, quality
 from dse.points import Evaluation, Evaluator, OuterSetting
 from dse.search.archive import Archive, thinned
+from dse.search.history import Step, marks
+from dse.search.importance import importances
 from dse.search.interrupt import interruptible
 from dse.search.options import Progress, SearchOptions, SearchResult
 from dse.search.outcome import SOLVER, outcome_of
@@ -31,18 +33,20 @@ def explore(
     storage: Storage | None = None,
     progress: OnProgress | None = None,
     stop: threading.Event | None = None,
+    started_seconds: float | None = None,
 ) -> SearchResult:
     """Search what `make()` evaluates until the trials or the time of `options` are used up.
 
     make: a picklable factory; called once here and once in every worker. executor: InProcess() by default.
     storage: where the study goes, None to keep it in memory. progress: called after every evaluation.
     stop: set it to end the search; Ctrl-C in the main thread does that too. What was evaluated is kept.
+    started_seconds: where on `time.monotonic` the time of the options begins, by default here.
 
     The same `make`, options (with trials) and seed give an equal result with every executor, also if the
     search was interrupted at the end of a batch and resumed. Raises StorageError, ExecutorError, and
     whatever the evaluator raises.
     """
-    begin = time.monotonic()
+    begin = time.monotonic() if started_seconds is None else started_seconds
     stop = stop or threading.Event()
     once = _Once(make)
     work = EvaluateBatch(once, options.objectives)
@@ -95,6 +99,10 @@ class _Search:
     archive: Archive
     before: int
     infeasible: int
+    steps: list[Step]
+    earlier_seconds: float
+    batch_seconds: float = 0.0
+    reached: float | None = None
 
     @classmethod
     def begin(
@@ -114,14 +122,20 @@ class _Search:
         archive = Archive(options.objectives).with_saved(saved.points, saved.bound)
         infeasible = sum(outcome.violation > 0 for outcome in live.outcomes.values())
         before = len(live.finished)
-        return cls(options, live, store, pool, stop, begin_seconds, archive, before, infeasible)
+        steps = list(saved.steps)
+        earlier = steps[-1].seconds if steps else 0.0
+        return cls(
+            options, live, store, pool, stop, begin_seconds, archive, before, infeasible, steps, earlier
+        )
 
     def run(self, progress: OnProgress) -> None:
         """Batch after batch; time is looked at only between batches."""
         while (count := self._next_batch()) > 0:
+            begin = self._elapsed()
             asked = self.live.ask(count)
             evaluations = self._evaluate_batch(asked, progress)
             self._tell(asked, evaluations)
+            self.batch_seconds = self._elapsed() - begin
             progress(self._progress(0))
 
     def _next_batch(self) -> int:
@@ -129,7 +143,9 @@ class _Search:
         done, options = len(self.live.finished), self.options
         if self.stop.is_set():
             return 0
-        if options.seconds is not None and done > self.before and self._elapsed() >= options.seconds:
+        # Another batch like the last would miss the limit by more than stopping here does.
+        ending = self._elapsed() + self.batch_seconds / 2
+        if options.seconds is not None and done > self.before and ending >= options.seconds:
             return 0
         count = options.batch - done % options.batch
         return count if options.trials is None else min(count, options.trials - done)
@@ -170,8 +186,20 @@ class _Search:
                 told.append(self.live.tell(each, outcome))
         self.infeasible += sum(evaluation.point is None for evaluation in fresh)
         before, self.archive = self.archive, self.archive.with_evaluations(fresh)
+        self.reached = self._reached()
+        step = Step(len(self.live.finished), self._searched(), self.archive.new_since(before))
+        self.steps.append(step)
         if self.store is not None:
-            self.store.append(told, self.archive.new_since(before), self.archive.bound)
+            self.store.append(told, step, self.archive.bound)
+
+    def _searched(self) -> float:
+        """Seconds that the study has taken, those of earlier searches included."""
+        return self.earlier_seconds + self._elapsed()
+
+    def _reached(self) -> float | None:
+        """Share of the bound's hypervolume that the front reaches; None without a bound."""
+        gap = quality(self.archive.points, self.options.objectives, self.archive.bound).gap
+        return None if gap is None else 1.0 - gap
 
     def _is_cut_short(self) -> bool:
         trials = self.options.trials
@@ -190,6 +218,7 @@ class _Search:
             front=len(self.archive.points),
             infeasible=self.infeasible,
             best=self.archive.best(),
+            reached=self.reached,
         )
 
     def result(self) -> SearchResult:
@@ -209,6 +238,8 @@ class _Search:
             interrupted=self._is_cut_short(),
             infeasible=None if points else self.archive.infeasible,
             seconds=self._elapsed(),
+            history=marks(self.steps, objectives),
+            importances=importances(self.live.finished, objectives),
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dse.points import OBJECTIVES, Bound, DesignPoint, Infeasible
+from dse.search.history import Mark
+from dse.search.importance import Importances
 from dse.search.samplers import SAMPLERS
 
 
@@ -15,7 +17,8 @@ class SearchError(ValueError):
 @dataclass(frozen=True)
 class SearchOptions:
     """objectives: in the order of the study's values. trials: of the whole study, those before a resume
-    included. seconds: no batch starts after them. Either ends the search; one of them is needed.
+    included. seconds: the search ends with the batch that is expected to end nearest to them. Either ends the
+    search; one of them is needed.
 
     batch: settings asked together. It is part of what makes a search repeatable, so it never follows from the
     number of workers; a cluster with more CPUs wants a larger one. points: how many to choose for the front.
@@ -49,7 +52,8 @@ class SearchOptions:
 class Progress:
     """trials: finished and evaluated. limit: trials asked for, if so. front: size of the merged front.
 
-    best: least value of each objective met so far (ms, uJ, bytes); empty before a feasible point.
+    best: least value of each objective met so far (ms, uJ, bytes); empty before a feasible point. reached:
+    share of the bound's hypervolume that the front had after the last batch; None before, or without a bound.
     """
 
     trials: int
@@ -59,6 +63,7 @@ class Progress:
     front: int
     infeasible: int
     best: tuple[float, ...]
+    reached: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class SearchResult:
     for it. front: those chosen for `front.json`. knee: the index in `front`, None where that is empty.
 
     trials: of the whole study; new_trials: of this call. bound: of everything explored. infeasible: why
-    nothing was found, from the trial that came closest. seconds: wall clock, not part of equality.
+    nothing was found, from the trial that came closest. importances: of the parameters, by objective.
+    seconds, history: wall clock and how the front grew over it, not part of equality.
     """
 
     points: tuple[DesignPoint, ...]
@@ -79,3 +85,5 @@ class SearchResult:
     interrupted: bool
     infeasible: Infeasible | None
     seconds: float = field(compare=False)
+    history: tuple[Mark, ...] = field(default=(), compare=False)
+    importances: Importances = ()

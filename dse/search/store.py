@@ -19,7 +19,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from dse.points import Bound, DesignPoint
-from dse.search.codec import CodecError, from_plain, to_plain
+from dse.search.codec import from_plain, to_plain
+from dse.search.history import Step
 from dse.search.journal import BatchedJournal
 from dse.search.outcome import SOURCE, TRIAL, both_constraint_keys, one_constraint_key
 
@@ -62,11 +63,16 @@ class Storage:
 
 @dataclass(frozen=True)
 class Saved:
-    """What an earlier search left: its trials (source "trial"), its points in the order met, its bound."""
+    """What an earlier search left: its trials (source "trial"), its batches with their points, its bound."""
 
     trials: tuple[FrozenTrial, ...] = ()
-    points: tuple[DesignPoint, ...] = ()
+    steps: tuple[Step, ...] = ()
     bound: Bound | None = None
+
+    @property
+    def points(self) -> tuple[DesignPoint, ...]:
+        """In the order met."""
+        return tuple(point for step in self.steps for point in step.points)
 
 
 @dataclass
@@ -92,19 +98,17 @@ class Store:
             self._check_identity(found)
             self.study = found
             trials = [_loaded(trial) for trial in found.trials if trial.user_attrs.get(SOURCE) == TRIAL]
-        points, bound = _read_points(self.storage.points)
-        return Saved(tuple(trials), points, bound)
+        steps, bound = _read_steps(self.storage.points)
+        return Saved(tuple(trials), steps, bound)
 
-    def append(
-        self, trials: Iterable[FrozenTrial], points: Sequence[DesignPoint], bound: Bound | None
-    ) -> None:
+    def append(self, trials: Iterable[FrozenTrial], step: Step, bound: Bound | None) -> None:
         """Record a batch. The points go first: after a crash there may be a point too many, never a trial."""
         self.waiting.extend(trials)
-        if self.study is None and not points:
+        if self.study is None and not step.points:
             return
         with _clear_errors(self.storage):
             study = self._opened()
-            _append_points(self.storage.points, points, bound)
+            _append_step(self.storage.points, step, bound)
             self._add(study, self.waiting)
         self.waiting.clear()
 
@@ -198,21 +202,32 @@ def _loaded(trial: FrozenTrial) -> FrozenTrial:
     return trial
 
 
-def _append_points(path: Path, points: Sequence[DesignPoint], bound: Bound | None) -> None:
-    records: list[dict[str, Any]] = [{"point": to_plain(point)} for point in points]
-    records.append({"bound": None if bound is None else to_plain(bound)})
+def _append_step(path: Path, step: Step, bound: Bound | None) -> None:
+    records: list[dict[str, Any]] = [{"point": to_plain(point)} for point in step.points]
+    plain = None if bound is None else to_plain(bound)
+    records.append({"bound": plain, "trials": step.trials, "seconds": round(step.seconds, 3)})
     with path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
 
 
-def _read_points(path: Path) -> tuple[tuple[DesignPoint, ...], Bound | None]:
-    """Points in the order written, and the last bound."""
+def _read_steps(path: Path) -> tuple[tuple[Step, ...], Bound | None]:
+    """Batches in the order written, and the last bound. Points of a batch that was cut off are kept."""
+    steps: list[Step] = []
+    points: list[DesignPoint] = []
+    bound: Bound | None = None
     try:
         _drop_torn_line(path)
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        points = [from_plain(DesignPoint, record["point"]) for record in records if "point" in record]
-        bounds = [record["bound"] for record in records if "bound" in record]
-        bound = from_plain(Bound, bounds[-1]) if bounds and bounds[-1] is not None else None
-    except (OSError, TypeError, json.JSONDecodeError, CodecError) as error:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            if "point" in record:
+                points.append(from_plain(DesignPoint, record["point"]))
+                continue
+            bound = None if record["bound"] is None else from_plain(Bound, record["bound"])
+            steps.append(Step(int(record["trials"]), float(record["seconds"]), tuple(points)))
+            points = []
+    except (OSError, TypeError, KeyError, ValueError) as error:
         raise StorageError(f"{path}: {error}; search again without resuming") from error
-    return tuple(points), bound
+    if points:
+        last = steps[-1] if steps else Step(0, 0.0, ())
+        steps.append(Step(last.trials, last.seconds, tuple(points)))
+    return tuple(steps), bound

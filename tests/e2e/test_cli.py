@@ -30,7 +30,7 @@ def test_the_directory_is_complete(explored: Path) -> None:
     names = {path.name for path in explored.iterdir()}
     assert names == {
         "front.json", "front_all.jsonl", "front.csv", "layers.csv", "run.json", "report.html",
-        "study.journal", "study.points.jsonl", "baselines.json",
+        "study.journal", "study.points.jsonl", "baselines.json", "hypervolume.csv",
         "model.onnx", "platform.toml", "golden.npz", "points",
     }  # fmt: skip
     assert os.listdir(explored.parent) == [explored.name]

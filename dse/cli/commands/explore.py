@@ -24,6 +24,7 @@ from dse.executors import executor_for
 from dse.output import Destination, Exploration, Layout, golden_inputs, write_exploration
 from dse.output.platform_text import platform_text
 from dse.output.run_record import RunRecord, run_document
+from dse.output.tables import write_history
 from dse.output.write import emitted_ids, write_json
 from dse.points import Infeasible
 from dse.report import write_report
@@ -66,17 +67,20 @@ def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit
     )
     target.check()
     problem = _problem(arguments)
+    if not arguments.resume and Layout(target.path).is_explored:
+        terminal.note(f"{target.path} will be replaced; --resume would go on with it")
     for note in problem.imported.module.notes:
         terminal.note(note)
     with target.staged() as staging:
         seconds = {"import": time.monotonic() - begin}
-        result, found = _search(arguments, problem.task, target.path, staging, terminal, stop)
+        result, found = _search(arguments, problem.task, target.path, staging, terminal, stop, begin)
         seconds["search"] = time.monotonic() - begin - seconds["import"]
         seconds["trials"] = result.seconds
         notes = (*problem.imported.module.notes, *_write(arguments, problem, found, staging, terminal))
         seconds["total"] = time.monotonic() - begin
         seconds["emit"] = seconds["total"] - seconds["import"] - seconds["search"]
         _write_record(arguments, problem, result, notes, seconds, staging)
+        write_history(Layout(staging).hypervolume, result.history)
         write_json(Layout(staging).baselines, gains_document(gains_over_baselines(found)))
         write_report(staging)
     _show(arguments, found, target.path, seconds["total"], terminal)
@@ -104,7 +108,13 @@ def _problem(arguments: Namespace) -> _Problem:
 
 
 def _search(
-    arguments: Namespace, task: Task, before: Path, staging: Path, terminal: Terminal, stop: threading.Event
+    arguments: Namespace,
+    task: Task,
+    before: Path,
+    staging: Path,
+    terminal: Terminal,
+    stop: threading.Event,
+    begin_seconds: float,
 ) -> tuple[SearchResult, Exploration]:
     """The found front. Raises Ending where nothing fits or nothing was found."""
     neither = arguments.trials is None and arguments.time is None
@@ -119,10 +129,12 @@ def _search(
     storage = _storage(arguments, task, before, staging)
     executor = executor_for(arguments.workers, arguments.address)
     with terminal.searching(task.objectives) as progress:
-        outcome = explore_task(task, options, executor, storage, progress, stop)
+        outcome = explore_task(task, options, executor, storage, progress, stop, begin_seconds)
     if isinstance(outcome, Infeasible):
         raise Ending(outcome.message(), Exit.INFEASIBLE)
     result, found = outcome
+    if result.new_trials == 0:
+        terminal.note(f"the study has {result.trials} trials already, {options.trials} were asked for")
     if found is None:
         raise _nothing_found(result)
     return result, found
@@ -182,6 +194,7 @@ def _write_record(
         model_path=str(arguments.model.absolute()),
         new_trials=result.new_trials,
         interrupted=result.interrupted,
+        importances=result.importances,
         pins=problem.task.pins,
         io_home=problem.task.io_home,
     )

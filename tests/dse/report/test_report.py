@@ -19,11 +19,13 @@ from dse.output import Layout, open_explored
 from dse.output.golden import synthetic_codes
 from dse.output.platform_text import platform_text
 from dse.output.run_record import RunRecord, run_document
+from dse.output.tables import write_history
 from dse.output.write import write_exploration, write_json
 from dse.report import write_report
 from dse.report.memory_map import memory_maps
 from dse.report.page import render
 from dse.report.svg import Scale, element, round_values, short
+from dse.search.history import Mark
 from tests.dse.found import deployment, found, network
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -118,6 +120,25 @@ def test_shows_policies_where_they_were_compared(directory: Path, page: str) -> 
     path.unlink()
     assert "1.00 ×" in shown
     assert "no deployment: l2 needs &lt;much&gt;" in shown
+
+
+def test_shows_how_the_search_went(directory: Path, page: str) -> None:
+    assert "How the search went" not in page
+    layout = Layout(directory)
+    before = layout.run.read_text()
+    growth = (Mark(16, 1.5, 3, 2.0, 0.5), Mark(32, 2.5, 5, 4.0, 1.0))
+    write_history(layout.hypervolume, growth)
+    shares = (("latency", (("arena", 0.75), ("<l1>", 0.25))),)
+    record = RunRecord({}, {}, (NOTE,), "/m.onnx", 42, False, shares)
+    write_json(layout.run, run_document(record, network().main))
+    explored = open_explored(directory)
+    shown = render(explored)
+    layout.run.write_text(before)
+    layout.hypervolume.unlink()
+    assert explored.history == growth
+    assert "16 trials, 1.5 s: 3 points, 50.00 %" in shown
+    assert "<td>arena</td><td>75 %" in shown
+    assert "<td>&lt;l1&gt;</td><td>25 %" in shown
 
 
 def test_is_made_from_the_directory_alone(directory: Path, page: str) -> None:
