@@ -163,6 +163,7 @@ def _sweep(commands: _Commands[Parser]) -> None:
 def _report(commands: _Commands[Parser]) -> None:
     it = _command(commands, "report", "write report.html of an explored directory again")
     it.add_argument("directory", type=Path, metavar="DIR")
+    it.add_argument("--traces", action="store_true", help="with a timeline of every point of front.json")
 
 
 def _dashboard(commands: _Commands[Parser]) -> None:

@@ -77,6 +77,10 @@ class Layout:
         """The points that the study has met, for --resume."""
         return self.root / "study.points.jsonl"
 
+    def trace(self, point_id: str) -> Path:
+        """Where `dse report --traces` puts the timeline of a point of front.json."""
+        return self.root / "traces" / f"{point_id}.json"
+
     def project(self, point_id: str) -> Path:
         """C project of a point of front.json."""
         return self.root / "points" / point_id

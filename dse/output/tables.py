@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from compiler.deployment import LEVELS
+from dse.explain import Explainer, Explanation
+from dse.output.explained import layer_columns, network_columns
 from dse.output.exploration import Exploration
 from dse.points import DesignPoint, LayerEstimate
 from dse.search.history import Mark
@@ -17,9 +19,16 @@ Row = Mapping[str, Any]
 
 def write_tables(found: Exploration, front_csv: Path, layers_csv: Path) -> None:
     """Both tables of the points of front.json."""
-    named = found.named[: len(found.chosen)]
-    _write(front_csv, [_front_row(name, point, name == found.knee_id) for name, point in named])
-    _write(layers_csv, [row for name, point in named for row in _layer_rows(name, point)])
+    explainer = Explainer(found.module, found.platform)
+    named = [(name, point, explainer.explain(point)) for name, point in found.named[: len(found.chosen)]]
+    _write(
+        front_csv,
+        [
+            {**_front_row(name, point, name == found.knee_id), **network_columns(why)}
+            for name, point, why in named
+        ],
+    )
+    _write(layers_csv, [row for each in named for row in _layer_rows(*each)])
 
 
 def write_history(path: Path, history: Sequence[Mark]) -> None:
@@ -65,10 +74,11 @@ def _front_row(name: str, point: DesignPoint, knee: bool) -> Row:
     }
 
 
-def _layer_rows(name: str, point: DesignPoint) -> Iterable[Row]:
+def _layer_rows(name: str, point: DesignPoint, why: Explanation) -> Iterable[Row]:
     total = sum(layer.cycles for layer in point.layers)
-    for index, layer in enumerate(point.layers):
-        yield {"point": name, "index": index, **layer_row(layer, total)}
+    for index, (layer, explained) in enumerate(zip(point.layers, why.layers, strict=True)):
+        place = {"point": name, "index": index}
+        yield {**place, **layer_row(layer, total), **layer_columns(explained)}
 
 
 def layer_row(layer: LayerEstimate, total_cycles: float) -> Row:

@@ -14,47 +14,67 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from costmodels.platform import Platform
 from costmodels.provenance import WEAK
+from dse.explain import Explainer
+from dse.explain.layer import GROUPS
+from dse.explain.trace import trace_document, write_trace
 from dse.output.read import Explored, open_explored
 from dse.points import DesignPoint, LayerEstimate
 from dse.report.growth import growth_plots, importance_rows
 from dse.report.memory_map import KINDS, LevelMap, memory_maps
 from dse.report.scatter import Dot, scatters
 from dse.report.svg import short
+from dse.report.why import Binding, Piece, Reasons, Why, coarse_pieces, pieces_of, reasons
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer of the table. share: of the point's latency. causes: (cause, cycles, share of the layer)."""
+    """A layer of the table. share: of the point's latency. bar: length, relative to the slowest layer."""
 
     layer: LayerEstimate
     share: float
     bar: float
-    causes: tuple[tuple[str, float, float], ...]
+    pieces: tuple[Piece, ...]
+    binding: Binding
 
 
 @dataclass(frozen=True)
 class PointView:
-    """A point of front.json with its table and its maps."""
+    """A point of front.json with its table, its explanation and maps. trace: link to its timeline or ""."""
 
     dot: Dot
     figures: Mapping[str, Any]
     rows: tuple[LayerRow, ...]
+    why: Why | None
+    trace: str
     maps: tuple[LevelMap, ...]
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: Path, traces: bool = False) -> Path:
     """Write report.html from the other files of an explored directory; returns its path.
 
-    Raises OutputError, PlatformError.
+    traces: write the timelines of its points first, which the page then links. Raises OutputError,
+    PlatformError, and ModelError where traces are asked for without a model.
     """
     explored = open_explored(directory)
     path = explored.layout.report
+    if traces:
+        write_traces(explored)
     handle, fresh = tempfile.mkstemp(dir=directory, prefix=".report.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(render(explored))
     Path(fresh).chmod(explored.layout.front.stat().st_mode)
     Path(fresh).replace(path)
     return path
+
+
+def write_traces(explored: Explored) -> None:
+    """The timelines of the points of front.json. Raises OutputError, ModelError, PlatformError."""
+    explainer = Explainer(explored.module, explored.platform)
+    for dot in dots_of(explored):
+        if dot.listed:
+            path = explored.layout.trace(dot.id)
+            path.parent.mkdir(exist_ok=True)
+            write_trace(path, trace_document(explainer, dot.point))
 
 
 def render(explored: Explored) -> str:
@@ -67,6 +87,7 @@ def render(explored: Explored) -> str:
         lstrip_blocks=True,
     )
     environment.filters["short"] = short
+    why = reasons(explored)
     return environment.get_template("report.html.j2").render(
         front=explored.front,
         run=explored.run,
@@ -75,7 +96,9 @@ def render(explored: Explored) -> str:
         weak=WEAK,
         kinds=KINDS,
         scatters=scatters(dots_of(explored)),
-        points=point_views(explored),
+        points=point_views(explored, why),
+        groups=GROUPS,
+        unexplained=why.missing,
         notes=explored.run["notes"],
         baselines=explored.baselines,
         growth=growth_plots(explored.history),
@@ -91,34 +114,36 @@ def dots_of(explored: Explored) -> tuple[Dot, ...]:
     )
 
 
-def point_views(explored: Explored) -> tuple[PointView, ...]:
+def point_views(explored: Explored, why: Reasons) -> tuple[PointView, ...]:
     """The points of front.json, the knee first."""
     figures = {row["id"]: row for row in explored.front["points"]}
     capacities = _capacities(explored.platform)
-    views = [
-        PointView(dot, figures[dot.id], layer_rows(dot.point), memory_maps(dot.point.deployment, capacities))
-        for dot in dots_of(explored)
-        if dot.listed
-    ]
+    views = []
+    for dot in dots_of(explored):
+        if dot.listed:
+            reason = why.of(dot.point)
+            maps = memory_maps(dot.point.deployment, capacities)
+            trace = explored.layout.trace(dot.id)
+            link = trace.relative_to(explored.layout.root).as_posix() if trace.is_file() else ""
+            rows = layer_rows(dot.point, reason)
+            views.append(PointView(dot, figures[dot.id], rows, reason, link, maps))
     return tuple(sorted(views, key=lambda view: not view.dot.knee))
 
 
-def layer_rows(point: DesignPoint) -> tuple[LayerRow, ...]:
-    """The table's rows; `bar` is relative to the slowest layer."""
+def layer_rows(point: DesignPoint, why: Why | None = None) -> tuple[LayerRow, ...]:
+    """The table's rows; without an explanation of the very price they show the price's coarse causes."""
     total = sum(layer.cycles for layer in point.layers) or 1.0
     slowest = max((layer.cycles for layer in point.layers), default=1.0) or 1.0
+    fine = why is not None and not why.explanation.repriced
     return tuple(
         LayerRow(
             layer,
             layer.cycles / total,
             layer.cycles / slowest,
-            tuple(
-                (cause, cycles, cycles / (layer.cycles or 1.0))
-                for cause, cycles in layer.causes
-                if cycles > 0
-            ),
+            pieces_of(why.explanation.layers[k].causes) if why and fine else coarse_pieces(layer),
+            why.binding[k] if why and fine else Binding(layer.binding),
         )
-        for layer in point.layers
+        for k, layer in enumerate(point.layers)
     )
 
 

@@ -27,6 +27,27 @@ class Scale:
         return round_values(self.low, self.high, count)
 
 
+@dataclass(frozen=True)
+class LogScale:
+    """Maps [low, high] of positive data to [start, end] of pixels, equal ratios to equal distances."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return round(self.start + share * (self.end - self.start), 2)
+
+    def ticks(self) -> tuple[float, ...]:
+        """Powers of ten inside [low, high], with 2 and 5 times them where there are few."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        factors = (1, 2, 5) if last - first < 4 else (1,)
+        values = (factor * 10.0**power for power in range(first, last + 1) for factor in factors)
+        return tuple(value for value in values if self.low <= value <= self.high)
+
+
 def round_values(low: float, high: float, count: int) -> tuple[float, ...]:
     """Multiples of 1, 2 or 5 times a power of ten in [low, high], about `count` of them."""
     if not high > low:

@@ -176,6 +176,20 @@ def test_a_trace_ends_with_the_latency(explored: Path, tmp_path: Path, capsys: C
     assert capsys.readouterr().err.count("\n") == 3
 
 
+def test_a_report_links_the_traces_it_was_asked_for(explored: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "dir"
+    shutil.copytree(explored, copy, ignore=shutil.ignore_patterns("runtime", "study.*"))
+    plain = (copy / "report.html").read_text()
+    assert "Why it takes as long" in plain
+    assert "is not what the cost model gives now" not in plain
+    assert 'href="traces/' not in plain
+    assert main(["report", str(copy), "--traces"]) == 0
+    page = (copy / "report.html").read_text()
+    for point in front(copy)["points"]:
+        assert f'href="traces/{point["id"]}.json"' in page
+        assert json.loads((copy / "traces" / f"{point['id']}.json").read_text())["traceEvents"]
+
+
 def test_the_front_is_printed_with_its_knee(tmp_path: Path, capsys: Capture) -> None:
     assert explore(tmp_path / "out", "--emit", "knee") == 0
     out = capsys.readouterr().out

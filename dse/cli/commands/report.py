@@ -10,5 +10,5 @@ from dse.report import write_report
 
 def main(arguments: Namespace) -> int:
     """Write the report again, from the directory alone."""
-    Terminal.of().say(str(write_report(arguments.directory)))
+    Terminal.of().say(str(write_report(arguments.directory, arguments.traces)))
     return 0

@@ -75,3 +75,10 @@ def test_tables_agree_with_the_points(tmp_path: Path) -> None:
         assert sum(int(layer["macs"]) for layer in own) == int(row["macs"]) == point.macs
         assert sum(float(layer["share"]) for layer in own) == pytest.approx(1)
         assert {float(layer["cycles"]) for layer in own} == {layer.cycles for layer in point.layers}
+        causes = [name for name in own[0] if name.startswith("cause_")]
+        for layer in own:
+            assert sum(int(layer[name]) for name in causes) == int(layer["whole_cycles"]) > 0
+        whole = sum(int(layer["whole_cycles"]) for layer in own)
+        assert whole == sum(int(row[name]) for name in causes if name in row)
+        assert {layer["bound_by"] for layer in own} <= {"cluster", "core", *found().platform.link_of}
+        assert row["bound_by"] in {layer["bound_by"] for layer in own}

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.deployment import PlacedBuffer
+from costmodels.platform import load_platform
 from dse.baselines import POLICIES, Baseline, compare
 from dse.baselines.document import document
+from dse.explain import Cause, Explainer
 from dse.output import Layout, open_explored
 from dse.output.golden import synthetic_codes
 from dse.output.platform_text import platform_text
@@ -24,7 +26,9 @@ from dse.output.write import write_exploration, write_json
 from dse.report import write_report
 from dse.report.memory_map import memory_maps
 from dse.report.page import render
-from dse.report.svg import Scale, element, round_values, short
+from dse.report.roofline import roofline_chart
+from dse.report.svg import LogScale, Scale, element, round_values, short
+from dse.report.why import pieces_of
 from dse.search.history import Mark
 from tests.dse.found import deployment, found, network
 
@@ -97,6 +101,69 @@ def test_every_point_is_drawn_once_in_every_plot(page: str) -> None:
     for plot in re.findall(r"<svg.*?</svg>", page, re.DOTALL)[:3]:
         circles = re.findall(r'<circle[^>]*class="(\w+)"', plot)
         assert sorted(circles) == ["knee", "listed", "listed", "met"]
+
+
+@pytest.fixture(scope="module")
+def explained(directory: Path) -> str:
+    """The page of a directory whose model is there: here it never was a file."""
+    explored = open_explored(directory)
+    vars(explored)["module"] = network()
+    return render(explored)
+
+
+def test_without_the_model_it_says_that_it_cannot_explain(page: str) -> None:
+    assert page.count("No explanations: ") == 1
+    assert "Why it takes as long" not in page
+
+
+def test_explains_every_listed_point(explained: str) -> None:
+    parser = Balanced()
+    parser.feed(explained)
+    assert parser.open == []
+    assert "No explanations" not in explained
+    assert explained.count("<h3>Why it takes as long</h3>") == len(found().front)
+    invented = len(found().front)
+    assert explained.count("is not what the cost model gives now") == invented
+    charts = re.findall(r"<svg[^>]*MACs a cycle over MACs.*?</svg>", explained, re.DOTALL)
+    for chart in charts:
+        ElementTree.fromstring(chart)
+    drawn = sorted(len(re.findall(r'class="r-(?:on|off)"', chart)) for chart in charts)
+    assert drawn == sorted(
+        sum(1 for layer in point.layers if layer.macs for *_, size in layer.links if size)
+        for point in found().front
+    )
+    assert drawn[0] > 0
+
+
+def test_a_roofline_has_every_layer_at_its_intensities_under_its_ceilings() -> None:
+    platform = load_platform("rv32sim")
+    why = Explainer(network(), platform).explain(found().front[0])
+    chart = roofline_chart(platform, why.layers)
+    assert chart is not None
+    titles = [str(title.text) for title in ElementTree.fromstring(chart).iter("title")]
+    roofs = [(la.name, la.roofline) for la in why.layers if la.roofline is not None]
+    assert len(titles) == sum(len(roof.links) or 1 for _, roof in roofs)
+    for name, roof in roofs:
+        assert any(title.startswith(f"{name}: {roof.macs_per_cycle:.3g} MAC a cycle") for title in titles)
+    assert roofline_chart(platform, [la for la in why.layers if la.roofline is None]) is None
+
+
+def test_pieces_of_a_bar_are_the_causes_in_the_order_of_their_groups() -> None:
+    causes = (Cause("load_a", "load", "a", 1), Cause("x", "refresh", "x", 1), Cause("c", "compute", "e", 2))
+    pieces = pieces_of((*causes, Cause("load_b", "load", "b", 4), Cause("none", "store", "s", 0)))
+    assert [(piece.name, piece.share, piece.style) for piece in pieces] == [
+        ("c", 0.25, "c-compute s0"),
+        ("load_a", 0.125, "c-load s0"),
+        ("load_b", 0.5, "c-load s1"),
+        ("x", 0.125, "c-other s0"),
+    ]
+
+
+def test_equal_ratios_are_equal_distances() -> None:
+    scale = LogScale(1, 100, 0, 200)
+    assert (scale(1), scale(10), scale(100)) == (0, 100, 200)
+    assert scale.ticks() == (1, 2, 5, 10, 20, 50, 100)
+    assert LogScale(0.5, 2e5, 0, 1).ticks() == (1, 10, 100, 1000, 10000, 100000)
 
 
 def test_shows_every_layer_of_every_listed_point(page: str) -> None:
