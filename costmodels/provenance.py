@@ -13,6 +13,12 @@ WEAK = ("RECALLED", "ASSUMED")
 _STRENGTH = ("MEASURED", "READ", "SIM", "DERIVED", "FIT", "RECALLED", "ASSUMED")
 
 
+def facts_of(platform: Platform, keys: Iterable[str]) -> tuple[Fact, ...]:
+    """The facts with these keys, in the file's order; keys without one (a field's default) are left out."""
+    wanted = frozenset(keys)
+    return tuple(fact for fact in platform.facts if fact.key in wanted)
+
+
 def weakest(facts: Iterable[Fact]) -> str:
     """How the least known of these is known; "" for none."""
     return max((fact.how for fact in facts), key=_STRENGTH.index, default="")

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from costmodels.platform import Platform
 from costmodels.provenance import WEAK
 from dse.explain import Explainer
+from dse.explain.energy import EnergyExplanation, explain_energy
 from dse.explain.layer import GROUPS
 from dse.explain.trace import trace_document, write_trace
 from dse.output.read import Explored, open_explored
@@ -103,7 +104,16 @@ def render(explored: Explored) -> str:
         baselines=explored.baselines,
         growth=growth_plots(explored.history),
         importances=importance_rows(explored.run),
+        energy=energy_of_knee(explored, why),
     )
+
+
+def energy_of_knee(explored: Explored, why: Reasons) -> EnergyExplanation | None:
+    """Where the energy of the knee goes; None where no point is one, or nothing can be explained."""
+    knees = [dot.point for dot in dots_of(explored) if dot.listed and dot.knee]
+    if not knees or why.explainer is None:
+        return None
+    return explain_energy(why.explainer.module, explored.platform, knees[0])
 
 
 def dots_of(explored: Explored) -> tuple[Dot, ...]:

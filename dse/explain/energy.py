@@ -1,0 +1,73 @@
+"""Energy of a design point: its causes, which add up, and how well what they rest on is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compiler.ir import Module
+from costmodels.facts import Fact
+from costmodels.ledger import EnergyTerm, energy_terms
+from costmodels.platform import Platform
+from costmodels.provenance import WEAK, facts_of, weakest
+from dse.estimate import layer_work, planned_layers
+from dse.points import DesignPoint
+
+
+@dataclass(frozen=True)
+class EnergyCause:
+    """A cause over all layers. share: of the whole energy. facts: what it rests on. how: the weakest one is
+    known.
+    """
+
+    name: str
+    uj: float
+    share: float
+    how: str
+    facts: tuple[Fact, ...]
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether anything that it rests on can be cited nowhere."""
+        return self.how in WEAK
+
+
+@dataclass(frozen=True)
+class EnergyExplanation:
+    """A network's energy at today's price. causes add up to `uj`; layers: (name, its causes)."""
+
+    uj: float
+    causes: tuple[EnergyCause, ...]
+    layers: tuple[tuple[str, tuple[EnergyTerm, ...]], ...]
+
+    @property
+    def weak_share(self) -> float:
+        """Share of the energy that rests on figures that are recalled or assumed."""
+        return sum(cause.share for cause in self.causes if cause.is_weak)
+
+
+def explain_energy(module: Module, platform: Platform, point: DesignPoint) -> EnergyExplanation:
+    """Where the energy of one design point goes."""
+    at = platform.point(point.deployment.operating_point)
+    layers = tuple(
+        (planned.op.name, energy_terms(platform, layer_work(planned)[0], at))
+        for planned in planned_layers(module.main, point.deployment)
+    )
+    total = sum(term.uj for _, terms in layers for term in terms)
+    return EnergyExplanation(
+        total, _causes(platform, [t for _, terms in layers for t in terms], total), layers
+    )
+
+
+def _causes(platform: Platform, terms: Sequence[EnergyTerm], total: float) -> tuple[EnergyCause, ...]:
+    """Sums by name, the largest first."""
+    sums: dict[str, float] = {}
+    keys: dict[str, dict[str, None]] = {}
+    for term in terms:
+        sums[term.cause] = sums.get(term.cause, 0.0) + term.uj
+        keys.setdefault(term.cause, {}).update(dict.fromkeys(term.keys))
+    causes = []
+    for name, uj in sums.items():
+        facts = facts_of(platform, keys[name])
+        causes.append(EnergyCause(name, uj, uj / (total or 1.0), weakest(facts), facts))
+    return tuple(sorted(causes, key=lambda cause: -cause.uj))
