@@ -115,8 +115,10 @@ class Priced:
 
     compute: kernels; setup: launching, joining, NPU registers; contention: slots of L1 that the engine loses
     to transfers; load, store: transfers as far as they are not hidden behind the others; staging: transfers
-    before and after the layer. split: index into the splits of the work. Energies in microjoules: engines at
-    work, engines that wait with their clocks on, moved bytes, what else is clocked, leakage.
+    before and after the layer; after: of these, the ones after it. cover: of the total, what a copy started
+    right before the loop can run under (see `costmodels.prefetch`). split: index into the splits of the work.
+    Energies in microjoules: engines at work, engines that wait with their clocks on, moved bytes, what else
+    is clocked, leakage.
     """
 
     compute_cycles: FloatArray
@@ -125,6 +127,8 @@ class Priced:
     load_cycles: FloatArray
     store_cycles: FloatArray
     staging_cycles: FloatArray
+    after_cycles: FloatArray
+    cover_cycles: FloatArray
     time_ms: FloatArray
     engine_uj: FloatArray
     waiting_uj: FloatArray

@@ -28,6 +28,7 @@ from costmodels.layer import (
 )
 from costmodels.overlap import ZERO, Flow, Overlapped, pipeline_cycles
 from costmodels.platform import OperatingPoint, Platform
+from costmodels.prefetch import LINK
 from costmodels.transfer import beats, issue_cycles, transfer_cycles
 from costmodels.work import FloatArray, IntArray, KernelSpec
 
@@ -41,7 +42,9 @@ __all__ = [
     "hop_times",
     "is_duplex",
     "kernel_time",
+    "prefetch_time",
     "price_layer",
+    "shares_prefetch_link",
     "stream_time",
 ]
 
@@ -97,7 +100,8 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     times = [stream.time or stream_time(platform, stream, point, work.engine) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
     moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
-    staging = _elapsed(platform, (*work.before, *work.after), point)
+    after = _elapsed(platform, work.after, point)
+    staging = _elapsed(platform, work.before, point) + after
     loads_stall, stores_stall = _stalls(work, times)
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
@@ -116,6 +120,8 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         load_cycles=column(overlapped.load - loads_stall),
         store_cycles=column(overlapped.store - stores_stall),
         staging_cycles=column(staging),
+        after_cycles=column(after),
+        cover_cycles=column(_cover(shares_prefetch_link(platform, work), total - staging, after)),
         time_ms=column(time_ms),
         engine_uj=column(active * UJ_PER_PJ),
         waiting_uj=column(standing_uj(time_ms, platform.waiting_mw(point)) - spared * UJ_PER_PJ),
@@ -124,6 +130,25 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         leakage_uj=column(standing_uj(time_ms, platform.leakage_mw(point))),
         split=np.broadcast_to(kernel.split, (count,)),
     )
+
+
+def shares_prefetch_link(platform: Platform, work: LayerWork) -> tuple[bool, bool, bool]:
+    """Whether what comes before the loop, the loop, and what comes after it need the link of prefetches."""
+    if LINK not in platform.link_of:
+        return False, False, False
+    channel = platform.link_of[LINK].channel
+    loop = [hop for stream in work.streams for hop in stream.hops]
+    before, during, after = (
+        any(platform.link_of[hop.link].channel == channel for hop in hops)
+        for hops in (work.before, loop, work.after)
+    )
+    return before, during, after
+
+
+def _cover(shared: tuple[bool, bool, bool], loop: FloatArray, after: FloatArray) -> FloatArray:
+    """Cycles from the beginning of the loop during which the link of prefetches is free."""
+    _, during, then = shared
+    return floats(0) if during else loop if then else loop + after
 
 
 def _overhead(platform: Platform, engine: Engine, spec: KernelSpec, point: OperatingPoint) -> float:
@@ -207,6 +232,13 @@ def _beat_stall(platform: Platform, engine: str, point: OperatingPoint) -> float
         return 0.0
     model = platform.engine_of[engine]
     return beat_stall(model) * platform.reference_cycles(model.clock, point)
+
+
+def prefetch_time(platform: Platform, bytes_: IntArray, point: OperatingPoint) -> StreamTime:
+    """Price of the copies of so many bytes [C] that prefetch parameters, each alone on a free link."""
+    one = np.ones(len(bytes_), np.int64)
+    hop = Hop(LINK, one, one, bytes_)
+    return stream_time(platform, StreamWork("params", (hop,), one, np.zeros_like(one)), point)
 
 
 def _all(times: Iterable[StreamTime]) -> FloatArray:

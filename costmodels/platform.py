@@ -138,6 +138,10 @@ class Platform:
         engines = sum(engine.power.leakage_mw for engine in self.engines)
         return engines * point.leakage_scale + point.leakage_mw
 
+    def standing_mw(self, point: OperatingPoint) -> float:
+        """Power of the chip while nothing works: what every cycle more costs."""
+        return point.idle_mw + self.waiting_mw(point) + self.leakage_mw(point)
+
     def byte_pj(self, link: Link, point: OperatingPoint) -> tuple[float, float]:
         """Energy of a byte over a link: read on its one side, written on its other. Off-chip memory keeps its
         own supply, whatever the point.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compiler.counts import predict_layer, prefetch_counts, total_counts
+from compiler.counts import Counts, predict_layer, prefetch_counts, total_counts
 from compiler.deployment import LEVELS, Deployment, LayerPlan
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
 from compiler.schedule.legality import scheduled
-from costmodels.pipeline import LayerWork, Priced, price_layer
+from costmodels.energy import standing_uj
+from costmodels.pipeline import LayerWork, Priced, prefetch_time, price_layer, shares_prefetch_link
 from costmodels.platform import OperatingPoint, Platform
+from costmodels.prefetch import LINK, Copy, Span, walk_layers
 from costmodels.transfer import transfer_cycles
 from dse.options.candidates import Candidates, measure
 from dse.options.homes import NONE, HomeChoice, Mode, streams
@@ -21,11 +24,13 @@ from dse.task import Task
 
 RESIDENT = ("p/", "q/", "w/")
 CAUSES = ("compute", "setup", "contention", "load", "store", "staging")
+PREFETCH = "prefetch"  # issuing copies for later layers, waiting for them, queueing behind them
 
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """One planned layer with the homes of its operands, and the later layers that it prefetches for."""
+    """One planned layer with the homes of its operands, and the later layers that it prefetches for:
+    (operator, plan)."""
 
     graph: Graph
     op: Operator
@@ -41,6 +46,23 @@ def _candidates(layer: PlannedLayer) -> Candidates:
     return measure(layer.op, space, layer.plan.engine, layer.plan.layout, layer.plan.order, grid)
 
 
+@dataclass(frozen=True, eq=False)
+class _Price:
+    """Of one planned layer, without what prefetches add; the L1 bytes of its tiles; its part in time."""
+
+    priced: Priced
+    l1_bytes: int
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A priced layer, and its part in time."""
+
+    estimate: LayerEstimate
+    span: Span
+
+
 def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
     """What one planned layer does, for the cost model, and the L1 bytes of its tiles."""
     c = _candidates(layer)
@@ -49,15 +71,20 @@ def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
     sizes = tuple(
         -(-layer.graph.by_name[name].bytes // 4) * 4 for name in (*layer.op.inputs, layer.op.output)
     )
-    mode = Mode(layer.plan.buffering, layer.plan.staging)
+    mode = Mode(layer.plan.buffering, layer.plan.staging, layer.plan.prefetch > 0)
     stream = streams(c, choice, mode, sizes)
     return replace(stream.work, splits=(layer.plan.split,)), int(stream.l1_bytes[0])
 
 
-def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> tuple[Priced, int]:
-    """Price of one planned layer, and the L1 bytes of its tiles."""
+def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> _Price:
+    """Price of one planned layer."""
     work, l1_bytes = layer_work(layer)
-    return price_layer(platform, work, point), l1_bytes
+    priced = price_layer(platform, work, point)
+    total, staging, after = (
+        float(column[0]) for column in (priced.total_cycles, priced.staging_cycles, priced.after_cycles)
+    )
+    span = Span(staging - after, total - staging, after, shares_prefetch_link(platform, work))
+    return _Price(priced, l1_bytes, span)
 
 
 def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
@@ -80,9 +107,10 @@ def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
 
 def estimate_layer(
     platform: Platform, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer
-) -> LayerEstimate:
-    """Cycles by cause, energy and counts of one layer."""
-    priced, l1_bytes = price_one(platform, point, layer)
+) -> _Known:
+    """Cycles by cause, energy and counts of one layer, without the cycles that prefetches add to it."""
+    found = price_one(platform, point, layer)
+    priced = found.priced
     columns = (
         priced.compute_cycles,
         priced.setup_cycles,
@@ -93,9 +121,11 @@ def estimate_layer(
     )
     # A load is what is left of a total, and so may miss zero by the total's rounding.
     causes = tuple((name, max(0.0, float(column[0]))) for name, column in zip(CAUSES, columns, strict=True))
-    started = (prefetch_counts(layer.graph, *each) for each in layer.prefetches)
+    causes += ((PREFETCH, 0.0),)
+    started = [prefetch_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
     counts = total_counts([predict_layer(layer.graph, layer.op, layer.plan, deployment), *started])
-    return LayerEstimate(
+    copies = _copies(platform, point, layer, started)
+    estimate = LayerEstimate(
         name=layer.op.name,
         kind=layer.op.kind,
         engine=layer.plan.engine,
@@ -105,19 +135,55 @@ def estimate_layer(
         buffering=layer.plan.buffering,
         homes=" ".join((*layer.homes[:-1], layer.params, layer.homes[-1])),
         cycles=sum(value for _, value in causes),
-        energy_uj=float(priced.energy_uj[0]),
+        energy_uj=float(priced.energy_uj[0]) + sum(moved_uj for _, moved_uj in copies),
         macs=counts.macs,
         calls=counts.calls,
-        l1_bytes=l1_bytes,
+        l1_bytes=found.l1_bytes,
         causes=causes,
-        binding=_binding(priced, causes, layer),
+        binding=_binding(causes, layer.plan.engine),
         links=tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links),
     )
+    return _Known(estimate, replace(found.span, copies=tuple(copy for copy, _ in copies)))
 
 
-def _binding(priced: Priced, causes: tuple[tuple[str, float], ...], layer: PlannedLayer) -> str:
+def _copies(
+    platform: Platform, point: OperatingPoint, layer: PlannedLayer, started: Sequence[Counts]
+) -> list[tuple[Copy, float]]:
+    """The copies that a layer starts for later ones, with the energy of their bytes in uJ."""
+    sizes = np.array([counts.by_link[LINK].bytes for counts in started], np.int64)
+    if not len(sizes):
+        return []
+    time = prefetch_time(platform, sizes, point)
+    columns = (np.broadcast_to(v, sizes.shape).tolist() for v in (time.total, time.mean.issue, time.moved_uj))
+    return [
+        (Copy(plan.prefetch, elapsed, issue), moved_uj)
+        for (_, plan), elapsed, issue, moved_uj in zip(layer.prefetches, *columns, strict=True)
+    ]
+
+
+def _binding(causes: tuple[tuple[str, float], ...], engine: str) -> str:
     name = max(causes, key=lambda cause: cause[1])[0]
-    return layer.plan.engine if name == "compute" else name
+    return engine if name == "compute" else name
+
+
+def _with_prefetches(
+    platform: Platform, point: OperatingPoint, known: Sequence[_Known]
+) -> Iterator[LayerEstimate]:
+    """The layers with the cycles that copies for later layers add, and the energy of waiting for them."""
+    if not any(layer.span.copies for layer in known):
+        yield from (layer.estimate for layer in known)
+        return
+    added = walk_layers([layer.span for layer in known])
+    for layer, cycles in zip((each.estimate for each in known), added, strict=True):
+        causes = (*layer.causes[:-1], (PREFETCH, cycles))
+        waiting = standing_uj(cycles / platform.reference_hz(point) * 1e3, platform.standing_mw(point))
+        yield replace(
+            layer,
+            causes=causes,
+            cycles=layer.cycles + cycles,
+            energy_uj=layer.energy_uj + float(waiting),
+            binding=_binding(causes, layer.engine),
+        )
 
 
 @dataclass
@@ -125,16 +191,16 @@ class Estimator:
     """Prices deployments of one task; remembers layers, of which deployments share most."""
 
     task: Task
-    _known: dict[object, LayerEstimate] = field(default_factory=dict, repr=False)
+    _known: dict[object, _Known] = field(default_factory=dict, repr=False)
 
     def design_point(self, setting: OuterSetting, deployment: Deployment, source: str) -> DesignPoint:
         """A deployment with its price; all sums over its layers."""
         platform = self.task.platform
         point = platform.point(setting.operating_point)
-        layers = tuple(
-            self._layer(point, deployment, layer)
-            for layer in planned_layers(self.task.module.main, deployment)
-        )
+        known = [
+            self._layer(point, deployment, each) for each in planned_layers(self.task.module.main, deployment)
+        ]
+        layers = tuple(_with_prefetches(platform, point, known))
         cycles = sum(layer.cycles for layer in layers)
         peaks = {level: deployment.peak_bytes(level) for level in LEVELS}
         boot = sum(b.bytes for b in deployment.buffers if b.name[:2] in RESIDENT)
@@ -154,7 +220,7 @@ class Estimator:
             layers=layers,
         )
 
-    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> LayerEstimate:
+    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
         later = tuple(plan for _, plan in layer.prefetches)
         key = (point.name, layer.plan, layer.homes, layer.params, later)
         if key not in self._known:

@@ -41,10 +41,15 @@ class HomeChoice:
 
 @dataclass(frozen=True)
 class Mode:
-    """Buffering (1, 2) and staging of every stream: inputs, parameters, output."""
+    """Buffering (1, 2) and staging of every stream: inputs, parameters, output.
+
+    prefetched: whether parameters staged whole are there when the layer starts; their copy is then no part
+    of its work.
+    """
 
     buffering: int
     staging: tuple[str, ...]
+    prefetched: bool = False
 
 
 def _stagings(home: str) -> tuple[str, ...]:
@@ -138,7 +143,7 @@ def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[i
         l1 = l1 + moved.slots(mode.buffering)
         staging = staging + moved.stages(mode.buffering)
         works.append(moved.work())
-        if stage == WHOLE:
+        if stage == WHOLE and not (mode.prefetched and moved.role == "params"):
             (after if moved.role == "output" else before).append(moved.whole_hop())
     work = LayerWork(
         spec=c.space.spec,

@@ -14,7 +14,7 @@ from costmodels.platform import load_platform
 from dse.estimate import Estimator
 from dse.points import DesignPoint, OuterSetting
 from dse.task import Task
-from tests.compiler.networks import every_operator, random_decisions
+from tests.compiler.networks import Choice, every_operator, random_decisions
 from tests.dse.small import every_operator_evaluator, task_of, without_l3
 
 ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
@@ -112,3 +112,56 @@ def test_a_chip_without_l3_boots_from_where_its_constants_are() -> None:
     point = Estimator(task).design_point(SETTING, made, "given")
     assert point.boot_bytes > 0
     assert point.boot_ms == 0
+
+
+def all_from_l3(task: Task, prefetch: int) -> DesignPoint:
+    """Activations in L2, all parameters whole from L3, each under the layer before or not."""
+    graph = task.module.main
+    rng = random.Random(3)
+    wanted = random_decisions(graph, rng, Choice(homes=("l2",), param_homes=("l3",)))
+    plans = tuple(
+        replace(
+            plan,
+            staging=(*plan.staging[:-2], "whole", plan.staging[-1]),
+            prefetch=min(step, prefetch) if need.region else 0,
+        )
+        for step, (plan, need) in enumerate(zip(wanted.plans, wanted.footprints, strict=True))
+    )
+    made = deploy(task.module, task.platform.name, "nominal", replace(wanted, plans=plans), ROOM)
+    assert isinstance(made, Deployment)
+    return Estimator(task).design_point(SETTING, made, "given")
+
+
+def test_a_prefetch_hides_under_the_layer_before_as_far_as_that_lasts() -> None:
+    task = task_of(every_operator(0), load_platform("siracusa"))
+    plain, ahead = all_from_l3(task, 0), all_from_l3(task, 1)
+    total = 0.0
+    for step, (before, after) in enumerate(zip(plain.layers, ahead.layers, strict=True)):
+        fetch = dict(before.causes)["staging"]
+        plan = ahead.deployment.plans[step]
+        assert dict(after.causes)["staging"] == (0.0 if plan.prefetch else fetch)
+        if plan.prefetch:
+            issuing = plain.layers[step - 1]
+            cover = issuing.cycles - dict(issuing.causes)["staging"]
+            total += fetch - max(0.0, fetch - cover)
+    assert sum(plan.prefetch for plan in ahead.deployment.plans) == 5
+    hidden = sum(layer.cycles for layer in plain.layers) - sum(layer.cycles for layer in ahead.layers)
+    assert hidden == pytest.approx(total)
+    assert hidden > 0
+    standing_mw = task.platform.standing_mw(task.platform.point())
+    saved_ms = plain.latency_ms - ahead.latency_ms
+    assert plain.energy_uj - ahead.energy_uj == pytest.approx(saved_ms * standing_mw)
+
+
+@pytest.mark.parametrize("distance", [2, 4])
+def test_farther_ahead_is_priced_as_well(distance: int) -> None:
+    task = task_of(every_operator(0), load_platform("siracusa"))
+    plain, ahead = all_from_l3(task, 0), all_from_l3(task, distance)
+    cycles = sum(value for layer in ahead.layers for _, value in layer.causes)
+    assert cycles == pytest.approx(sum(layer.cycles for layer in ahead.layers))
+    assert ahead.latency_ms < plain.latency_ms
+
+
+def test_a_copy_loop_hides_nothing() -> None:
+    task = task_of(every_operator(0))
+    assert all_from_l3(task, 1).latency_ms == pytest.approx(all_from_l3(task, 0).latency_ms)
