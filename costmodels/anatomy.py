@@ -201,7 +201,7 @@ def _staged(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> t
     found = []
     for hop in hops:
         link = platform.link_of[hop.link]
-        cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes)
+        cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, grain=hop.grain)
         found.append((hop.link, float(np.ravel(cycles)[0]) * platform.reference_cycles(link.clock, point)))
     return tuple(found)
 

@@ -94,7 +94,7 @@ class LayerWork:
     from, by default those of `spec`. buffering: 1 or 2 tile buffers in L1. before, after: whole operands
     staged through L2 around the layer, not overlapped with it. kernel: the kernels' time where it is known
     already (`pipeline.kernel_time`), for the many homes and bufferings of the same tilings; `classes` and
-    `splits` are then not looked at.
+    `splits` are then not looked at. macs: those that are done [C], where they are not just the layer's own.
     """
 
     spec: KernelSpec
@@ -107,6 +107,7 @@ class LayerWork:
     before: tuple[Hop, ...] = ()
     after: tuple[Hop, ...] = ()
     kernel: KernelTime | None = None
+    macs: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +196,7 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
             for s in work.streams
         ),
         before=hops(work.before),
+        macs=None if work.macs is None else cut(work.macs),
         after=hops(work.after),
         kernel=None
         if kernel is None

@@ -106,6 +106,8 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
     macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
+    if work.macs is not None:
+        macs = work.macs
     busy = kernel.cycles * kernel.share
     active = engine_pj(engine.power, work.spec.kernel, busy, macs, point.dynamic_scale)
     spared = busy * (engine.power.idle_pj_per_cycle * point.dynamic_scale)
@@ -254,7 +256,7 @@ def _elapsed(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> 
     for hop in hops:
         link = platform.link_of[hop.link]
         ratio = platform.reference_cycles(link.clock, point)
-        total = total + transfer_cycles(link, hop.transfers, hop.lines, hop.bytes) * ratio
+        total = total + transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, grain=hop.grain) * ratio
     return total
 
 

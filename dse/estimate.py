@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compiler.counts import Counts, predict_layer, prefetch_counts, total_counts
-from compiler.deployment import LEVELS, Deployment, LayerPlan
+from compiler.counts import Counts, predict_fused, predict_layer, prefetch_counts, total_counts
+from compiler.deployment import LEVELS, Deployment, LayerPlan, Segment
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
 from compiler.schedule.legality import scheduled
+from compiler.schedule.segments import Striped, striped
 from costmodels.energy import standing_uj
 from costmodels.pipeline import LayerWork, Priced, prefetch_time, price_layer, shares_prefetch_link
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.prefetch import LINK, Copy, Span, walk_layers
 from costmodels.transfer import transfer_cycles
 from dse.options.candidates import Candidates, measure
+from dse.options.fused import FusedChoice, FusedLayerWork, segment_bytes, segment_text
 from dse.options.homes import NONE, HomeChoice, Mode, streams
 from dse.points import DesignPoint, LayerEstimate, OuterSetting
 from dse.task import Task
@@ -30,7 +32,8 @@ PREFETCH = "prefetch"  # issuing copies for later layers, waiting for them, queu
 @dataclass(frozen=True)
 class PlannedLayer:
     """One planned layer with the homes of its operands, and the later layers that it prefetches for:
-    (operator, plan)."""
+    (operator, plan). fused: its segment, and its place there; None for a layer that runs on its own.
+    """
 
     graph: Graph
     op: Operator
@@ -38,6 +41,12 @@ class PlannedLayer:
     homes: tuple[str, ...]
     params: str
     prefetches: tuple[tuple[Operator, LayerPlan], ...]
+    fused: tuple[Striped, int] | None = None
+
+    @property
+    def segment(self) -> Segment | None:
+        """The segment that it is a layer of."""
+        return None if self.fused is None else self.fused[0].segment
 
 
 def _candidates(layer: PlannedLayer) -> Candidates:
@@ -64,7 +73,9 @@ class _Known:
 
 
 def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
-    """What one planned layer does, for the cost model, and the L1 bytes of its tiles."""
+    """What one planned layer does, for the cost model, and the L1 bytes of its tiles (its segment's)."""
+    if layer.fused is not None:
+        return _fused_work(layer, *layer.fused), 0
     c = _candidates(layer)
     has_params = int(c.params.region_bytes[0]) > 0
     choice = HomeChoice(layer.homes[:-1], layer.homes[-1], layer.params if has_params else NONE)
@@ -74,6 +85,21 @@ def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
     mode = Mode(layer.plan.buffering, layer.plan.staging, layer.plan.prefetch > 0)
     stream = streams(c, choice, mode, sizes)
     return replace(stream.work, splits=(layer.plan.split,)), int(stream.l1_bytes[0])
+
+
+def _fused_work(layer: PlannedLayer, of: Striped, k: int) -> LayerWork:
+    """The layer's part in its segment."""
+    names = (*layer.op.inputs, layer.op.output)
+    choice = FusedChoice(
+        engine=layer.plan.engine,
+        layout=layer.plan.layout,
+        tile=layer.plan.tile,
+        homes=dict(zip(names, layer.homes, strict=True)),
+        params=layer.params,
+        held=layer.op.name in of.segment.held,
+        splits=(layer.plan.split,),
+    )
+    return FusedLayerWork((of,), k).work(choice, of.segment.buffering)
 
 
 def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> _Price:
@@ -90,6 +116,8 @@ def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) ->
 def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
     """The layers of a deployment with their plans and homes, in order."""
     graph = scheduled(graph, deployment)
+    segments = [striped(graph, segment) for segment in deployment.segments]
+    fused = {step: (of, k) for of in segments for k, step in enumerate(of.segment.steps)}
     return [
         PlannedLayer(
             graph,
@@ -98,9 +126,10 @@ def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
             (*(deployment.home_of[name] for name in op.inputs), deployment.home_of[op.output]),
             deployment.param_home_of[op.name],
             tuple((graph.operators[k], deployment.plans[k]) for k in started),
+            fused.get(step),
         )
-        for op, plan, started in zip(
-            graph.operators, deployment.plans, deployment.prefetches_from, strict=True
+        for step, (op, plan, started) in enumerate(
+            zip(graph.operators, deployment.plans, deployment.prefetches_from, strict=True)
         )
     ]
 
@@ -123,7 +152,8 @@ def estimate_layer(
     causes = tuple((name, max(0.0, float(column[0]))) for name, column in zip(CAUSES, columns, strict=True))
     causes += ((PREFETCH, 0.0),)
     started = [prefetch_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
-    counts = total_counts([predict_layer(layer.graph, layer.op, layer.plan, deployment), *started])
+    counts = total_counts([_own_counts(layer, deployment), *started])
+    of = layer.fused and layer.fused[0]
     copies = _copies(platform, point, layer, started)
     estimate = LayerEstimate(
         name=layer.op.name,
@@ -138,12 +168,21 @@ def estimate_layer(
         energy_uj=float(priced.energy_uj[0]) + sum(moved_uj for _, moved_uj in copies),
         macs=counts.macs,
         calls=counts.calls,
-        l1_bytes=found.l1_bytes,
+        l1_bytes=found.l1_bytes if of is None else segment_bytes(deployment, of.segment),
         causes=causes,
         binding=_binding(causes, layer.plan.engine),
         links=tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links),
+        segment="" if of is None else segment_text(of),
     )
     return _Known(estimate, replace(found.span, copies=tuple(copy for copy, _ in copies)))
+
+
+def _own_counts(layer: PlannedLayer, deployment: Deployment) -> Counts:
+    """What the layer does itself."""
+    if layer.fused is None:
+        return predict_layer(layer.graph, layer.op, layer.plan, deployment)
+    of, k = layer.fused
+    return predict_fused(of, of.segment.first + k, deployment)
 
 
 def _copies(
@@ -222,7 +261,7 @@ class Estimator:
 
     def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
         later = tuple(plan for _, plan in layer.prefetches)
-        key = (point.name, layer.plan, layer.homes, layer.params, later)
+        key = (point.name, layer.plan, layer.homes, layer.params, later, layer.segment)
         if key not in self._known:
             self._known[key] = estimate_layer(self.task.platform, point, deployment, layer)
         return self._known[key]

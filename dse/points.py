@@ -38,6 +38,7 @@ class LayerEstimate:
 
     causes: cycles by cause (compute, load, store, l3, ...), which add up to `cycles`. binding: the cause
     that binds. links: (link, transfers, lines, bytes). macs, calls: counts that the C counts too.
+    segment: the layers with which it runs depth-first, and how; empty for a layer on its own.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LayerEstimate:
     causes: tuple[tuple[str, float], ...]
     binding: str
     links: tuple[tuple[str, int, int, int], ...]
+    segment: str = ""
 
 
 @dataclass(frozen=True)

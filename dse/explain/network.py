@@ -96,7 +96,7 @@ class Explainer:
         return tuple(self._apart(name, *pair) for pair in zip(planned, point.layers, strict=True))
 
     def _apart(self, operating_point: str, planned: PlannedLayer, layer: LayerEstimate) -> Apart:
-        key = (operating_point, planned.plan, planned.homes, planned.params, layer)
+        key = (operating_point, planned.plan, planned.homes, planned.params, planned.segment, layer)
         if key not in self._known:
             at = self.platform.point(operating_point)
             work, _ = layer_work(planned)

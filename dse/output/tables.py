@@ -86,6 +86,7 @@ def layer_row(layer: LayerEstimate, total_cycles: float) -> Row:
     return {
         "layer": layer.name,
         "kind": layer.kind,
+        "segment": layer.segment,
         "engine": layer.engine,
         "tile": layer.tile,
         "order": layer.order,
