@@ -85,6 +85,10 @@ class KernelTime:
     split: IntArray
     share: FloatArray
 
+    def take(self, rows: IntArray) -> KernelTime:
+        """Only these candidates."""
+        return KernelTime(self.cycles[rows], self.split[rows], self.share[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class LayerWork:

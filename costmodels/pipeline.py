@@ -52,6 +52,9 @@ BLOCK = 8192
 """Candidates priced at a time, so that intermediate arrays stay in a core's cache."""
 
 
+_LESS = 1.0 - 1e-12
+
+
 def price_layer(platform: Platform, work: LayerWork, point: OperatingPoint | None = None) -> Priced:
     """Price all candidates of a layer at an operating point (by default the platform's default).
 
@@ -82,11 +85,19 @@ def kernel_time(
         classes.weighted(kernel_cycles(engine, spec, classes.extents, split, classes.partial, classes.starts))
         for split in chosen
     ]
-    best, index = options[0], np.zeros(options[0].shape, np.int64)
-    share = share_at_work(engine, classes.extents, chosen[0])
-    for number, cycles in enumerate(options[1:], start=1):
-        index = np.where(cycles < best, number, index)
-        share = np.where(cycles < best, share_at_work(engine, classes.extents, chosen[number]), share)
+    return quickest(options, [share_at_work(engine, classes.extents, split) for split in chosen])
+
+
+def quickest(options: Sequence[FloatArray], shares: Sequence[FloatArray]) -> KernelTime:
+    """The least of the cycles under each split, its index, and its share of the engine that works.
+
+    The first of those that differ by no more than rounding.
+    """
+    best, share, index = options[0], shares[0], np.zeros(options[0].shape, np.int64)
+    for number, (cycles, working) in enumerate(zip(options[1:], shares[1:], strict=True), start=1):
+        quicker = cycles < best * _LESS
+        index = np.where(quicker, number, index)
+        share = np.where(quicker, working, share)
         best = np.minimum(best, cycles)
     return KernelTime(best, index, np.broadcast_to(share, best.shape))
 

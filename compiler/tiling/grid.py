@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 
 from compiler.ir import Axis, Space
 from compiler.ir.tensor import IntArray
+from costmodels.work import FloatArray
+
+Array = TypeVar("Array", IntArray, FloatArray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +55,11 @@ class Grid:
         """Number of tiles in all: int64 [C]."""
         return np.asarray(np.prod(self.trips, axis=1))
 
+    @property
+    def zeros(self) -> IntArray:
+        """A zero for every candidate: int64 [C]."""
+        return np.zeros(self.count, np.int64)
+
     def tile(self, dim: str) -> IntArray:
         return np.asarray(self.tiles[:, self.column[dim]])
 
@@ -81,32 +90,90 @@ class Grid:
         return extents, counts
 
     def axis_sums(self, axis: Axis) -> AxisSums:
-        """Sums of the clipped extents of an operand axis; exact at borders.
+        """See `axis_sums`."""
+        return axis_sums(self, axis)
 
-        At most one tiled dimension may drive an axis (raises ValueError otherwise).
-        """
-        tiled = [name for name, _ in axis.terms if int(self.trip(name).max(initial=1)) > 1]
-        if len(tiled) > 1:
-            raise ValueError(f"an operand axis is driven by several tiled dimensions: {tiled}")
-        if not tiled:
-            extent = np.full(self.count, self._untiled_extent(axis), np.int64)
-            ones = np.ones(self.count, np.int64)
-            return AxisSums(extent, extent, ones, extent == axis.extent)
-        driver = tiled[0]
-        sizes, inverse = np.unique(self.tile(driver), return_inverse=True)
-        rows = np.array([self._extents(axis, driver, int(size)) for size in sizes], np.int64)[inverse]
-        full = (self.trip(driver) == 1) & (rows[:, 0] == axis.extent)
-        return AxisSums(rows[:, 0], rows[:, 1], self.trip(driver), full)
 
-    def _untiled_extent(self, axis: Axis) -> int:
-        low, high = axis.clipped(self.space.whole)
-        return high - low
+@dataclass(frozen=True, eq=False)
+class Product:
+    """All combinations of tile sizes by dimension, as arrays that broadcast to `shape`.
 
-    def _extents(self, axis: Axis, driver: str, size: int) -> tuple[int, int]:
-        box = self.space.whole
-        extent = box[driver][1]
-        total = largest = 0
-        for start in range(0, extent, size):
-            low, high = axis.clipped({**box, driver: (start, min(start + size, extent))})
-            total, largest = total + high - low, max(largest, high - low)
-        return total, largest
+    sizes: those of each dimension in the order of `space.dims`, int64 [S_d]. Everything that depends on few
+    dimensions is computed at their shape alone; `flat` has the same tilings one by one, and `ravel` brings
+    any result into their order.
+    """
+
+    space: Space
+    sizes: tuple[IntArray, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(map(len, self.sizes))
+
+    @property
+    def zeros(self) -> IntArray:
+        """A zero that broadcasts to `shape`."""
+        return np.zeros((1,) * len(self.sizes), np.int64)
+
+    @cached_property
+    def _tiles(self) -> dict[str, IntArray]:
+        shaped = np.ix_(*self.sizes)
+        return {dim.name: tile for dim, tile in zip(self.space.dims, shaped, strict=True)}
+
+    @cached_property
+    def _trips(self) -> dict[str, IntArray]:
+        return {dim.name: -(-dim.extent // self._tiles[dim.name]) for dim in self.space.dims}
+
+    def tile(self, dim: str) -> IntArray:
+        return self._tiles[dim]
+
+    def trip(self, dim: str) -> IntArray:
+        return self._trips[dim]
+
+    def ravel(self, array: Array) -> Array:
+        """A result for every tiling, in the order of `flat`: [C]."""
+        return np.broadcast_to(array, self.shape).reshape(-1)
+
+    @cached_property
+    def flat(self) -> Grid:
+        """The tilings one by one."""
+        grids = np.broadcast_arrays(*np.ix_(*self.sizes))
+        return Grid(self.space, np.stack([grid.ravel() for grid in grids], axis=1).astype(np.int64))
+
+
+def axis_sums(grid: Grid | Product, axis: Axis) -> AxisSums:
+    """Sums of the clipped extents of an operand axis; exact at borders.
+
+    At most one tiled dimension may drive an axis (raises ValueError otherwise).
+    """
+    tiled = [name for name, _ in axis.terms if int(grid.trip(name).max(initial=1)) > 1]
+    if len(tiled) > 1:
+        raise ValueError(f"an operand axis is driven by several tiled dimensions: {tiled}")
+    whole = grid.space.whole
+    if not tiled:
+        low, high = axis.clipped(whole)
+        extent = grid.zeros + (high - low)
+        return AxisSums(extent, extent, grid.zeros + 1, extent == axis.extent)
+    driver = tiled[0]
+    tile, trips = grid.tile(driver), grid.trip(driver)
+    dims = tuple((name, whole[name][1]) for name, _ in axis.terms)
+    table = np.zeros((whole[driver][1] + 1, 2), np.int64)
+    for size in set(tile.ravel().tolist()):
+        table[size] = _extents(axis, dims, driver, size)
+    total, largest = table[tile, 0], table[tile, 1]
+    return AxisSums(total, largest, trips, (trips == 1) & (total == axis.extent))
+
+
+@lru_cache(maxsize=1 << 14)
+def _extents(axis: Axis, space: tuple[tuple[str, int], ...], driver: str, size: int) -> tuple[int, int]:
+    """Sum and largest of the extents of the tiles of `size` along the driving dimension."""
+    extents = dict(space)
+    start = np.arange(0, extents[driver], size)
+    stop = np.minimum(start + size, extents[driver])
+    others = sum(coef * (extents[name] - 1) for name, coef in axis.terms if name != driver)
+    coef = sum(coef for name, coef in axis.terms if name == driver)
+    low = coef * start // axis.divisor + axis.offset
+    high = (coef * (stop - 1) + others) // axis.divisor + axis.offset + axis.window
+    low = np.clip(low, 0, axis.extent - 1)
+    touched = np.maximum(np.minimum(high, axis.extent), low + 1) - low
+    return int(touched.sum()), int(touched.max())

@@ -9,15 +9,16 @@ structure and all sums factorise by axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from compiler.ir import Access, Operator, Space
+from compiler.ir import Access, Operator
 from compiler.ir.operator import Parts
 from compiler.ir.tensor import IntArray
-from compiler.tiling.grid import AxisSums, Grid
+from compiler.tiling.grid import AxisSums, Grid, Product, axis_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +47,26 @@ class ParamTraffic(StreamTraffic):
     region_bytes: IntArray
 
 
-def reload_depth(grid: Grid, order: Sequence[str], dims: frozenset[str]) -> IntArray:
+def reload_depth(grid: Grid | Product, order: Sequence[str], dims: frozenset[str]) -> IntArray:
     """Position of the innermost loop of several trips among `dims`, counted from 1; 0 if none."""
-    depth = np.zeros(grid.count, np.int64)
+    depth = grid.zeros
     for position, name in enumerate(order, start=1):
         if name in dims:
             depth = np.where(grid.trip(name) > 1, position, depth)
     return depth
 
 
-def _repeats(grid: Grid, order: Sequence[str], dims: frozenset[str], depth: IntArray) -> IntArray:
+def _repeats(grid: Grid | Product, order: Sequence[str], dims: frozenset[str], depth: IntArray) -> IntArray:
     """How often every tile of the operand is fetched again: trips of foreign loops around `depth`."""
-    repeats = np.ones(grid.count, np.int64)
+    repeats = grid.zeros + 1
     for position, name in enumerate(order, start=1):
         if name not in dims:
             repeats = repeats * np.where(position < depth, grid.trip(name), 1)
     return repeats
 
 
-def _product(columns: Sequence[IntArray], count: int) -> IntArray:
-    result = np.ones(count, np.int64)
-    for column in columns:
-        result = result * column
-    return result
+def _product(columns: Sequence[IntArray]) -> IntArray:
+    return np.asarray(reduce(np.multiply, columns))
 
 
 def line_structure(full: Sequence[bool]) -> tuple[int, int]:
@@ -83,46 +81,48 @@ def line_structure(full: Sequence[bool]) -> tuple[int, int]:
     return line, (cut[-2] if len(cut) > 1 else 0)
 
 
-def _count_lines(sums: Sequence[AxisSums], count: int) -> tuple[IntArray, IntArray]:
-    """Transfers and lines summed over the distinct tiles of the operand."""
-    transfers, lines = np.ones(count, np.int64), np.ones(count, np.int64)
-    pattern = np.stack([axis.full for axis in sums], axis=1)
-    for full in np.unique(pattern, axis=0):
-        rows = (pattern == full).all(axis=1)
-        line, block = line_structure([bool(value) for value in full])
-        outer = [axis.total[rows] if k < block else axis.trips[rows] for k, axis in enumerate(sums)]
-        inner = [axis.total[rows] if k < line else axis.trips[rows] for k, axis in enumerate(sums)]
-        transfers[rows] = _product(outer, int(rows.sum()))
-        lines[rows] = _product(inner, int(rows.sum()))
+def _count_lines(sums: Sequence[AxisSums]) -> tuple[IntArray, IntArray]:
+    """Transfers and lines summed over the distinct tiles of the operand; see `line_structure`.
+
+    An axis has a line for each of its indices where one behind it is cut, and a transfer for each where two
+    are; else one for each of its tiles.
+    """
+    transfers = lines = cut = np.zeros_like(sums[0].total)
+    for axis in reversed(sums):
+        first = axis is sums[-1]
+        line = np.where(cut > 0, axis.total, axis.trips)
+        transfer = np.where(cut > 1, axis.total, axis.trips)
+        lines, transfers = (line, transfer) if first else (lines * line, transfers * transfer)
+        cut = cut + ~axis.full
     return transfers, lines
 
 
-def operand_traffic(grid: Grid, access: Access, order: Sequence[str]) -> StreamTraffic:
+def operand_traffic(grid: Grid | Product, access: Access, order: Sequence[str]) -> StreamTraffic:
     """Traffic of an input or output under a loop order (a tile that stays is not fetched again)."""
-    sums = [grid.axis_sums(axis) for axis in access.axes]
+    sums = [axis_sums(grid, axis) for axis in access.axes]
     depth = reload_depth(grid, order, access.dims)
     repeats = _repeats(grid, order, access.dims, depth)
-    transfers, lines = _count_lines(sums, grid.count)
+    transfers, lines = _count_lines(sums)
     return StreamTraffic(
         depth=depth,
-        fetches=_product([axis.trips for axis in sums], grid.count) * repeats,
+        fetches=_product([axis.trips for axis in sums]) * repeats,
         transfers=transfers * repeats,
         lines=lines * repeats,
-        bytes=_product([axis.total for axis in sums], grid.count) * repeats * access.element_bytes,
-        tile_bytes=_product([axis.largest for axis in sums], grid.count) * access.element_bytes,
+        bytes=_product([axis.total for axis in sums]) * repeats * access.element_bytes,
+        tile_bytes=_product([axis.largest for axis in sums]) * access.element_bytes,
         grain=_grain(grid, access),
     )
 
 
-def _grain(grid: Grid, access: Access) -> IntArray:
+def _grain(grid: Grid | Product, access: Access) -> IntArray:
     """Greatest common divisor, in bytes, of the offsets at which lines of the operand's tiles begin.
 
     A cut axis begins at multiples of its step (tile extent times stride) less its padding; every axis before
     the innermost cut one goes on one by one.
     """
     pitch = access.element_bytes
-    grain = np.zeros(grid.count, np.int64)
-    inside = np.zeros(grid.count, bool)
+    grain = grid.zeros
+    inside = grain > 0
     for axis in reversed(access.axes):
         grain = np.where(inside, np.gcd(grain, pitch), grain)
         for name, factor in axis.terms:
@@ -134,47 +134,69 @@ def _grain(grid: Grid, access: Access) -> IntArray:
     return np.where(grain > 0, grain, pitch)
 
 
-def _param_classes(grid: Grid, space: Space) -> tuple[dict[str, IntArray], IntArray, IntArray]:
-    """Extents [C, K], counts [C, K] and the carries-tables flag [C, K] of the parameter blocks.
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """Parameter blocks by class: one axis of two for every dimension that they depend on, then the grid's.
 
-    The last tile along a reduction is a class of its own, because only it carries the tables.
+    extents by dimension, counts, and 1 where a block carries the tables, else 0, broadcasting to the whole;
+    classes: number of axes in front of the grid's. The last tile along a reduction is a class of its own,
+    because only it carries the tables.
     """
-    counts, last = np.ones((grid.count, 1), np.int64), np.ones((grid.count, 1), bool)
-    extents: dict[str, IntArray] = {}
-    for dim in space.dims:
-        if dim.name not in space.param_dims:
-            continue
-        tile, rest = grid.tile(dim.name), dim.extent % grid.tile(dim.name)
-        tail = np.where(rest > 0, rest, tile)
-        ahead = grid.trip(dim.name) - 1
-        width = counts.shape[1]
-        extents = {name: np.tile(value, (1, 2)) for name, value in extents.items()}
-        extents[dim.name] = np.repeat(np.stack([tile, tail], axis=1), width, axis=1)
-        counts = np.concatenate([counts * ahead[:, None], counts], axis=1)
-        last = np.concatenate([last & (not dim.reduction), last], axis=1)
-    return extents, counts, last
+
+    extents: Mapping[str, IntArray]
+    counts: IntArray
+    last: IntArray
+    classes: int
+
+    @classmethod
+    def of(cls, grid: Grid | Product) -> _Blocks:
+        space, rank = grid.space, grid.zeros.ndim
+        axes = len(space.param_dims)
+        counts = np.ones((1,) * axes + grid.zeros.shape, np.int64)
+        last = np.ones_like(counts)
+        extents: dict[str, IntArray] = {dim.name: np.array(dim.extent) for dim in space.dims}
+        dims = [dim for dim in space.dims if dim.name in space.param_dims]
+        for place, dim in enumerate(dims):
+            tile, trips = grid.tile(dim.name), grid.trip(dim.name)
+            front = (1,) * place + (2,) + (1,) * (axes - place - 1)
+            tail = dim.extent - (trips - 1) * tile
+            extents[dim.name] = np.stack([tile, tail]).reshape(front + tile.shape)
+            counts = counts * np.stack([trips - 1, np.ones_like(trips)]).reshape(front + tile.shape)
+            if dim.reduction:
+                last = last * np.array([0, 1]).reshape(front + (1,) * rank)
+        return cls(extents, counts, last, axes)
+
+    def over(self, values: IntArray) -> IntArray:
+        """Sum over all blocks."""
+        return np.asarray((values * self.counts).sum(axis=self._axes))
+
+    def largest(self, values: IntArray) -> IntArray:
+        """Greatest value of a class that occurs."""
+        return np.asarray(np.where(self.counts > 0, values, 0).max(axis=self._axes))
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return tuple(range(self.classes))
 
 
-def param_traffic(grid: Grid, op: Operator, order: Sequence[str], layout: str, parts: Parts) -> ParamTraffic:
+def param_traffic(
+    grid: Grid | Product, op: Operator, order: Sequence[str], layout: str, parts: Parts
+) -> ParamTraffic:
     """Traffic of the parameter blocks: each is contiguous, so a fetch is one transfer of one line."""
-    space = grid.space
-    dims = frozenset(space.param_dims)
-    extents, counts, last = _param_classes(grid, space)
-    whole = {dim.name: np.full_like(counts, dim.extent) for dim in space.dims}
-    sizes = np.broadcast_to(op.param_bytes(layout, parts, {**whole, **extents}, last), counts.shape)
+    dims = frozenset(grid.space.param_dims)
+    blocks = _Blocks.of(grid)
+    sizes = op.param_bytes(layout, parts, blocks.extents, blocks.last)
     depth = reload_depth(grid, order, dims)
     repeats = _repeats(grid, order, dims, depth)
-    region = np.asarray((sizes * counts).sum(axis=1))
-    largest = np.asarray(np.where(counts > 0, sizes, 0).max(axis=1))
-    blocks = np.asarray((counts * (sizes > 0)).sum(axis=1))
-    fetches = blocks * repeats
+    region = blocks.over(sizes)
+    fetches = blocks.over(np.asarray(sizes > 0, np.int64)) * repeats
     return ParamTraffic(
         depth=depth,
         fetches=fetches,
         transfers=fetches,
         lines=fetches,
         bytes=region * repeats,
-        tile_bytes=largest,
-        grain=np.full_like(largest, 4),
+        tile_bytes=blocks.largest(sizes),
+        grain=np.full_like(region, 4),
         region_bytes=region,
     )

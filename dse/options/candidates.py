@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +15,7 @@ from compiler.ir.operator import BOTH, TABLES, WEIGHTS, align4
 from compiler.tiling import (
     Grid,
     ParamTraffic,
+    Product,
     StreamTraffic,
     TileLimits,
     enumerate_tiles,
@@ -22,9 +25,10 @@ from compiler.tiling import (
 from costmodels.classes import TileClasses, tile_classes
 from costmodels.engines import Engine
 from costmodels.engines.npu import NpuEngine
-from costmodels.work import FloatArray, IntArray
+from costmodels.grids import product_kernel_time
+from costmodels.layer import KernelTime
+from costmodels.work import IntArray
 
-Array = TypeVar("Array", IntArray, FloatArray)
 Traffic = TypeVar("Traffic", bound=StreamTraffic)
 
 
@@ -49,7 +53,7 @@ class Candidates:
     """C tilings: columns of `grid`, all in loop order `order` on `engine`.
 
     tables, weights: the parameter blocks in two parts, as a weight memory holds them. accumulator_bytes
-    [C]: L1 bytes of partial sums.
+    [C]: L1 bytes of partial sums. kernel: time of its kernels, which no home changes, where it is known.
     """
 
     operator: Operator
@@ -58,13 +62,20 @@ class Candidates:
     layout: str
     order: tuple[str, ...]
     grid: Grid
-    classes: TileClasses
     inputs: tuple[StreamTraffic, ...]
     params: ParamTraffic
     tables: ParamTraffic
     weights: ParamTraffic
     output: StreamTraffic
     accumulator_bytes: IntArray
+    kernel: KernelTime | None = None
+
+    @cached_property
+    def classes(self) -> TileClasses:
+        """Distinct tiles of every tiling."""
+        tiles = {dim.name: self.grid.tile(dim.name) for dim in self.space.dims}
+        reduction = frozenset(dim.name for dim in self.space.dims if dim.reduction)
+        return tile_classes(self.space.spec, tiles, reduction)
 
     @property
     def trips(self) -> tuple[IntArray, ...]:
@@ -73,26 +84,17 @@ class Candidates:
 
     def subset(self, rows: IntArray) -> Candidates:
         """Only these tilings."""
-        classes = self.classes
-        extents = {name: _taken(extent, rows, self.grid.count) for name, extent in classes.extents.items()}
-        starts = {name: _taken(start, rows, self.grid.count) for name, start in classes.starts.items()}
-        counts, partial = (_taken(a, rows, self.grid.count) for a in (classes.counts, classes.partial))
         return replace(
             self,
             grid=Grid(self.space, self.grid.tiles[rows]),
-            classes=TileClasses(extents, counts, partial, starts),
             inputs=tuple(_taken_traffic(traffic, rows) for traffic in self.inputs),
             params=_taken_traffic(self.params, rows),
             tables=_taken_traffic(self.tables, rows),
             weights=_taken_traffic(self.weights, rows),
             output=_taken_traffic(self.output, rows),
             accumulator_bytes=self.accumulator_bytes[rows],
+            kernel=None if self.kernel is None else self.kernel.take(rows),
         )
-
-
-def _taken(array: Array, rows: IntArray, count: int) -> Array:
-    """Tilings `rows` of an array whose last axis runs over all `count` of them, or over none (length 1)."""
-    return array[..., rows] if array.shape[-1] == count else array
 
 
 def _taken_traffic(traffic: Traffic, rows: IntArray) -> Traffic:
@@ -115,8 +117,8 @@ def _limits(space: Space, engine: Engine, effort: Effort) -> Mapping[str, TileLi
     return {dim.name: TileLimits(effort.of(dim.name), preferred, whole) for dim in space.dims}
 
 
-def _tiles(space: Space, engine: Engine, effort: Effort) -> IntArray:
-    """int64 [C, dims]: the product of the sizes of every dimension, thinned to the effort.
+def _sizes(space: Space, engine: Engine, effort: Effort) -> tuple[IntArray, ...]:
+    """Sizes of every dimension, thinned until their product is within the effort.
 
     Empty where a size is pinned that the engine cannot have.
     """
@@ -129,11 +131,10 @@ def _tiles(space: Space, engine: Engine, effort: Effort) -> IntArray:
             whole = dim.name in limits[dim.name].whole
             sizes = np.array([pinned[dim.name]] * (not whole or pinned[dim.name] == dim.extent), np.int64)
         columns.append(sizes)
-    while np.prod([len(c) for c in columns]) > effort.candidates:
+    while math.prod(map(len, columns)) > effort.candidates:
         longest = max(range(len(columns)), key=lambda k: len(columns[k]))
         columns[longest] = _thinned(columns[longest])
-    grids = np.meshgrid(*columns, indexing="ij")
-    return np.stack([grid.ravel() for grid in grids], axis=1).astype(np.int64)
+    return tuple(columns)
 
 
 def _thinned(sizes: IntArray) -> IntArray:
@@ -143,52 +144,81 @@ def _thinned(sizes: IntArray) -> IntArray:
 
 
 def layer_candidates(
-    op: Operator, space: Space, engine: Engine, l1_bytes: int, effort: Effort
+    op: Operator,
+    space: Space,
+    engine: Engine,
+    l1_bytes: int,
+    effort: Effort,
+    split: tuple[str, ...] | None = None,
 ) -> tuple[Candidates, ...]:
     """One set for every loop order; tilings whose smallest footprint exceeds `l1_bytes` are dropped.
 
     The smallest footprint is single buffered with every activation at home in L1, so that only the
-    parameters' tile and the accumulator count.
+    parameters' tile and the accumulator count. split: the only division over the cores, if there is one.
     """
-    grid = Grid(space, _tiles(space, engine, effort))
-    if grid.count == 0:
+    product = Product(space, _sizes(space, engine, effort))
+    if math.prod(product.shape) == 0:
         return ()
     layout = layout_of(engine)
+    kernel = _kernel(engine, product, split)
     found = []
     for order in space.orders:
-        candidates = measure(op, space, engine.name, layout, order, grid)
+        candidates = replace(measure(op, space, engine.name, layout, order, product), kernel=kernel)
         least = np.minimum(candidates.params.tile_bytes, candidates.tables.tile_bytes)
-        fits = least + candidates.accumulator_bytes <= l1_bytes
-        if fits.any():
-            kept = Grid(space, grid.tiles[fits])
-            found.append(measure(op, space, engine.name, layout, order, kept))
+        fits = np.flatnonzero(least + candidates.accumulator_bytes <= l1_bytes)
+        if len(fits):
+            found.append(candidates if len(fits) == candidates.grid.count else candidates.subset(fits))
     return tuple(found)
 
 
+def _kernel(engine: Engine, product: Product, split: tuple[str, ...] | None) -> KernelTime:
+    """Of all tilings of a product, in the order of its flat ones."""
+    space = product.space
+    spec = space.spec
+    sizes = {dim.name: size for dim, size in zip(space.dims, product.sizes, strict=True)}
+    reduction = frozenset(dim.name for dim in space.dims if dim.reduction)
+    time = product_kernel_time(engine, spec, sizes, (split,) if split else (), reduction)
+    axes = [[name for name, _ in spec.dims].index(dim.name) for dim in space.dims]
+    cycles, share = (np.transpose(array, axes).reshape(-1) for array in (time.cycles, time.share))
+    index = np.transpose(time.split, axes).reshape(-1)
+    return KernelTime(cycles, np.full_like(index, spec.splits.index(split)) if split else index, share)
+
+
 def measure(
-    op: Operator, space: Space, engine: str, layout: str, order: tuple[str, ...], grid: Grid
+    op: Operator, space: Space, engine: str, layout: str, order: tuple[str, ...], grid: Grid | Product
 ) -> Candidates:
     """The exact traffic of given tilings."""
     output = operand_traffic(grid, space.output, order)
-    reducing = np.zeros(grid.count, bool)
+    reducing = grid.zeros
     for dim in space.dims:
         if dim.reduction:
-            reducing |= grid.trip(dim.name) > 1
+            reducing = reducing + (grid.trip(dim.name) > 1)
     elements = output.tile_bytes // space.output.element_bytes
-    tiles = {dim.name: grid.tile(dim.name) for dim in space.dims}
-    reduction = frozenset(dim.name for dim in space.dims if dim.reduction)
+    inputs = [operand_traffic(grid, access, order) for access in space.inputs]
+    every = (frozenset((TABLES,)), frozenset((WEIGHTS,)))
+    both, tables, weights = (param_traffic(grid, op, order, layout, parts) for parts in (BOTH, *every))
     return Candidates(
         operator=op,
         space=space,
         engine=engine,
         layout=layout,
         order=order,
-        grid=grid,
-        classes=tile_classes(space.spec, tiles, reduction),
-        inputs=tuple(operand_traffic(grid, access, order) for access in space.inputs),
-        params=param_traffic(grid, op, order, layout, BOTH),
-        tables=param_traffic(grid, op, order, layout, frozenset((TABLES,))),
-        weights=param_traffic(grid, op, order, layout, frozenset((WEIGHTS,))),
-        output=output,
-        accumulator_bytes=np.where(reducing, align4(elements * space.accumulator_bytes), 0),
+        grid=grid if isinstance(grid, Grid) else grid.flat,
+        inputs=tuple(_flat(grid, traffic) for traffic in inputs),
+        params=_flat(grid, both),
+        tables=_flat(grid, tables),
+        weights=_flat(grid, weights),
+        output=_flat(grid, output),
+        accumulator_bytes=_raveled(
+            grid, np.where(reducing > 0, align4(elements * space.accumulator_bytes), 0)
+        ),
     )
+
+
+def _flat(grid: Grid | Product, traffic: Traffic) -> Traffic:
+    """The same for every tiling, one by one."""
+    return replace(traffic, **{f.name: _raveled(grid, getattr(traffic, f.name)) for f in fields(traffic)})
+
+
+def _raveled(grid: Grid | Product, array: IntArray) -> IntArray:
+    return grid.ravel(array) if isinstance(grid, Product) else np.broadcast_to(array, (grid.count,))

@@ -11,7 +11,6 @@ import numpy as np
 from compiler.deployment import WEIGHT_MEMORIES, LayerPlan
 from compiler.ir import Operator, Space
 from compiler.schedule.footprint import Footprint
-from costmodels.pipeline import kernel_time
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
@@ -147,7 +146,7 @@ def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerP
     for engine in request.platform.engines:
         if pins.engine in (None, engine.name) and not engine_blockers(op, engine):
             effort = replace(request.effort, pinned=pins.tile)
-            sets += layer_candidates(op, space, engine, request.l1_bytes, effort)
+            sets += layer_candidates(op, space, engine, request.l1_bytes, effort, pins.split)
     return tuple(c for c in sets if pins.order in (None, c.order))
 
 
@@ -205,12 +204,9 @@ class _Table:
                     yield choice, mode
 
     def _pricer(self, c: Candidates) -> Pricer:
-        request, spec = self.request, c.space.spec
-        splits = (self.pins.split,) if self.pins.split else spec.splits
-        kernel = kernel_time(request.platform.engine_of[c.engine], spec, c.classes, splits)
-        if self.pins.split:
-            kernel = replace(kernel, split=np.full_like(kernel.split, spec.splits.index(self.pins.split)))
-        return Pricer(c, kernel, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
+        request = self.request
+        assert c.kernel is not None  # `layer_candidates` knows it
+        return Pricer(c, c.kernel, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
 
     def _split_by_resident(self, choice: HomeChoice, parts: Found) -> Iterator[Option]:
         """The front over time, energy, L1, staging and resident bytes, an option for each of the latter."""

@@ -1,0 +1,112 @@
+"""Kernel time of a whole product of tile sizes: every distinct tile priced once, then summed axis by axis.
+
+A tiling with size s of a dimension N has N // s tiles of s and, if it is not 0, one of N % s. Over all sizes
+of a dimension few distinct tiles occur, so a kernel is priced for the product of the distinct tiles of every
+dimension, and the total of a tiling is a sum along one axis after the other: along an axis, full tiles times
+their price, and the price of the remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from costmodels.arrays import floats
+from costmodels.engines import Engine, NpuEngine, kernel_cycles, share_at_work
+from costmodels.layer import KernelTime
+from costmodels.pipeline import quickest
+from costmodels.work import FloatArray, IntArray, KernelSpec
+
+
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """The tiles of one dimension, for S sizes.
+
+    extent, start, finished [U]: of each distinct tile, with the share of the calls that finish their
+    reduction. full, rest [S]: which of them the full tiles of a size and its remainder are; full_tiles,
+    rest_tiles [S]: how many of each there are.
+    """
+
+    extent: FloatArray
+    start: FloatArray
+    finished: FloatArray
+    full: IntArray
+    rest: IntArray
+    full_tiles: FloatArray
+    rest_tiles: FloatArray
+
+    @classmethod
+    def of(cls, extent: int, sizes: IntArray, reduction: bool) -> _Axis:
+        count, rest = extent // sizes, extent % sizes
+        finished = 1.0 / -(-extent // sizes) if reduction else np.ones(len(sizes))
+        full = np.stack([sizes, np.zeros_like(sizes), finished], axis=1)
+        left = np.stack([rest, count * sizes, finished], axis=1)
+        there = np.where((rest > 0)[:, None], left, full)
+        rows, number = np.unique(np.concatenate([full, there]), axis=0, return_inverse=True)
+        number = number.reshape(2, -1)
+        return cls(rows[:, 0], rows[:, 1], rows[:, 2], number[0], number[1], floats(count), floats(rest > 0))
+
+    def summed(self, cycles: FloatArray, axis: int) -> FloatArray:
+        """Cycles by distinct tile along `axis`, to sums by size along it; an axis of 1 does not tell tiles
+        apart."""
+        shape = (-1,) + (1,) * (cycles.ndim - axis - 1)
+        full, rest = self.full_tiles.reshape(shape), self.rest_tiles.reshape(shape)
+        if cycles.shape[axis] == 1:
+            return np.asarray(cycles * (full + rest))
+        total = np.take(cycles, self.full, axis=axis) * full
+        if self.rest_tiles.any():
+            total += np.take(cycles, self.rest, axis=axis) * rest
+        return np.asarray(total)
+
+
+def product_kernel_time(
+    engine: Engine,
+    spec: KernelSpec,
+    sizes: Mapping[str, IntArray],
+    splits: Sequence[tuple[str, ...]] = (),
+    reduction: frozenset[str] = frozenset(("i",)),
+) -> KernelTime:
+    """`pipeline.kernel_time` of all combinations of `sizes` by dimension, each [S_d].
+
+    In arrays [S_1, ..., S_n], with the axes in the order of the spec's dimensions.
+
+    A dimension that is missing is not tiled. Raises UnsupportedKernel.
+    """
+    axes = [
+        _Axis.of(extent, np.asarray(sizes.get(name, np.array([extent]))), name in reduction)
+        for name, extent in spec.dims
+    ]
+    names = [name for name, _ in spec.dims]
+    extents = dict(zip(names, np.ix_(*(axis.extent for axis in axes)), strict=True))
+    starts = dict(zip(names, np.ix_(*(axis.start for axis in axes)), strict=True))
+    finished = floats(1)
+    for share in np.ix_(*(axis.finished for axis in axes)):
+        finished = finished * share if share.size > 1 or share.ravel()[0] != 1.0 else finished
+    chosen = ((),) if isinstance(engine, NpuEngine) else (splits or spec.splits)
+    priced = [kernel_cycles(engine, spec, extents, split, 1.0 - finished, starts) for split in chosen]
+    shape = tuple(len(axis.full) for axis in axes)
+    whole = np.broadcast_to(floats(0), shape)
+    best = quickest(
+        [_summed(cycles, axes) + whole for cycles in priced],
+        [_share(engine, names, axes, split) for split in chosen],
+    )
+    return KernelTime(best.cycles, best.split, np.broadcast_to(best.share, shape))
+
+
+def _share(engine: Engine, names: Sequence[str], axes: Sequence[_Axis], split: tuple[str, ...]) -> FloatArray:
+    """`share_at_work` of the full tiles, at the shape of the dimensions that are split."""
+    divided = [name in split for name in names]
+    sizes = [axis.extent[axis.full] if d else np.ones(1) for axis, d in zip(axes, divided, strict=True)]
+    full = np.broadcast_arrays(*np.ix_(*sizes))
+    extents = {name: array.ravel() for name, array in zip(names, full, strict=True)}
+    return np.reshape(share_at_work(engine, extents, split), full[0].shape if split else (1,) * len(axes))
+
+
+def _summed(cycles: FloatArray, axes: Sequence[_Axis]) -> FloatArray:
+    """Sums over all axes, those first that have most tiles for their sizes."""
+    cycles = cycles.reshape((1,) * (len(axes) - cycles.ndim) + cycles.shape)
+    for place in sorted(range(len(axes)), key=lambda k: -len(axes[k].extent) / len(axes[k].full)):
+        cycles = axes[place].summed(cycles, place)
+    return cycles
