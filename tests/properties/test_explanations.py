@@ -35,7 +35,8 @@ def anatomies(draw: st.DrawFn) -> Anatomy:
             hops.append(HopShare(NEAR[role], near, near, True))
         if role == "output":
             hops.reverse()
-        return Fetch(role, draw(st.sampled_from(positions)), tuple(hops))  # type: ignore[arg-type]
+        stalled = draw(st.sampled_from([0.0, far / 4])) if len(hops) == 1 and not copies else 0.0
+        return Fetch(role, draw(st.sampled_from(positions)), tuple(hops), stalled)  # type: ignore[arg-type]
 
     step = [Term("compute_npu", "compute", "npu", draw(cycles))]
     step += [Term(name, "setup", CORE, draw(cycles)) for name in ("launch", "barrier")]
@@ -53,7 +54,8 @@ def anatomies(draw: st.DrawFn) -> Anatomy:
 
 
 def flow(fetch: Fetch) -> Flow:
-    held = floats([fetch.held]) if fetch.held else ZERO
+    lost = fetch.held + fetch.stalled
+    held = floats([lost]) if lost else ZERO
     return Flow(floats([fetch.cycles]), held, np.array([fetch.depth], np.int8))
 
 
@@ -145,7 +147,14 @@ def _scaled(anatomy: Anatomy, resource: str, factor: float) -> Anatomy:
         return replace(share, held=share.held * factor) if resource == CORE and not share.waited else share
 
     def fetches(of: tuple[Fetch, ...]) -> tuple[Fetch, ...]:
-        return tuple(replace(fetch, hops=tuple(map(hop, fetch.hops))) for fetch in of)
+        return tuple(
+            replace(
+                fetch,
+                hops=tuple(map(hop, fetch.hops)),
+                stalled=fetch.stalled * (factor if fetch.hops[0].link == resource else 1),
+            )
+            for fetch in of
+        )
 
     def staged(of: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
         return tuple((link, value * (factor if link == resource else 1)) for link, value in of)
