@@ -52,12 +52,18 @@ class EnginePower:
         return self.active_pj_per_cycle + (self.product_pj_per_cycle if kernel in PRODUCTS else 0.0)
 
 
-def engine_pj(
+def engine_uj(
     power: EnginePower, kernel: str, busy_cycles: npt.ArrayLike, macs: npt.ArrayLike, scale: float = 1.0
 ) -> FloatArray:
-    """Picojoules of an engine at work. busy_cycles: of its own clock, times the share of it that works."""
-    active = floats(busy_cycles) * power.busy_pj_per_cycle(kernel)
-    return (active + floats(macs) * power.pj_per_mac) * scale
+    """Microjoules of an engine at work. busy_cycles: of its own clock, times the share of it that works."""
+    own = scale * UJ_PER_PJ
+    active = floats(busy_cycles) * (power.busy_pj_per_cycle(kernel) * own)
+    return active + floats(macs) * (power.pj_per_mac * own)
+
+
+def spared_uj(power: EnginePower, busy_cycles: npt.ArrayLike, scale: float = 1.0) -> FloatArray:
+    """Microjoules that an engine would draw if it waited instead of working."""
+    return floats(busy_cycles) * (power.idle_pj_per_cycle * scale * UJ_PER_PJ)
 
 
 def moved_pj(bytes_: npt.ArrayLike, read_pj_per_byte: float, write_pj_per_byte: float) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
-from costmodels.energy import UJ_PER_PJ, engine_pj, moved_pj, standing_uj
+from costmodels.energy import UJ_PER_PJ, engine_uj, moved_pj, spared_uj, standing_uj
 from costmodels.engines import Engine, NpuEngine, beat_stall, call_overhead, kernel_cycles, share_at_work
 from costmodels.layer import (
     Hop,
@@ -120,8 +120,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     if work.macs is not None:
         macs = work.macs
     busy = kernel.cycles * kernel.share
-    active = engine_pj(engine.power, work.spec.kernel, busy, macs, point.dynamic_scale)
-    spared = busy * (engine.power.idle_pj_per_cycle * point.dynamic_scale)
+    spared = spared_uj(engine.power, busy, point.dynamic_scale)
 
     def column(values: FloatArray) -> FloatArray:
         return np.broadcast_to(values, (count,))
@@ -136,8 +135,8 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         after_cycles=column(after),
         cover_cycles=column(_cover(shares_prefetch_link(platform, work), total - staging, after)),
         time_ms=column(time_ms),
-        engine_uj=column(active * UJ_PER_PJ),
-        waiting_uj=column(standing_uj(time_ms, platform.waiting_mw(point)) - spared * UJ_PER_PJ),
+        engine_uj=column(engine_uj(engine.power, work.spec.kernel, busy, macs, point.dynamic_scale)),
+        waiting_uj=column(standing_uj(time_ms, platform.waiting_mw(point)) - spared),
         moved_uj=column(moved),
         idle_uj=column(standing_uj(time_ms, point.idle_mw)),
         leakage_uj=column(standing_uj(time_ms, platform.leakage_mw(point))),

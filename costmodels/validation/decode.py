@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from costmodels.classes import tile_classes
-from costmodels.energy import UJ_PER_PJ, engine_pj, standing_uj
+from costmodels.energy import engine_uj, spared_uj, standing_uj
 from costmodels.engines import ClusterEngine, NpuEngine, PortableEngine
 from costmodels.facts import POSITIVE
 from costmodels.layer import Hop, LayerWork, StreamWork
@@ -141,7 +141,9 @@ def _on_one_core(platform: Platform, cycles: float) -> tuple[float, float]:
     cores = next(e for e in platform.engines if isinstance(e, ClusterEngine | PortableEngine))
     share, power = cycles / cores.cores, cores.power
     time_ms = cycles / point.clock_hz[cores.clock] * 1e3
-    standing = platform.waiting_mw(point) + point.idle_mw + platform.leakage_mw(point)
-    spared = share * power.idle_pj_per_cycle * point.dynamic_scale
-    active = engine_pj(power, "norm", share, 0.0, point.dynamic_scale)
-    return time_ms, float(standing_uj(time_ms, standing) + (active - spared) * UJ_PER_PJ)
+    active = engine_uj(power, "norm", share, 0.0, point.dynamic_scale)
+    return time_ms, float(
+        standing_uj(time_ms, platform.standing_mw(point))
+        + active
+        - spared_uj(power, share, point.dynamic_scale)
+    )

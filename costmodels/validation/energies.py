@@ -47,8 +47,7 @@ def layer_energy(platform: Platform, run: LayerRun, rows: Mapping[str, LayerRun]
     """
     point, price = platform.point(), run.price(platform)
     time_ms = run.predicted(rows) / platform.reference_hz(point) * 1e3
-    standing = platform.waiting_mw(point) + point.idle_mw + platform.leakage_mw(point)
-    waiting = standing_uj(time_ms - price.time_ms[0], standing)
+    waiting = standing_uj(time_ms - price.time_ms[0], platform.standing_mw(point))
     fetched = moved_pj(run.l3_bytes, *platform.byte_pj(platform.link_of["l3_l2"], point)) * UJ_PER_PJ
     return LayerEnergy(time_ms, float(price.energy_uj[0] + waiting + fetched))
 

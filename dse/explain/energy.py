@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.counts import prefetch_counts
 from compiler.ir import Module
 from costmodels.facts import Fact
 from costmodels.ledger import EnergyTerm, energy_terms
-from costmodels.platform import Platform
+from costmodels.platform import OperatingPoint, Platform
 from costmodels.provenance import WEAK, facts_of, weakest
-from dse.estimate import layer_work, planned_layers
-from dse.points import DesignPoint
+from dse.estimate import PREFETCH, PlannedLayer, layer_work, planned_layers
+from dse.points import DesignPoint, LayerEstimate
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,27 @@ class EnergyExplanation:
 
 
 def explain_energy(module: Module, platform: Platform, point: DesignPoint) -> EnergyExplanation:
-    """Where the energy of one design point goes."""
+    """Where the energy of one design point goes; its price must be the model's (`Explainer.priced`)."""
     at = platform.point(point.deployment.operating_point)
+    planned = planned_layers(module.main, point.deployment)
     layers = tuple(
-        (planned.op.name, energy_terms(platform, layer_work(planned)[0], at))
-        for planned in planned_layers(module.main, point.deployment)
+        (layer.name, _terms(platform, at, each, layer))
+        for each, layer in zip(planned, point.layers, strict=True)
     )
     total = sum(term.uj for _, terms in layers for term in terms)
     return EnergyExplanation(
         total, _causes(platform, [t for _, terms in layers for t in terms], total), layers
     )
+
+
+def _terms(
+    platform: Platform, at: OperatingPoint, planned: PlannedLayer, layer: LayerEstimate
+) -> tuple[EnergyTerm, ...]:
+    """One layer, with the copies that it starts and the cycles that it waits for earlier ones."""
+    started = [prefetch_counts(planned.graph, op, plan) for op, plan in planned.prefetches]
+    copies = [(link, count.bytes) for counts in started for link, count in counts.links]
+    waited = dict(layer.causes).get(PREFETCH, 0.0)
+    return energy_terms(platform, layer_work(planned)[0], at, copies, waited)
 
 
 def _causes(platform: Platform, terms: Sequence[EnergyTerm], total: float) -> tuple[EnergyCause, ...]:

@@ -113,7 +113,7 @@ def energy_of_knee(explored: Explored, why: Reasons) -> EnergyExplanation | None
     knees = [dot.point for dot in dots_of(explored) if dot.listed and dot.knee]
     if not knees or why.explainer is None:
         return None
-    return explain_energy(why.explainer.module, explored.platform, knees[0])
+    return explain_energy(why.explainer.module, explored.platform, why.explainer.priced(knees[0]))
 
 
 def dots_of(explored: Explored) -> tuple[Dot, ...]:

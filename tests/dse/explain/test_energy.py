@@ -19,7 +19,7 @@ from dse.points import DesignPoint
 from dse.task import Task
 from tests.compiler.networks import every_operator
 from tests.dse.small import task_of
-from tests.dse.test_estimate import priced
+from tests.dse.test_estimate import all_from_l3, priced
 
 
 def explained(seed: int) -> tuple[Task, DesignPoint]:
@@ -39,6 +39,20 @@ def test_causes_add_up_to_the_price(seed: int) -> None:
         assert name == layer.name
         assert math.fsum(term.uj for term in terms) == pytest.approx(layer.energy_uj, rel=1e-12)
         assert all(term.uj >= 0.0 for term in terms)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 5])
+def test_copies_for_later_layers_are_charged_once(ahead: int) -> None:
+    """To the layer that starts them; and who waits for them waits with everything on."""
+    task = task_of(every_operator(1))
+    point = all_from_l3(task, ahead)
+    why = explain_energy(task.module, task.platform, point)
+    assert why.uj == pytest.approx(point.energy_uj, rel=1e-12)
+    for (_, terms), layer in zip(why.layers, point.layers, strict=True):
+        assert math.fsum(term.uj for term in terms) == pytest.approx(layer.energy_uj, rel=1e-12)
+    off_chip = {cause.name: cause.uj for cause in why.causes}["l3 bytes"]
+    bytes_ = sum(size for layer in point.layers for name, _, _, size in layer.links if "l3" in name)
+    assert off_chip == pytest.approx(bytes_ * 100.0 * UJ_PER_PJ)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -76,7 +90,7 @@ def test_terms_are_those_of_the_price() -> None:
     low = platform.point("low")
     planned = planned_layers(task.module.main, point.deployment)[0]
     terms = {term.cause: term.uj for term in energy_terms(platform, layer_work(planned)[0], low)}
-    price, _ = price_one(platform, low, planned)
+    price = price_one(platform, low, planned).priced
     assert terms["idle power"] == price.idle_uj[0] == pytest.approx(price.time_ms[0] * low.idle_mw)
     assert terms["leakage"] == price.leakage_uj[0]
     assert terms["cluster at work"] == price.engine_uj[0]
