@@ -163,7 +163,7 @@ def _calls(platform: Platform, work: LayerWork, point: OperatingPoint) -> tuple[
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
     ratio = platform.reference_cycles(clock, point)
     named = _overheads(engine)
-    rest = call_overhead(engine, work.spec) - sum(cycles for _, cycles in named)
+    rest = call_overhead(engine, work.spec, work.buffering) - sum(cycles for _, cycles in named)
     first = "npu_setup" if isinstance(engine, NpuEngine) else "launch"
     parts = ((first, rest), *named)
     return tuple(Term(name, "setup", CORE, cycles * ratio) for name, cycles in parts if cycles)

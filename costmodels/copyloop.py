@@ -41,19 +41,26 @@ def copy_cycles(loop: CopyLoop, line_bytes: npt.ArrayLike, aligned: npt.ArrayLik
 
 
 def aligned_share(
-    loop: CopyLoop, dense_bytes: npt.ArrayLike, grain: npt.ArrayLike, lines: npt.ArrayLike
+    loop: CopyLoop,
+    dense_bytes: npt.ArrayLike,
+    grain: npt.ArrayLike,
+    lines: npt.ArrayLike,
+    transfers: npt.ArrayLike = 1.0,
 ) -> FloatArray:
     """Share of lines that begin on a word on both sides.
 
-    dense_bytes: length of lines that lie behind each other on one side, the first of each `lines` on a word;
-    grain: bytes of which their beginnings on the other side are multiples. Every n-th multiple of b bytes is
-    one of a word, n = word / gcd(b, word), and these are powers of 2: on both sides it is every larger n-th.
-    Mean lengths are rounded to whole bytes.
+    dense_bytes: length of lines that lie behind each other on one side, the first of each fetch on a word;
+    grain: bytes of which their beginnings on the other side are multiples; a fetch has so many lines in so
+    many transfers. Every n-th multiple of b bytes is one of a word, n = word / gcd(b, word), and these are
+    powers of 2: on both sides it is every larger n-th of the first transfer. The later ones begin anywhere,
+    so that it is one line in n of one side times n of the other. Mean lengths are rounded to whole bytes.
     """
     count = np.maximum(floats(lines), 1.0)
-    apart = _every(loop, grain)
-    nth = np.maximum(_every(loop, dense_bytes), apart)
-    return np.asarray(np.where(count > 1.0, np.ceil(count / nth) / count, 1.0 / apart))
+    apart, dense = _every(loop, grain), _every(loop, dense_bytes)
+    each = count / np.maximum(floats(transfers), 1.0)
+    first = np.ceil(each / np.maximum(dense, apart))
+    aligned = first + (count - each) / (dense * apart)
+    return np.asarray(np.where(count > 1.0, aligned / count, 1.0 / apart))
 
 
 def _every(loop: CopyLoop, step: npt.ArrayLike) -> FloatArray:

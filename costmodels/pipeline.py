@@ -107,7 +107,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     steps = _product(work.trips)
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
-    setup = steps * _overhead(platform, engine, work.spec, point)
+    setup = steps * _overhead(platform, engine, work, point)
     times = [stream.time or stream_time(platform, stream, point, work.engine) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
     moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
@@ -163,10 +163,10 @@ def _cover(shared: tuple[bool, bool, bool], loop: FloatArray, after: FloatArray)
     return floats(0) if during else loop if then else loop + after
 
 
-def _overhead(platform: Platform, engine: Engine, spec: KernelSpec, point: OperatingPoint) -> float:
+def _overhead(platform: Platform, engine: Engine, work: LayerWork, point: OperatingPoint) -> float:
     """Reference cycles of one call beyond the kernel."""
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
-    return call_overhead(engine, spec) * platform.reference_cycles(clock, point)
+    return call_overhead(engine, work.spec, work.buffering) * platform.reference_cycles(clock, point)
 
 
 def _pipeline(

@@ -95,7 +95,7 @@ def transfer_cycles(
     waits = count if fetches is None else floats(fetches)
     data = _data_cycles(link, count, rows, floats(bytes_))
     if link.copy is not None:
-        data = _copied(link.copy, rows, floats(bytes_), waits, grain) + rows * link.line_cycles
+        data = _copied(link.copy, (count, rows, floats(bytes_)), waits, grain) + rows * link.line_cycles
     later = np.maximum(count - waits, 0.0)
     data = np.maximum(data, np.maximum(rows * link.line_floor_cycles, later * link.issue_cycles))
     each = link.latency_cycles + (link.tile_cycles if cut else 0.0)
@@ -130,12 +130,16 @@ def _data_cycles(link: Link, transfers: FloatArray, lines: FloatArray, bytes_: F
 
 
 def _copied(
-    loop: CopyLoop, lines: FloatArray, bytes_: FloatArray, fetches: FloatArray, grain: npt.ArrayLike
+    loop: CopyLoop,
+    moved: tuple[FloatArray, FloatArray, FloatArray],
+    fetches: FloatArray,
+    grain: npt.ArrayLike,
 ) -> FloatArray:
-    """Cycles of the passes over all lines.
+    """Cycles of the passes over all lines; moved: transfers, lines and bytes.
 
     A tile is dense: the first line of a fetch begins on a word there, the others lie behind it.
     """
+    transfers, lines, bytes_ = moved
     line_bytes = mean_of(bytes_, lines)
-    share = aligned_share(loop, line_bytes, grain, mean_of(lines, fetches))
+    share = aligned_share(loop, line_bytes, grain, mean_of(lines, fetches), mean_of(transfers, fetches))
     return np.asarray(lines * copy_cycles(loop, line_bytes, share))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -184,14 +184,12 @@ def predicted_layers(platform: Platform, network: TiledNetwork) -> list[float]:
 def fit_layers(
     platform: Platform, networks: Sequence[TiledNetwork], cycles: Sequence[Sequence[int]]
 ) -> Platform:
-    """The platform with what a call and its axes cost beside the kernel, and a cut tile beside its copy.
+    """The platform with what a call, its axes and its second buffers cost, and a cut tile beside its copy.
 
     The copy of a tile alone is known by then; its ranges and addresses are computed by generated code.
     """
-    known = _with_layer_costs(platform, (0.0, 0.0, 0.0))
-    probes = [
-        _with_layer_costs(platform, unit) for unit in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    ]
+    known = _with_layer_costs(platform, (0.0, 0.0, 0.0, 0.0))
+    probes = [_with_layer_costs(platform, unit) for unit in np.eye(4)]
     measured = np.array([value for own in cycles for value in own], np.float64)
 
     def predicted(chosen: Platform) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -199,14 +197,14 @@ def fit_layers(
 
     base = predicted(known)
     columns = np.stack([predicted(probe) - base for probe in probes], axis=1)
-    call, axis, tile = nonnegative(columns / measured[:, None], (measured - base) / measured)
-    return _with_layer_costs(platform, (float(call), float(axis), float(tile)))
+    return _with_layer_costs(platform, nonnegative(columns / measured[:, None], (measured - base) / measured))
 
 
-def _with_layer_costs(platform: Platform, costs: tuple[float, float, float]) -> Platform:
-    """With call_cycles and axis_cycles, and more tile_cycles."""
-    call, axis, tile = costs
-    engine = replace(portable_engine(platform), call_cycles=call, axis_cycles=axis)
+def _with_layer_costs(platform: Platform, costs: Iterable[float]) -> Platform:
+    """With call_cycles, axis_cycles and double_cycles, and more tile_cycles."""
+    call, axis, double, tile = map(float, costs)
+    own = portable_engine(platform)
+    engine = replace(own, call_cycles=call, axis_cycles=axis, double_cycles=double)
     engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
     links = tuple(
         link if link.copy is None else replace(link, tile_cycles=link.tile_cycles + tile)
@@ -228,7 +226,7 @@ def _values(platform: Platform) -> Iterator[tuple[str, float]]:
     """Everything that was fitted, by the dotted keys of the platform file."""
     engine = portable_engine(platform)
     prefix = f"engines.{engine.name}"
-    for name in ("call_cycles", "axis_cycles", "fork_cycles", "fork_core_cycles"):
+    for name in ("call_cycles", "axis_cycles", "double_cycles", "fork_cycles", "fork_core_cycles"):
         yield f"{prefix}.{name}", getattr(engine, name)
     for name, value in zip(names_of(engine.kernels), values_of(engine.kernels), strict=True):
         yield f"{prefix}.kernels.{name}", value

@@ -32,9 +32,11 @@ __all__ = [
 ]
 
 
-def call_overhead(engine: Engine, spec: KernelSpec) -> float:
-    """Cycles of one call beyond the kernel itself (an NPU's: of its set-up clock)."""
-    return engine.overhead_of(spec) if isinstance(engine, PortableEngine) else engine.overhead_cycles
+def call_overhead(engine: Engine, spec: KernelSpec, buffering: int = 1) -> float:
+    """Cycles of one call beyond the kernel itself (an NPU's: of its set-up clock), with so many buffers."""
+    if isinstance(engine, PortableEngine):
+        return engine.overhead_of(spec, buffering)
+    return engine.overhead_cycles
 
 
 def beat_stall(engine: Engine) -> float:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from costmodels.calibration.coefficients import names_of, values_of, with_values
 from costmodels.classes import tile_classes
+from costmodels.copyloop import copy_cycles
 from costmodels.engines import PortableEngine, UnsupportedKernel, kernel_cycles
-from costmodels.engines.portable.costs import ConvCosts, DotCost
+from costmodels.engines.portable.costs import ConvCosts, CopyCosts, DotCost
 from costmodels.pipeline import kernel_time
 from costmodels.platform import load_platform
 from costmodels.work import KernelSpec
@@ -185,6 +186,39 @@ def test_depthwise_takes_few_channels_one_by_one() -> None:
     for channels, expected in ((3, 3 * taps(costs.one)), (5, 2 * taps(costs.block_4x1))):
         found = float(kernel_cycles(engine, spec, {"y": 1, "x": 1, "g": channels}))
         assert found == start + expected
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7, 39])
+@pytest.mark.parametrize("padding", [((1, 2), (3, 1)), ((0, 1), (2, 0)), ((2, 0), (0, 0))])
+def test_padded_pixels_are_set_and_copied_from_where_they_begin(
+    channels: int, padding: tuple[Pair, Pair]
+) -> None:
+    engine = engine_of(1)
+    dims = (("y", 4 + sum(padding[0])), ("x", 5 + sum(padding[1])), ("c", channels))
+    spec = KernelSpec("pad", dims, padding=padding)
+    costs, rows = engine.kernels.pad, dict(dims)["y"]
+    expected = costs.core_cycles + rows * costs.row_cycles
+    for y, x in product(range(rows), range(dict(dims)["x"])):
+        expected += padded_pixel(costs, spec, y, x)
+    assert float(kernel_cycles(engine, spec, dict(dims), ("y", "x"))) == pytest.approx(expected)
+
+
+def padded_pixel(costs: CopyCosts, spec: KernelSpec, y: int, x: int) -> float:
+    """Cycles of one output pixel, as memset and dse_port_move take them."""
+    (top, bottom), (left, right) = spec.padding
+    (_, height), (_, width), (_, size) = spec.dims
+    to = (y * width + x) * size
+    outside = not left <= x < width - right
+    if outside or not top <= y < height - bottom:
+        fill, head = costs.fill, min(-to % 4, size)
+        words, tail = divmod(size - head, 4)
+        cycles = fill.pixel_cycles + outside * fill.column_cycles
+        cycles += (fill.head_cycles + head * fill.head_byte_cycles) if head else 0.0
+        cycles += (fill.words_cycles + words * fill.word_cycles) if words else 0.0
+        return cycles + ((fill.tail_cycles + tail * fill.tail_byte_cycles) if tail else 0.0)
+    source = ((y - top) * (width - left - right) + x - left) * size
+    aligned = float(to % 4 == 0 and source % 4 == 0)
+    return costs.copied_cycles + float(copy_cycles(costs.copy, size, aligned))
 
 
 def test_rows_and_parts() -> None:

@@ -27,8 +27,8 @@ RV32SIM = load_platform("rv32sim")
 RUNNER = target_runner("rv32", timeout_s=120)
 FRESH = Effort(shapes=50, networks=4, seed=12345)
 MEAN, WORST = 0.02, 0.10
-EXCEPT: Mapping[str, tuple[float, float]] = {"pad": (0.03, 0.15)}
-"""Families that are told apart less exactly: padding's pixels are copied and set, aligned or not."""
+EXCEPT: Mapping[str, tuple[float, float]] = {"pad": (0.03, 0.10)}
+"""Families that are told apart less exactly: a hart's few pixels of a padded tensor lie on words or not."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_kernels(family: str, cores: int, errors: tuple[Errors, ...]) -> None:
 def test_copies(errors: tuple[Errors, ...]) -> None:
     """Where neither lines nor transfers lie on words, the share that does is estimated; hence the worst."""
     assert errors[-1].mean < 0.03
-    assert errors[-1].worst < 0.20
+    assert errors[-1].worst < 0.10
 
 
 def test_layers_in_small_tiles() -> None:

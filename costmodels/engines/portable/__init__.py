@@ -30,7 +30,8 @@ class PortableEngine:
     """Cores that run one portable kernel together, fork to join.
 
     call_cycles: arguments and tile bookkeeping on the controlling core, per call, and axis_cycles more for
-    each axis of the tiles (dimensions of several elements, three at most); fork_cycles and barrier_cycles:
+    each axis of the tiles (dimensions of several elements, three at most); double_cycles more where tiles are
+    double-buffered (the next tile's ranges, which of two slots); fork_cycles and barrier_cycles:
     starting and joining the cores, whatever their number; fork_core_cycles: more for each core beyond the
     first.
     """
@@ -46,16 +47,18 @@ class PortableEngine:
     barrier_cycles: float
     kernels: PortableCosts
     power: EnginePower
+    double_cycles: float = 0.0
 
     @property
     def forked_cycles(self) -> float:
         """Cycles to start and join all cores."""
         return self.fork_cycles + self.barrier_cycles + self.fork_core_cycles * (self.cores - 1)
 
-    def overhead_of(self, spec: KernelSpec) -> float:
+    def overhead_of(self, spec: KernelSpec, buffering: int) -> float:
         """Cycles of one call beyond the kernel itself."""
         axes = min(sum(extent > 1 for _, extent in spec.dims), 3)
-        return self.call_cycles + self.axis_cycles * axes + self.forked_cycles
+        doubled = self.double_cycles if buffering == 2 else 0.0
+        return self.call_cycles + self.axis_cycles * axes + doubled + self.forked_cycles
 
 
 def portable_cycles(

@@ -117,19 +117,34 @@ class ConcatCosts:
 
 
 @dataclass(frozen=True)
-class CopyCosts:
-    """Kernels that copy whole pixels (pad, resize), by `copy`.
+class FillCost:
+    """A pixel that is set (memset): pixel_cycles once, column_cycles more for one in a padded column.
 
-    fill_cycles, fill_word_cycles, fill_byte_cycles: a pixel that is set instead, its words, and the bytes
-    before and behind them; copied_cycles: a pixel that is copied, beside its bytes.
+    It has bytes before its first word (head), words, and bytes behind (tail): each kind has its cycles once
+    and its cycles a piece.
+    """
+
+    pixel_cycles: float
+    column_cycles: float
+    head_cycles: float
+    head_byte_cycles: float
+    words_cycles: float
+    word_cycles: float
+    tail_cycles: float
+    tail_byte_cycles: float
+
+
+@dataclass(frozen=True)
+class CopyCosts:
+    """Kernels that copy whole pixels (pad, resize), by `copy`, or set them, by `fill`.
+
+    copied_cycles: a pixel that is copied, beside its bytes.
     """
 
     core_cycles: float
     row_cycles: float
     copied_cycles: float
-    fill_cycles: float
-    fill_word_cycles: float
-    fill_byte_cycles: float
+    fill: FillCost
     copy: CopyLoop
 
 

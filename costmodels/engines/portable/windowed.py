@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodels.arrays import floats, floor_div
-from costmodels.copyloop import copy_cycles, pixel_share
+from costmodels.copyloop import copy_cycles
 from costmodels.engines.nests import extent_of
 from costmodels.engines.portable.costs import (
     ConvCosts,
@@ -18,6 +18,7 @@ from costmodels.engines.portable.costs import (
     DotCost,
     PoolCosts,
 )
+from costmodels.engines.portable.padding import aligned_pixels, fill_cycles
 from costmodels.engines.portable.sites import Sites, Tiles, largest_shares, sites_of
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
@@ -232,31 +233,8 @@ def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> tuple[FloatArra
 
 def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
     """A pixel whose only tap is in the padding is filled, any other copied."""
-    # A run of an odd length begins and ends 1.5 bytes from a word on average, of any other even length 1.
-    loose = np.minimum(np.array([0.0, 3.0, 2.0, 3.0])[(of.channels % 4).astype(np.int64)], of.channels)
-    words = (of.channels - loose) / 4
-    fill = costs.fill_cycles + words * costs.fill_word_cycles + loose * costs.fill_byte_cycles
     if site.width == 0:
-        return fill, floats(0.0), floats(0.0)
-    copied = costs.copied_cycles + copy_cycles(
-        costs.copy, of.channels, _aligned_pixels(costs, site.spec, of.channels)
-    )
-    return floats(0.0), copied, fill
-
-
-def _aligned_pixels(costs: CopyCosts, spec: KernelSpec, channels: FloatArray) -> FloatArray:
-    """Share of pixels that begin on a word in input and output.
-
-    Padding shifts the pixels of both by known distances, which repeat every word of rows and columns. Other
-    kernels take them from anywhere.
-    """
-    if not any(map(any, spec.padding)):
-        return pixel_share(costs.copy, channels)
-    word = costs.copy.word_bytes
-    (top, _), (left, right) = spec.padding
-    out_width = dict(spec.dims)["x"]
-    y, x = np.indices((word, word)).reshape(2, -1)
-    to = (y + top) * out_width + x + left
-    source = y * (out_width - left - right) + x
-    size = channels.astype(np.int64)[..., None]
-    return np.asarray(((to * size % word == 0) & (source * size % word == 0)).mean(axis=-1))
+        return fill_cycles(costs, site.spec, of.channels, True), floats(0.0), floats(0.0)
+    share = aligned_pixels(costs.copy, site.spec, of.channels)
+    copied = costs.copied_cycles + copy_cycles(costs.copy, of.channels, share)
+    return floats(0.0), copied, fill_cycles(costs, site.spec, of.channels, False)
