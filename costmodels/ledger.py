@@ -21,7 +21,7 @@ from costmodels.platform import OperatingPoint, Platform
 class EnergyTerm:
     """Microjoules with a name. keys: dotted keys of the platform file's facts that set them."""
 
-    cause: str
+    name: str
     uj: float
     keys: tuple[str, ...]
 
@@ -47,12 +47,10 @@ def energy_terms(
     idle = tuple(f"{engine}.idle_pj_per_cycle" for engine in engines)
     leakage = (*(f"{engine}.leakage_mw" for engine in engines), f"{at}.leakage_scale", f"{at}.leakage_mw")
     return (
-        EnergyTerm(f"{work.engine} at work", float(price.engine_uj[0]), _work_keys(platform, work, at)),
-        EnergyTerm("waiting engines", waiting, (*idle, f"{at}.dynamic_scale", *clocks)),
+        EnergyTerm(f"compute_{work.engine}", float(price.engine_uj[0]), _work_keys(platform, work, at)),
+        EnergyTerm("waiting", waiting, (*idle, f"{at}.dynamic_scale", *clocks)),
         *_moved(platform, (*_bytes(work), *copies), point),
-        EnergyTerm(
-            "idle power", float(price.idle_uj[0]) + waited_ms * point.idle_mw, (f"{at}.idle_mw", *clocks)
-        ),
+        EnergyTerm("idle", float(price.idle_uj[0]) + waited_ms * point.idle_mw, (f"{at}.idle_mw", *clocks)),
         EnergyTerm("leakage", leaked, (*leakage, *clocks)),
     )
 
@@ -88,7 +86,7 @@ def _moved(
             found[level] = (uj + bytes_ * pj * UJ_PER_PJ, keys | {key: None})
     scale = f"operating_points.{point.name}.dynamic_scale"
     return tuple(
-        EnergyTerm(f"{level} bytes", uj, (*keys, scale) if platform.level_of[level].on_chip else tuple(keys))
+        EnergyTerm(f"{level}_bytes", uj, (*keys, scale) if platform.level_of[level].on_chip else tuple(keys))
         for level, (uj, keys) in found.items()
         if keys
     )

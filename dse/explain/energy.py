@@ -76,8 +76,8 @@ def _causes(platform: Platform, terms: Sequence[EnergyTerm], total: float) -> tu
     sums: dict[str, float] = {}
     keys: dict[str, dict[str, None]] = {}
     for term in terms:
-        sums[term.cause] = sums.get(term.cause, 0.0) + term.uj
-        keys.setdefault(term.cause, {}).update(dict.fromkeys(term.keys))
+        sums[term.name] = sums.get(term.name, 0.0) + term.uj
+        keys.setdefault(term.name, {}).update(dict.fromkeys(term.keys))
     causes = []
     for name, uj in sums.items():
         facts = facts_of(platform, keys[name])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from costmodels.ledger import EnergyTerm
 from dse.explain import Explanation
+from dse.explain.energy import EnergyCause
 from dse.explain.layer import LayerExplanation
 
 Row = Mapping[str, Any]
@@ -35,6 +37,11 @@ def layer_columns(layer: LayerExplanation) -> Row:
 def network_columns(why: Explanation) -> Row:
     """What binds the network, and whole cycles by cause."""
     return {"bound_by": why.bound_by, **_causes(why.by_cause)}
+
+
+def energy_columns(terms: Iterable[EnergyTerm] | Iterable[EnergyCause]) -> Row:
+    """Microjoules by cause."""
+    return {f"energy_{term.name}_uj": term.uj for term in terms}
 
 
 def _causes(cycles: Mapping[str, int]) -> Row:

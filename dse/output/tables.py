@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compiler.deployment import LEVELS
 from dse.explain import Explainer, Explanation
-from dse.output.explained import layer_columns, network_columns
+from dse.explain.energy import EnergyExplanation, explain_energy
+from dse.output.explained import energy_columns, layer_columns, network_columns
 from dse.output.exploration import Exploration
 from dse.points import DesignPoint, LayerEstimate
 from dse.search.history import Mark
@@ -19,16 +21,37 @@ Row = Mapping[str, Any]
 
 def write_tables(found: Exploration, front_csv: Path, layers_csv: Path) -> None:
     """Both tables of the points of front.json."""
+    named = _explained(found)
+    _write(front_csv, [_point_row(each, each.name == found.knee_id) for each in named])
+    _write(layers_csv, [row for each in named for row in _layer_rows(each)])
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A point of front.json, why it takes as long as it does, and where its energy goes."""
+
+    name: str
+    point: DesignPoint
+    why: Explanation
+    energy: EnergyExplanation
+
+
+def _explained(found: Exploration) -> list[_Named]:
     explainer = Explainer(found.module, found.platform)
-    named = [(name, point, explainer.explain(point)) for name, point in found.named[: len(found.chosen)]]
-    _write(
-        front_csv,
-        [
-            {**_front_row(name, point, name == found.knee_id), **network_columns(why)}
-            for name, point, why in named
-        ],
-    )
-    _write(layers_csv, [row for each in named for row in _layer_rows(*each)])
+    return [
+        _Named(
+            name,
+            point,
+            explainer.explain(point),
+            explain_energy(found.module, found.platform, explainer.priced(point)),
+        )
+        for name, point in found.named[: len(found.chosen)]
+    ]
+
+
+def _point_row(each: _Named, knee: bool) -> Row:
+    columns = {**network_columns(each.why), **energy_columns(each.energy.causes)}
+    return {**_front_row(each.name, each.point, knee), **columns}
 
 
 def write_history(path: Path, history: Sequence[Mark]) -> None:
@@ -74,11 +97,13 @@ def _front_row(name: str, point: DesignPoint, knee: bool) -> Row:
     }
 
 
-def _layer_rows(name: str, point: DesignPoint, why: Explanation) -> Iterable[Row]:
-    total = sum(layer.cycles for layer in point.layers)
-    for index, (layer, explained) in enumerate(zip(point.layers, why.layers, strict=True)):
-        place = {"point": name, "index": index}
-        yield {**place, **layer_row(layer, total), **layer_columns(explained)}
+def _layer_rows(each: _Named) -> Iterable[Row]:
+    layers = each.point.layers
+    total = sum(layer.cycles for layer in layers)
+    reasons = zip(each.why.layers, each.energy.layers, strict=True)
+    for index, (layer, (explained, (_, terms))) in enumerate(zip(layers, reasons, strict=True)):
+        place = {"point": each.name, "index": index}
+        yield {**place, **layer_row(layer, total), **layer_columns(explained), **energy_columns(terms)}
 
 
 def layer_row(layer: LayerEstimate, total_cycles: float) -> Row:

@@ -82,3 +82,7 @@ def test_tables_agree_with_the_points(tmp_path: Path) -> None:
         assert whole == sum(int(row[name]) for name in causes if name in row)
         assert {layer["bound_by"] for layer in own} <= {"cluster", "core", *found().platform.link_of}
         assert row["bound_by"] in {layer["bound_by"] for layer in own}
+        energies = [name for name in row if name.startswith("energy_") and name != "energy_uj"]
+        assert len(energies) >= 5
+        for name in energies:
+            assert float(row[name]) == pytest.approx(sum(float(layer[name]) for layer in own))
