@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from typing import Protocol, TypeVar
 
 In = TypeVar("In")
@@ -18,6 +19,21 @@ Make = Callable[[], Work[In, Out]]
 """A picklable factory: every worker calls it once and keeps what it made (tables, caches)."""
 
 
+Chunks = int | Sequence[int]
+"""How many neighbours travel together: always as many, or the sizes of the chunks one after the other."""
+
+
+def chunk_bounds(count: int, chunks: Chunks) -> tuple[tuple[int, int], ...]:
+    """Half-open ranges of the chunks of `count` items. Raises ValueError where sizes do not add up."""
+    if isinstance(chunks, int):
+        size = max(1, chunks)
+        return tuple((first, min(first + size, count)) for first in range(0, count, size))
+    if sum(chunks) != count or any(size < 1 for size in chunks):
+        raise ValueError(f"chunks of {tuple(chunks)} items for {count}")
+    ends = list(accumulate(chunks))
+    return tuple(zip([0, *ends[:-1]], ends, strict=True)) if ends else ()
+
+
 class ExecutorError(RuntimeError):
     """Workers cannot be had, run other code, or keep dying; one clear line."""
 
@@ -29,12 +45,12 @@ class Pool(Protocol[_In, _Out]):
     def workers(self) -> int:
         """How many items can be worked on at the same time."""
 
-    def map(self, items: Sequence[_In], chunk: int = 1) -> Iterator[_Out]:
+    def map(self, items: Sequence[_In], chunks: Chunks = 1) -> Iterator[_Out]:
         """Results in the order of `items`, each as soon as it and those before it are there.
 
-        `chunk` neighbouring items travel to one worker together. What the work raises is raised here, with
-        its own type. A worker that dies is replaced and its chunk is worked on again; ExecutorError if that
-        keeps happening.
+        Neighbouring items travel to one worker together, in `chunks`. What the work raises is raised here,
+        with its own type. A worker that dies is replaced and its chunks are worked on again; ExecutorError if
+        that keeps happening.
         """
 
 

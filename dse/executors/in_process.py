@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Generic
 
-from dse.executors.base import In, Make, Out, Pool, Work
+from dse.executors.base import Chunks, In, Make, Out, Pool, Work
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class _CallingProcess(Generic[In, Out]):
     work: Work[In, Out]
     workers: int = 1
 
-    def map(self, items: Sequence[In], chunk: int = 1) -> Iterator[Out]:
-        """One after the other; `chunk` changes nothing."""
+    def map(self, items: Sequence[In], chunks: Chunks = 1) -> Iterator[Out]:
+        """One after the other; `chunks` change nothing."""
         return map(self.work, items)
 
 

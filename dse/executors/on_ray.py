@@ -8,13 +8,13 @@ import pickle
 import socket
 import sys
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
-from dse.executors.base import ExecutorError, In, Make, Out, Pool
+from dse.executors.base import Chunks, ExecutorError, In, Make, Out, Pool, chunk_bounds
 from dse.executors.sources import PACKAGES, package_directory, sources_hash
 
 # A chunk that took this many workers down is to blame itself: most likely it needs more memory than there is.
@@ -200,29 +200,33 @@ class _RayPool(Generic[In, Out]):
     def _actor(self) -> Any:
         return self.ray.remote(num_cpus=1)(_Worker).remote(self.recipe)
 
-    def map(self, items: Sequence[In], chunk: int = 1) -> Iterator[Out]:
+    def map(self, items: Sequence[In], chunks: Chunks = 1) -> Iterator[Out]:
         """See Pool."""
-        starts = range(0, len(items), max(1, chunk))
-        todo = deque(_Chunk(first, tuple(items[first : first + max(1, chunk)])) for first in starts)
+        bounds = chunk_bounds(len(items), chunks)
+        todo = deque(_Chunk(first, tuple(items[first:end])) for first, end in bounds)
         done: dict[int, list[Any]] = {}
         busy: dict[Any, tuple[Any, _Chunk[In]]] = {}
-        idle = deque(self.actors)
-        for first in starts:
+        for first, _ in bounds:
             while first not in done:
-                self._hand_out(idle, todo, busy)
-                self._collect(idle, todo, busy, done)
+                self._hand_out(todo, busy)
+                self._collect(todo, busy, done)
             yield from _checked(done.pop(first))
 
-    def _hand_out(
-        self, idle: deque[Any], todo: deque[_Chunk[In]], busy: dict[Any, tuple[Any, _Chunk[In]]]
-    ) -> None:
-        while idle and todo:
-            actor, chunk = idle.popleft(), todo.popleft()
+    def _hand_out(self, todo: deque[_Chunk[In]], busy: dict[Any, tuple[Any, _Chunk[In]]]) -> None:
+        """A chunk for every actor, and one that waits with it while more are left than there are actors.
+
+        So it does not idle while its results travel, and none is left with two at the end.
+        """
+        while todo:
+            held = Counter(actor for actor, _ in busy.values())
+            actor = min(self.actors, key=lambda each: held[each])
+            if held[actor] > (len(todo) > self.workers):
+                return
+            chunk = todo.popleft()
             busy[actor.run.remote(chunk.items)] = (actor, chunk)
 
     def _collect(
         self,
-        idle: deque[Any],
         todo: deque[_Chunk[In]],
         busy: dict[Any, tuple[Any, _Chunk[In]]],
         done: dict[int, list[Any]],
@@ -232,18 +236,15 @@ class _RayPool(Generic[In, Out]):
         actor, chunk = busy.pop(ready)
         try:
             done[chunk.first] = self.ray.get(ready)
-            idle.append(actor)
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError) as error:
             todo.appendleft(_once_more(chunk, error))
-            idle.append(self._replace(actor))
+            self._replace(actor)
 
-    def _replace(self, dead: Any) -> Any:
-        """A new actor instead of `dead`, which may only be out of reach."""
+    def _replace(self, dead: Any) -> None:
+        """A new actor instead of `dead`, which may only be out of reach, or replaced already."""
         with suppress(Exception):  # usually it is gone already
             self.ray.kill(dead)
-        fresh = self._actor()
-        self.actors[self.actors.index(dead)] = fresh
-        return fresh
+        self.actors = [self._actor() if actor is dead else actor for actor in self.actors]
 
 
 def check_sources(expected: str, found: Sequence[str]) -> None:

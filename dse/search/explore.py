@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -155,13 +155,13 @@ class _Search:
     ) -> Mapping[OuterSetting, Evaluation]:
         """Evaluations of the settings that are new; fewer if the search is stopped meanwhile.
 
-        Settings that share an inner problem are neighbours, so that one worker solves it once for all.
+        Settings that share an inner problem travel together, so that one worker solves it once for all; the
+        largest such groups go first, so that the workers end at about the same time.
         """
-        new = dict.fromkeys(each.setting for each in asked if each.setting not in self.live.outcomes)
-        items = sorted(new, key=lambda setting: repr(without_position(setting)))
-        chunk = max(1, len(items) // (2 * self.pool.workers))
+        groups = _by_problem(each.setting for each in asked if each.setting not in self.live.outcomes)
+        items = [setting for group in groups for setting in group]
         done: dict[OuterSetting, Evaluation] = {}
-        results = self.pool.map(items, chunk)
+        results = self.pool.map(items, [len(group) for group in groups])
         try:
             for setting, evaluation in zip(items, results, strict=False):
                 done[setting] = evaluation
@@ -241,6 +241,14 @@ class _Search:
             history=marks(self.steps, objectives),
             importances=importances(self.live.finished, objectives),
         )
+
+
+def _by_problem(settings: Iterable[OuterSetting]) -> list[list[OuterSetting]]:
+    """Different settings grouped by inner problem, the largest groups first."""
+    groups: dict[tuple[Any, ...], list[OuterSetting]] = {}
+    for setting in dict.fromkeys(settings):
+        groups.setdefault(without_position(setting), []).append(setting)
+    return sorted(groups.values(), key=len, reverse=True)
 
 
 def _identity(options: SearchOptions, storage: Storage, evaluator: Evaluator) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """What Ray costs and brings: trials a second in process, with one worker, with two. `make bench-ray`.
 
 The same search, seed and trials everywhere, in turns. Start-up is excluded: a run is timed from the end of
-its first batch, in which every worker builds its tables, to its last trial. Wall clock; a machine that does
-other work meanwhile shows it in the noise, and its load is printed.
+its first batch, in which every worker builds its tables, to the end of its last. Two rates are given. `wall`
+is what a clock says, and so depends on what else the machine does (its load is printed). `cpu` is what the
+clock would say with a free core for every process: in each batch the driver's CPU time, then the CPU time of
+the busiest worker, as if the driver never worked beside its workers.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ import argparse
 import logging
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import ray
@@ -36,49 +40,80 @@ BUDGET_BYTES = 256_000
 EXECUTORS: Mapping[str, Executor] = {"in process": InProcess(), "1 worker": OnRay(1), "2 workers": OnRay(2)}
 
 
+def cpu_seconds(process: int) -> float:
+    """CPU time of a process, from /proc (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def workers() -> dict[int, float]:
+    """CPU time of every actor of this Ray, by process."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):  # processes come and go
+            if entry.name.isdecimal() and (entry / "cmdline").read_bytes().startswith(b"ray::_Worker"):
+                found[int(entry.name)] = cpu_seconds(int(entry.name))
+    return found
+
+
+@dataclass(frozen=True)
+class _Instant:
+    wall: float
+    driver: float
+    workers: Mapping[int, float]
+
+
 @dataclass
 class _Watch:
-    """Notes when the first batch was told."""
+    """Notes the time at the end of every batch."""
 
-    first: int
-    began: float | None = None
+    batch: int
+    instants: dict[int, _Instant] = field(default_factory=dict)
 
     def __call__(self, progress: Progress) -> None:
-        if self.began is None and progress.trials >= self.first:
-            self.began = time.monotonic()
+        if progress.trials % self.batch == 0:
+            self.instants[progress.trials] = _Instant(time.monotonic(), time.process_time(), workers())
+
+    def rates(self) -> tuple[float, float]:
+        """Trials a second from the end of the first batch: by the clock, and with a free core for each."""
+        trials, instants = list(self.instants), list(self.instants.values())
+        cpu = 0.0
+        for before, after in pairwise(instants):
+            spent = [total - before.workers.get(process, 0.0) for process, total in after.workers.items()]
+            cpu += after.driver - before.driver + max(spent, default=0.0)
+        count = trials[-1] - trials[0]
+        return count / (instants[-1].wall - instants[0].wall), count / cpu
 
 
-def timed(task: Task, options: SearchOptions, executor: Executor) -> tuple[SearchResult, float]:
-    """A search, and its trials a second after the first batch."""
-    watch = _Watch(options.batch)
-    result = explore(EvaluatorOf(task), options, executor, progress=watch)
-    assert watch.began is not None
-    return result, (result.trials - options.batch) / (time.monotonic() - watch.began)
+Rates = dict[str, list[tuple[float, float]]]
 
 
-def measured(task: Task, options: SearchOptions, runs: int) -> dict[str, list[float]]:
+def measured(task: Task, options: SearchOptions, runs: int) -> Rates:
     """Rates of every executor, in turns. Raises AssertionError where the fronts differ."""
-    rates: dict[str, list[float]] = {name: [] for name in EXECUTORS}
+    rates: Rates = {name: [] for name in EXECUTORS}
     expected: SearchResult | None = None
     for _ in range(runs):
         for name, executor in EXECUTORS.items():
-            result, rate = timed(task, options, executor)
+            watch = _Watch(options.batch)
+            result = explore(EvaluatorOf(task), options, executor, progress=watch)
             expected = expected or result
             assert result == expected, f"{name} found another front"
-            rates[name].append(rate)
+            rates[name].append(watch.rates())
     return rates
 
 
-def report(name: str, rates: Mapping[str, Sequence[float]]) -> None:
-    """One line for every executor: median, spread, ratio to in process."""
-    base = statistics.median(rates["in process"])
-    for who, values in rates.items():
-        median = statistics.median(values)
-        noise = (max(values) - min(values)) / median
-        print(
-            f"{name:<24} {who:<11} {median:7.2f} trials/s  "
-            f"({min(values):.2f}..{max(values):.2f}, noise {noise:.0%})  {median / base:.2f}x"
-        )
+def report(model: str, rates: Rates) -> None:
+    """A line for every executor and clock: median, spread, ratio to in process."""
+    for clock, which in (("wall", 0), ("cpu", 1)):
+        base = statistics.median(pair[which] for pair in rates["in process"])
+        for who, pairs in rates.items():
+            values = [pair[which] for pair in pairs]
+            median = statistics.median(values)
+            noise = (max(values) - min(values)) / median
+            spread = f"({min(values):.1f}..{max(values):.1f}, noise {noise:.0%}, {len(values)} runs)"
+            print(
+                f"{model:<22} {clock:<4} {who:<10} {median:6.1f} trials/s  {spread:<38} {median / base:.2f}x"
+            )
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import pytest
 import ray
 
 from dse.executors import Executor, ExecutorError, InProcess, OnRay
+from dse.executors.base import chunk_bounds
 from dse.search import SearchOptions, explore
 from tests.dse.search.fake import FakeEvaluator
 
@@ -96,10 +97,19 @@ def test_results_come_in_order(executor: Executor) -> None:
     items = [7, 3, 3, 0, 9, 1, 8]
     with executor.open(make_square) as pool:
         assert pool.workers >= 1
-        for chunk in (1, 3, 100):
+        for chunk in (1, 3, 100, (4, 1, 2)):
             assert list(pool.map(items, chunk)) == [49, 9, 9, 0, 81, 1, 64]
-            assert list(pool.map([], chunk)) == []
-            assert list(pool.map([2], chunk)) == [4]
+        assert list(pool.map([])) == list(pool.map([], ())) == []
+        assert list(pool.map([2], 5)) == [4]
+
+
+def test_chunks_cover_all_items() -> None:
+    assert chunk_bounds(7, 3) == ((0, 3), (3, 6), (6, 7))
+    assert chunk_bounds(7, (4, 1, 2)) == ((0, 4), (4, 5), (5, 7))
+    assert chunk_bounds(0, ()) == chunk_bounds(0, 4) == ()
+    for wrong in ((4, 4), (3, 3), (7, 0)):
+        with pytest.raises(ValueError, match="for 7"):
+            chunk_bounds(7, wrong)
 
 
 def test_the_factory_is_called_once_a_worker(executor: Executor, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,8 @@ import pytest
 from dse.executors import ExecutorError, InProcess, OnRay, executor_for
 from dse.executors.on_ray import check_sources
 from dse.executors.sources import PACKAGES, package_directory, sources_hash
-from dse.search import SearchOptions, explore
+from dse.points import Evaluation, OuterSetting
+from dse.search import Progress, SearchOptions, explore
 from tests.dse.search.fake import FakeEvaluator
 
 CLUSTER_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1"}
@@ -46,6 +50,35 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_starts_on_this_machine_and_searches_as_one_process_does() -> None:
     options = SearchOptions(trials=32, seed=4)
     assert explore(FakeEvaluator, options, OnRay(2)) == explore(FakeEvaluator, options)
+
+
+@dataclass(frozen=True)
+class Known(FakeEvaluator):
+    """Leaves a file with the name of its process wherever it evaluates."""
+
+    folder: Path = Path()
+
+    def evaluate(self, setting: OuterSetting) -> Evaluation:
+        (self.folder / str(os.getpid())).touch()
+        return super().evaluate(setting)
+
+
+def test_workers_killed_amid_a_search_change_nothing(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(progress: Progress) -> None:
+        """One worker after 20 trials, one of those that are left after 40."""
+        alive = [
+            int(path.name) for path in tmp_path.iterdir() if int(path.name) not in (*killed, os.getpid())
+        ]
+        if progress.trials >= 20 * (len(killed) + 1) and len(killed) < 2 and alive:
+            os.kill(alive[0], signal.SIGKILL)
+            killed.append(alive[0])
+
+    options = SearchOptions(trials=80, seed=4)
+    found = explore(partial(Known, folder=tmp_path), options, OnRay(2), progress=kill_one)
+    assert len(killed) == 2
+    assert found == explore(FakeEvaluator, options)
 
 
 def test_a_cluster_runs_the_code_of_the_driver(cluster: str) -> None:
