@@ -1,11 +1,12 @@
 """One token of a Llama with a key-value cache, operator by operator, from its shape.
 
-Products with weights run on the NPU, everything else on the cluster. Every operator brings its operands from
-L2 to L1 and its result back, one after another; weights in a weight memory stay there. Operators are those of
-a network after integer quantisation in Deeploy's dialect (RequantShift fused into products): per block two
-norms, seven products with weights, two rotary products, the cache joined and requantised, scores, scale,
-mask and softmax, context, two residual sums, the gate. A root-mean-square norm has no kernel in the model: it
-costs what the workload says, on one core. Requantisations, scale and the gate's table are priced as look-ups.
+Products with weights run on the engine that the workload names, everything else on the cores. Every operator
+brings its operands from L2 to L1 and its result back, one after another; weights in a weight memory stay there.
+Operators are those of a network after integer quantisation in Deeploy's dialect (RequantShift fused into
+products): per block two norms, seven products with weights, two rotary products, the cache joined and
+requantised, scores, scale, mask and softmax, context, two residual sums, the gate. A root-mean-square norm has
+no kernel in the model: it costs what the workload says, on one core. Requantisations, scale and the gate's
+table are priced as the workload's `stand_in`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from costmodels.engines import ClusterEngine, NpuEngine, PortableEngine
 from costmodels.facts import POSITIVE
 from costmodels.layer import Hop, LayerWork, StreamWork
 from costmodels.pipeline import price_layer
-from costmodels.platform import Platform
+from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import KernelSpec
 
 TABLE_BYTES = 8
@@ -42,9 +43,16 @@ class DecodeOperator:
 
 @dataclass(frozen=True)
 class DecodeStep:
-    """Shape of the network. past: tokens in the cache. norm_cycles: of a norm, norm_row_cycles more a row."""
+    """Shape of the network. past: tokens in the cache. norm_cycles: of a norm, norm_row_cycles more a row.
+
+    products: the engine of products with weights. stand_in: the kernel that elementwise operators without one
+    of their own are priced as.
+    """
 
     weights: Literal["l2", "wmem_sram", "wmem_mram"]
+    operating_point: str
+    products: Literal["npu", "cluster"]
+    stand_in: Literal["lut", "add"]
     blocks: int = field(metadata=POSITIVE)
     width: int = field(metadata=POSITIVE)
     heads: int = field(metadata=POSITIVE)
@@ -59,9 +67,10 @@ class DecodeStep:
         return self.blocks * sum(op.times * _macs(op.spec) for op in self.operators())
 
     def price(self, platform: Platform) -> tuple[float, float]:
-        """(milliseconds, microjoules) of a token at the platform's default operating point."""
-        prices = [_price(platform, op, self.weights) for op in self.operators()]
-        norms = _on_one_core(platform, self.norm_cycles + self.norm_row_cycles)
+        """(milliseconds, microjoules) of a token."""
+        point = platform.point(self.operating_point)
+        prices = [self._price(platform, point, op) for op in self.operators()]
+        norms = _on_one_core(platform, point, self.norm_cycles + self.norm_row_cycles)
         time_ms = self.blocks * sum(price[0] for price in prices) + (2 * self.blocks + 1) * norms[0]
         energy_uj = self.blocks * sum(price[1] for price in prices) + (2 * self.blocks + 1) * norms[1]
         return time_ms, energy_uj
@@ -75,15 +84,29 @@ class DecodeStep:
         yield _linear(hidden, width, 1)
         yield from self._attention(width // self.heads, tokens)
         yield _elements("concat", cache, 2, 1)
-        yield _elements("lut", cache, 2, 1)
+        yield _elements(self.stand_in, cache, 2, 1)
         yield _elements("transpose", cache, 1, 1)
         yield _elements("transpose", width, 4, 1)
-        yield _elements("lut", weights, 4, 1)
+        yield _elements(self.stand_in, weights, 4, 1)
         yield _elements("add", weights, 1, 2)
-        yield _elements("lut", width, 4, 1)
+        yield _elements(self.stand_in, width, 4, 1)
         yield _elements("add", width, 2, 2)
-        yield _elements("lut", hidden, 3, 1)
+        yield _elements(self.stand_in, hidden, 3, 1)
         yield _elements("mul", hidden, 1, 2)
+
+    def _price(self, platform: Platform, point: OperatingPoint, op: DecodeOperator) -> tuple[float, float]:
+        """(milliseconds, microjoules) of all operators of a kind."""
+        on_npu = bool(op.weight_bytes) and self.products == "npu"
+        engine = next(e.name for e in platform.engines if isinstance(e, NpuEngine) == on_npu)
+        fetched = op.bytes_in + (op.weight_bytes if self.weights == "l2" else 0)
+        one = np.array([1])
+        streams = (
+            StreamWork("input", (Hop("l2_l1", one, one, np.array([fetched])),), one, one),
+            StreamWork("output", (Hop("l1_l2", one, one, np.array([op.bytes_out])),), one, one),
+        )
+        work = LayerWork(op.spec, engine, tile_classes(op.spec, {}), (one,), streams, buffering=1)
+        price = price_layer(platform, work, point)
+        return op.times * float(price.time_ms[0]), op.times * float(price.energy_uj[0])
 
     def _attention(self, depth: int, tokens: int) -> Iterator[DecodeOperator]:
         """Products on the cluster, a head to a core, and the softmax between them."""
@@ -122,22 +145,8 @@ def _macs(spec: KernelSpec) -> int:
     return int(spec.macs({name: np.array(extent) for name, extent in spec.dims}))
 
 
-def _price(platform: Platform, op: DecodeOperator, weights: str) -> tuple[float, float]:
-    engine = next(e.name for e in platform.engines if isinstance(e, NpuEngine) == bool(op.weight_bytes))
-    fetched = op.bytes_in + (op.weight_bytes if weights == "l2" else 0)
-    one = np.array([1])
-    streams = (
-        StreamWork("input", (Hop("l2_l1", one, one, np.array([fetched])),), one, one),
-        StreamWork("output", (Hop("l1_l2", one, one, np.array([op.bytes_out])),), one, one),
-    )
-    work = LayerWork(op.spec, engine, tile_classes(op.spec, {}), (one,), streams, buffering=1)
-    price = price_layer(platform, work)
-    return op.times * float(price.time_ms[0]), op.times * float(price.energy_uj[0])
-
-
-def _on_one_core(platform: Platform, cycles: float) -> tuple[float, float]:
+def _on_one_core(platform: Platform, point: OperatingPoint, cycles: float) -> tuple[float, float]:
     """Time and energy of cycles of one core, while all else waits."""
-    point = platform.point()
     cores = next(e for e in platform.engines if isinstance(e, ClusterEngine | PortableEngine))
     share, power = cycles / cores.cores, cores.power
     time_ms = cycles / point.clock_hz[cores.clock] * 1e3

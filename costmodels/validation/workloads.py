@@ -112,7 +112,7 @@ class Decode(DecodeStep):
         return {
             "token/s": 1e3 / time_ms,
             "uJ/token": energy_uj,
-            "cycles": time_ms * 1e-3 * platform.reference_hz(),
+            "cycles": time_ms * 1e-3 * platform.reference_hz(platform.point(self.operating_point)),
             "mW": energy_uj / time_ms,
         }
 
