@@ -1,12 +1,12 @@
 """One token of a Llama with a key-value cache, operator by operator, from its shape.
 
-Products with weights run on the engine that the workload names, everything else on the cores. Every operator
-brings its operands from L2 to L1 and its result back, one after another; weights in a weight memory stay there.
-Operators are those of a network after integer quantisation in Deeploy's dialect (RequantShift fused into
-products): per block two norms, seven products with weights, two rotary products, the cache joined and
-requantised, scores, scale, mask and softmax, context, two residual sums, the gate. A root-mean-square norm has
-no kernel in the model: it costs what the workload says, on one core. Requantisations, scale and the gate's
-table are priced as the workload's `stand_in`.
+Products with weights run on the engine that the workload names, everything else on the cores. Every
+operator brings its operands from L2 to L1 and its result back, one after another; weights in a weight
+memory stay there. Operators are those of a network after integer quantisation in Deeploy's dialect
+(RequantShift fused into products): per block two norms, seven products with weights, two rotary products,
+the cache joined and requantised, scores, scale, mask and softmax, context, two residual sums, the gate. A
+root-mean-square norm has no kernel in the model: it costs what the workload says, on one core.
+Requantisations, scale and the gate's table are priced as the workload's `stand_in`.
 """
 
 from __future__ import annotations
