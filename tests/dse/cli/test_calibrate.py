@@ -9,6 +9,8 @@ import pytest
 
 from costmodels.platform import load_platform
 from dse.cli import main
+from dse.cli.errors import Exit
+from dse.output.platform_text import platform_text
 
 SMALL = ("--shapes", "12", "--networks", "2")
 RUNNER = """\
@@ -58,3 +60,13 @@ def test_what_goes_wrong_is_one_line(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_power_is_fitted_to_measured_energies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands in the built-in file is what the command writes; a platform without energies is refused."""
+    out = tmp_path / "gap8.toml"
+    assert main(["calibrate", "--power", "--platform", "gap8", "--out", str(out)]) == Exit.DONE
+    assert out.read_text(encoding="utf-8") == platform_text("gap8")
+    assert "energy of layers, held out" in capsys.readouterr().out
+    assert main(["calibrate", "--power", "--platform", "gap9"]) == Exit.BAD_INPUT
+    assert "has no measured energies" in capsys.readouterr().err
