@@ -16,9 +16,8 @@ import numpy as np
 from costmodels.engines import ClusterEngine, Engine, NpuEngine, PortableEngine, call_overhead
 from costmodels.layer import Hop, LayerWork, StreamWork, candidate_count
 from costmodels.overlap import ZERO
-from costmodels.pipeline import hop_times, is_duplex, kernel_time
+from costmodels.pipeline import alone_cycles, hop_times, is_duplex, kernel_time
 from costmodels.platform import OperatingPoint, Platform
-from costmodels.transfer import transfer_cycles
 
 CORE = "core"
 """The resource of everything that a controlling core does beside kernels: set-up, launching, driving."""
@@ -198,12 +197,7 @@ def _fetch(platform: Platform, stream: StreamWork, point: OperatingPoint, engine
 
 def _staged(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> tuple[tuple[str, float], ...]:
     """(link, cycles) of each whole operand."""
-    found = []
-    for hop in hops:
-        link = platform.link_of[hop.link]
-        cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, grain=hop.grain)
-        found.append((hop.link, float(np.ravel(cycles)[0]) * platform.reference_cycles(link.clock, point)))
-    return tuple(found)
+    return tuple((hop.link, float(np.ravel(alone_cycles(platform, hop, point))[0])) for hop in hops)
 
 
 def without(anatomy: Anatomy, resource: str) -> Anatomy:

@@ -39,6 +39,7 @@ __all__ = [
     "Priced",
     "StreamTime",
     "StreamWork",
+    "alone_cycles",
     "hop_times",
     "is_duplex",
     "kernel_time",
@@ -262,12 +263,14 @@ def _all(times: Iterable[StreamTime]) -> FloatArray:
 
 def _elapsed(platform: Platform, hops: Iterable[Hop], point: OperatingPoint) -> FloatArray:
     """Reference cycles of transfers that nothing overlaps."""
-    total = ZERO
-    for hop in hops:
-        link = platform.link_of[hop.link]
-        ratio = platform.reference_cycles(link.clock, point)
-        total = total + transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, grain=hop.grain) * ratio
-    return total
+    return sum((alone_cycles(platform, hop, point) for hop in hops), ZERO)
+
+
+def alone_cycles(platform: Platform, hop: Hop, point: OperatingPoint) -> FloatArray:
+    """Reference cycles of transfers that nothing overlaps and that are awaited one by one."""
+    link = platform.link_of[hop.link]
+    cycles = transfer_cycles(link, hop.transfers, hop.lines, hop.bytes, grain=hop.grain)
+    return np.asarray(cycles * platform.reference_cycles(link.clock, point))
 
 
 def is_duplex(platform: Platform, work: LayerWork) -> bool:

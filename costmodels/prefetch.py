@@ -10,8 +10,8 @@ Derivation of the closed form (`added_cycles`), for copies that the layer before
 the link free, because it has waited for its own parameters. Let the copy last F, of which the core issues i,
 and let `cover` be the layer's cycles from the start of its loop during which the link carries nothing else
 (0 if the loop uses it). Then loop and copy end together after max(cover + i, F) instead of cover, wherever
-the waiting is done: by what comes after the loop, or by the next layer. `walk_layers` walks any copies, and
-equals the closed form where both are defined; a property test says so.
+the waiting is done: by what comes after the loop, or by the next layer. `timetable` walks any copies, and
+`walk_layers` equals the closed form where both are defined; a property test says so.
 """
 
 from __future__ import annotations
@@ -62,23 +62,60 @@ class Span:
         return self.before + self.loop + self.after
 
 
-def walk_layers(spans: Sequence[Span]) -> tuple[float, ...]:
-    """Cycles by layer that copies add to what it lasts alone: issued, waited for, or queued behind."""
+@dataclass(frozen=True)
+class PlacedCopy:
+    """A copy for the layer `distance` steps on: the core issues it in [issued, released), data moves in
+    [begins, ends).
+    """
+
+    distance: int
+    issued: float
+    released: float
+    begins: float
+    ends: float
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer of a walk, in cycles from its own beginning: where what comes before its loop, the loop, and
+    what comes after it start, and where it ends. What lies between them is issue and waiting.
+    """
+
+    before: float
+    loop: float
+    after: float
+    end: float
+    copies: tuple[PlacedCopy, ...]
+
+
+def timetable(spans: Sequence[Span]) -> tuple[Placed, ...]:
+    """All layers in time."""
     free = 0.0
     arrivals: dict[int, float] = {}
-    added = []
+    placed = []
     for number, span in enumerate(spans):  # all times are counted from the beginning of this layer
         now = max(0.0, arrivals.pop(number, 0.0))
         now, free = _run(span.before, span.shared[0], now, free)
+        before, copies = now - span.before, []
         for copy in span.copies:
-            arrivals[number + copy.distance] = free = max(now, free) + copy.elapsed
+            begin = max(now, free)
+            arrivals[number + copy.distance] = free = begin + copy.elapsed
+            copies.append(PlacedCopy(copy.distance, now, now + copy.issue, begin, free))
             now += copy.issue
         now, free = _run(span.loop, span.shared[1], now, free)
+        loop = now - span.loop
         now, free = _run(span.after, span.shared[2], now, free)
-        added.append(max(0.0, now - span.alone))
+        placed.append(Placed(before, loop, now - span.after, now, tuple(copies)))
         arrivals = {target: when - now for target, when in arrivals.items()}
         free -= now
-    return tuple(added)
+    return tuple(placed)
+
+
+def walk_layers(spans: Sequence[Span]) -> tuple[float, ...]:
+    """Cycles by layer that copies add to what it lasts alone: issued, waited for, or queued behind."""
+    return tuple(
+        max(0.0, placed.end - span.alone) for placed, span in zip(timetable(spans), spans, strict=True)
+    )
 
 
 def _run(cycles: float, shared: bool, now: float, free: float) -> tuple[float, float]:

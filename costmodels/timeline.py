@@ -23,7 +23,7 @@ from costmodels.blame import Step, moving, step_of
 WAIT_CYCLES = 1e-6
 """Shorter waits are what rounding leaves."""
 
-Kind = Literal["kernel", "setup", "transfer", "copy", "issue", "wait", "stage", "skipped"]
+Kind = Literal["kernel", "setup", "transfer", "copy", "issue", "wait", "stage", "prefetch", "skipped"]
 
 
 @dataclass(frozen=True)

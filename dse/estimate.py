@@ -259,6 +259,12 @@ class Estimator:
             layers=layers,
         )
 
+    def spans(self, deployment: Deployment) -> tuple[Span, ...]:
+        """The parts of all layers in time, with the copies that they start for later ones."""
+        point = self.task.platform.point(deployment.operating_point)
+        layers = planned_layers(self.task.module.main, deployment)
+        return tuple(self._layer(point, deployment, layer).span for layer in layers)
+
     def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
         later = tuple(plan for _, plan in layer.prefetches)
         key = (point.name, layer.plan, layer.homes, layer.params, later, layer.segment)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from costmodels.anatomy import CORE, Anatomy, Term
-from costmodels.blame import busy_cycles, causes, gain, path
+from costmodels.blame import busy_cycles, causes, gain, path, total_cycles
 from costmodels.platform import Platform
+from costmodels.prefetch import LINK
+from dse.estimate import PREFETCH
 from dse.explain.roofline import Roofline
 from dse.explain.rounding import apportion
 from dse.points import LayerEstimate
@@ -73,35 +75,70 @@ class LayerExplanation:
 
 @dataclass(frozen=True)
 class Apart:
-    """A layer taken apart, before its cycles are whole: what does not depend on the rest of the network."""
+    """A layer taken apart, before its cycles are whole: what does not depend on rounding the network.
+
+    causes: of the anatomy, then what other layers' copies add (`others`, whose causes it does not know).
+    """
 
     anatomy: Anatomy
     causes: tuple[Term, ...]
-    others: tuple[tuple[str, float], ...]
+    others: tuple[Other, ...]
     busy: tuple[tuple[str, float], ...]
     binding: tuple[tuple[str, float], ...]
     gains: tuple[tuple[str, float], ...]
     roofline: Roofline | None
 
 
-def take_apart(anatomy: Anatomy, layer: LayerEstimate, roofline: Roofline | None) -> Apart:
-    """What is to know about a layer. Causes of its price that an anatomy does not know keep their names."""
+@dataclass(frozen=True)
+class Other:
+    """Cycles of a price that are not of the layer's own pipeline."""
+
+    name: str
+    resource: str
+    cycles: float
+
+
+def take_apart(
+    anatomy: Anatomy, layer: LayerEstimate, roofline: Roofline | None, copied_cycles: float = 0.0
+) -> Apart:
+    """What is to know about a layer. Causes of its price that an anatomy does not know keep their names.
+
+    copied_cycles: of the link from L3, by copies that the layer starts for later ones.
+    """
+    others = tuple(
+        Other(name, LINK if name == PREFETCH else name, cycles)
+        for name, cycles in layer.causes
+        if name not in GROUPS and cycles
+    )
+    busy = dict(busy_cycles(anatomy))
+    if copied_cycles:
+        busy[LINK] = busy.get(LINK, 0.0) + copied_cycles
     binding: dict[str, float] = {}
     for term in path(anatomy):
         binding[term.resource] = binding.get(term.resource, 0.0) + term.cycles
-    others = tuple((name, cycles) for name, cycles in layer.causes if name not in GROUPS and cycles)
-    binding.update(others)
-    busy = (*busy_cycles(anatomy), *others)
-    names = dict.fromkeys((*(name for name, _ in busy), *binding))
-    gains = tuple((name, gain(anatomy, name)) for name in names)
-    return Apart(anatomy, causes(anatomy), others, busy, tuple(binding.items()), gains, roofline)
+    for other in others:
+        binding[other.resource] = binding.get(other.resource, 0.0) + other.cycles
+        if other.name != PREFETCH:
+            busy[other.resource] = busy.get(other.resource, 0.0) + other.cycles
+    names = dict.fromkeys((*busy, *binding))
+    gains = tuple((name, _gain(anatomy, others, name)) for name in names)
+    own = causes(anatomy)
+    return Apart(anatomy, own, others, tuple(busy.items()), tuple(binding.items()), gains, roofline)
+
+
+def _gain(anatomy: Anatomy, others: tuple[Other, ...], resource: str) -> float:
+    """Share of the layer's cycles that would go if a resource took no time."""
+    own = total_cycles(anatomy)
+    saved = own * gain(anatomy, resource) + sum(o.cycles for o in others if o.resource == resource)
+    total = own + sum(other.cycles for other in others)
+    return saved / total if total else 0.0
 
 
 def explain_layer(apart: Apart, layer: LayerEstimate, cycles: int) -> LayerExplanation:
     """The layer in `cycles` whole cycles."""
     terms: list[tuple[str, str, str, float]]
     terms = [(term.cause, term.group, term.resource, term.cycles) for term in apart.causes]
-    terms += [(name, name, name, value) for name, value in apart.others]
+    terms += [(other.name, other.name, other.resource, other.cycles) for other in apart.others]
     whole = apportion([value for *_, value in terms], cycles)
     named = tuple(
         Cause(name, group, resource, part)

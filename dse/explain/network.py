@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from compiler.ir import Module
 from costmodels.anatomy import dissect
 from costmodels.platform import Platform
+from costmodels.prefetch import Span
 from dse.estimate import Estimator, PlannedLayer, layer_work, planned_layers
 from dse.explain.layer import Apart, Cause, LayerExplanation, Share, cycles_by_name, explain_layer, take_apart
 from dse.explain.roofline import roofline_of
@@ -80,9 +81,7 @@ class Explainer:
 
     def priced(self, point: DesignPoint) -> DesignPoint:
         """The point itself where it has the price that the model gives it now, else with that price."""
-        if self._current is None:
-            self._current = Estimator(Task(self.module, self.platform, Budget(None)))
-        now = self._current.design_point(point.setting, point.deployment, point.source)
+        now = self._estimator().design_point(point.setting, point.deployment, point.source)
         same = point.latency_cycles == now.latency_cycles and all(
             math.isclose(one.cycles, other.cycles, rel_tol=1e-9, abs_tol=1e-6)
             for one, other in zip(point.layers, now.layers, strict=True)
@@ -93,16 +92,27 @@ class Explainer:
         """Every layer of a point taken apart; its price must be the model's (`priced`)."""
         planned = planned_layers(self.module.main, point.deployment)
         name = point.deployment.operating_point
-        return tuple(self._apart(name, *pair) for pair in zip(planned, point.layers, strict=True))
+        layers = zip(planned, point.layers, self.spans(point), strict=True)
+        return tuple(self._apart(name, *layer) for layer in layers)
 
-    def _apart(self, operating_point: str, planned: PlannedLayer, layer: LayerEstimate) -> Apart:
-        key = (operating_point, planned.plan, planned.homes, planned.params, planned.segment, layer)
+    def spans(self, point: DesignPoint) -> tuple[Span, ...]:
+        """The parts of a point's layers in time, with the copies that they start for later ones."""
+        return self._estimator().spans(point.deployment)
+
+    def _apart(self, operating_point: str, planned: PlannedLayer, layer: LayerEstimate, span: Span) -> Apart:
+        key = (operating_point, planned.plan, planned.homes, planned.params, layer, span)
         if key not in self._known:
             at = self.platform.point(operating_point)
             work, _ = layer_work(planned)
             roofline = roofline_of(self.platform, at, work.spec, layer)
-            self._known[key] = take_apart(dissect(self.platform, work, at), layer, roofline)
+            copied = sum(copy.elapsed for copy in span.copies)
+            self._known[key] = take_apart(dissect(self.platform, work, at), layer, roofline, copied)
         return self._known[key]
+
+    def _estimator(self) -> Estimator:
+        if self._current is None:
+            self._current = Estimator(Task(self.module, self.platform, Budget(None)))
+        return self._current
 
 
 def _causes(layers: Iterable[LayerExplanation]) -> tuple[Cause, ...]:

@@ -7,14 +7,17 @@ one thread (tid) for each resource, metadata events (ph "M") that name them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from costmodels.anatomy import CORE
+from costmodels.anatomy import CORE, Anatomy
+from costmodels.blame import total_cycles
 from costmodels.platform import Platform
-from costmodels.timeline import Event, events
-from dse.explain.layer import Apart, LayerExplanation, bound_text
+from costmodels.prefetch import LINK, Placed, timetable
+from costmodels.timeline import WAIT_CYCLES, Event, events
+from dse.explain.layer import LayerExplanation, bound_text
 from dse.explain.network import Explainer
 from dse.points import DesignPoint, LayerEstimate
 
@@ -39,9 +42,11 @@ def trace_document(explainer: Explainer, point: DesignPoint, tiles: int = DEFAUL
         rows += [_name("thread_name", tid, title), _metadata("thread_sort_index", tid, {"sort_index": tid})]
     tids = {track: tid for tid, track in enumerate(tracks)}
     at = 0.0
-    for apart, layer, why in zip(explainer.apart(point), point.layers, explanation.layers, strict=True):
-        rows.append(_layer_row(platform, layer, why, at, clock_hz))
-        for event in (*events(apart.anatomy, tiles), *_others(apart, layer)):
+    apart, placed = explainer.apart(point), timetable(explainer.spans(point))
+    for number, (pieces, layer, when) in enumerate(zip(apart, point.layers, placed, strict=True)):
+        rows.append(_layer_row(platform, layer, explanation.layers[number], at, clock_hz))
+        drawn = _moved(events(pieces.anatomy, tiles), pieces.anatomy, when)
+        for event in (*drawn, *_prefetches(point, number, when)):
             rows += _rows(event, tids, at, clock_hz)
         at += layer.cycles
     other = {"reference_clock_hz": clock_hz, "latency_cycles": point.latency_cycles, "tiles_drawn": tiles}
@@ -58,12 +63,31 @@ def tracks_of(platform: Platform) -> Mapping[str, str]:
     return {LAYERS: LAYERS, CORE: "core: set-up, driving, waiting", **engines, **links}
 
 
-def _others(apart: Apart, layer: LayerEstimate) -> Iterator[Event]:
-    """Causes of the price that the timeline does not draw, at the layer's end."""
-    at = layer.cycles - sum(cycles for _, cycles in apart.others)
-    for name, cycles in apart.others:
-        yield Event(CORE, "wait", name, -1, at, at + cycles)
-        at += cycles
+def _moved(drawn: Iterable[Event], anatomy: Anatomy, when: Placed) -> Iterator[Event]:
+    """A layer's events where its parts begin, and its waits for prefetches."""
+    before = sum(cycles for _, cycles in anatomy.before)
+    loop_end = total_cycles(anatomy) - sum(cycles for _, cycles in anatomy.after)
+    issued = max((copy.released for copy in when.copies), default=when.before + before)
+    for name, start, end in (
+        ("wait for prefetched parameters", 0.0, when.before),
+        ("wait for the link of a prefetch", issued, when.loop),
+        ("wait for the link of a prefetch", when.loop + loop_end - before, when.after),
+    ):
+        if end - start > WAIT_CYCLES:
+            yield Event(CORE, "wait", name, -1, start, end)
+    for event in drawn:
+        shift = when.loop - before
+        if event.kind == "stage":
+            shift = when.before if event.end <= before + WAIT_CYCLES else when.after - loop_end
+        yield replace(event, start=event.start + shift, end=event.end + shift)
+
+
+def _prefetches(point: DesignPoint, number: int, when: Placed) -> Iterator[Event]:
+    """The copies that a layer starts for later ones."""
+    for copy in when.copies:
+        name = f"parameters of {point.layers[number + copy.distance].name}"
+        yield Event(CORE, "issue", f"start {name}", -1, copy.issued, copy.released)
+        yield Event(LINK, "prefetch", name, -1, copy.begins, copy.ends)
 
 
 def _layer_row(

@@ -16,7 +16,6 @@ from costmodels.platform import Platform
 from costmodels.provenance import WEAK
 from dse.explain import Explainer
 from dse.explain.energy import EnergyExplanation, explain_energy
-from dse.explain.layer import GROUPS
 from dse.explain.trace import trace_document, write_trace
 from dse.output.read import Explored, open_explored
 from dse.points import DesignPoint, LayerEstimate
@@ -24,7 +23,7 @@ from dse.report.growth import growth_plots, importance_rows
 from dse.report.memory_map import KINDS, LevelMap, memory_maps
 from dse.report.scatter import Dot, scatters
 from dse.report.svg import short
-from dse.report.why import Binding, Piece, Reasons, Why, coarse_pieces, pieces_of, reasons
+from dse.report.why import COLOURS, Binding, Piece, Reasons, Why, coarse_pieces, pieces_of, reasons
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def render(explored: Explored) -> str:
         kinds=KINDS,
         scatters=scatters(dots_of(explored)),
         points=point_views(explored, why),
-        groups=GROUPS,
+        groups=COLOURS,
         unexplained=why.missing,
         notes=explored.run["notes"],
         baselines=explored.baselines,

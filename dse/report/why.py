@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from compiler.frontend import ModelError
 from costmodels.platform import Platform
+from dse.estimate import PREFETCH
 from dse.explain import Explainer, Explanation, Share
 from dse.explain.layer import GROUPS, Cause, LayerExplanation, bound_text
 from dse.output import OutputError
@@ -15,6 +16,8 @@ from dse.output.read import Explored
 from dse.points import DesignPoint, LayerEstimate
 from dse.report.roofline import roofline_chart
 
+COLOURS = (*GROUPS, PREFETCH)
+"""Groups of causes that have a colour of their own, in the order of a bar."""
 SHADES = 4
 
 
@@ -87,7 +90,7 @@ def reasons(explored: Explored) -> Reasons:
 def pieces_of(causes: tuple[Cause, ...]) -> tuple[Piece, ...]:
     """Causes in the order of their groups; a group's causes are shades of its colour."""
     total = sum(cause.cycles for cause in causes) or 1
-    order = {group: place for place, group in enumerate(GROUPS)}
+    order = {group: place for place, group in enumerate(COLOURS)}
     met: dict[str, int] = {}
     pieces = []
     for cause in sorted(causes, key=lambda cause: order.get(cause.group, len(order))):
@@ -103,7 +106,7 @@ def coarse_pieces(layer: LayerEstimate) -> tuple[Piece, ...]:
     """Causes as a stored price has them."""
     total = layer.cycles or 1.0
     return tuple(
-        Piece(name, cycles, cycles / total, f"c-{name if name in GROUPS else 'other'} s0")
+        Piece(name, cycles, cycles / total, f"c-{name if name in COLOURS else 'other'} s0")
         for name, cycles in layer.causes
         if cycles > 0
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodels.prefetch import Copy, Span, added_cycles, walk_layers
+from costmodels.prefetch import Copy, Span, added_cycles, timetable, walk_layers
 
 cycles = st.integers(0, 50).map(float)
 flags = st.tuples(st.booleans(), st.booleans(), st.booleans())
@@ -81,3 +81,19 @@ def test_without_copies_nothing_is_added(spans: list[Span]) -> None:
 @given(networks(farthest=1))
 def test_a_copy_never_costs_more_than_when_it_is_waited_for(spans: list[Span]) -> None:
     assert sum(walk_layers(spans)) <= sum(copy.elapsed for span in spans for copy in span.copies) + 1e-9
+
+
+@given(networks())
+def test_parts_of_a_layer_follow_each_other_and_copies_share_a_link(spans: list[Span]) -> None:
+    free = at = 0.0
+    for span, placed in zip(spans, timetable(spans), strict=True):
+        released = max((copy.released for copy in placed.copies), default=0.0)
+        assert 0 <= placed.before <= placed.before + span.before <= placed.loop + 1e-9
+        assert released <= placed.loop + 1e-9
+        assert placed.loop + span.loop <= placed.after + 1e-9
+        assert placed.after + span.after == pytest.approx(placed.end)
+        for copy in placed.copies:
+            assert copy.issued <= copy.begins
+            assert free <= at + copy.begins + 1e-9
+            free = at + copy.ends
+        at += placed.end

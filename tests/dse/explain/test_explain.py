@@ -25,6 +25,7 @@ from dse.points import DesignPoint, OuterSetting
 from dse.task import Task
 from tests.compiler.deployed import layers_of
 from tests.compiler.networks import every_operator, random_decisions
+from tests.compiler.segments import fused_deployment, fusible
 from tests.dse.small import every_operator_evaluator, task_of
 
 ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
@@ -33,7 +34,9 @@ PLATFORMS = ("siracusa", "gap8", "gap9", "rv32sim")
 
 @cache
 def priced(platform: str, seed: int) -> tuple[Task, DesignPoint]:
-    """A random deployment: single and double buffering, every staging and home, border tiles."""
+    """A random deployment: single and double buffering, every staging and home, border tiles; prefetches
+    with seed 8.
+    """
     task = task_of(every_operator(seed), load_platform(platform))
     name = task.platform.point().name
     decisions = random_decisions(task.module.main, random.Random(seed))
@@ -44,7 +47,7 @@ def priced(platform: str, seed: int) -> tuple[Task, DesignPoint]:
 
 
 cases = pytest.mark.parametrize(
-    ("platform", "seed"), [(name, seed) for name in PLATFORMS for seed in range(2)]
+    ("platform", "seed"), [(name, seed) for name in PLATFORMS for seed in (0, 1, 8)]
 )
 
 
@@ -75,7 +78,8 @@ def test_what_binds_is_most_of_a_path_as_long_as_the_layer(platform: str, seed: 
         for share in layer.shares:
             assert 0 <= share.gain <= 1
             assert share.gain * estimate.cycles <= share.binding_cycles + 1e-6
-            assert share.exposed_cycles <= share.busy_cycles + len(layer.causes)
+            if not dict(estimate.causes)["prefetch"]:  # waits for a copy that another layer started
+                assert share.exposed_cycles <= share.busy_cycles + len(layer.causes)
 
 
 @cases
@@ -98,7 +102,8 @@ def test_the_timeline_is_the_walk_of_the_emitted_program(platform: str, seed: in
     apart = Explainer(task.module, task.platform).apart(point)
     for layer, estimate, pieces in zip(layers_of(program), point.layers, apart, strict=True):
         drawn = list(events(pieces.anatomy, 1 << 20))
-        assert max(event.end for event in drawn) == pytest.approx(estimate.cycles)
+        own = estimate.cycles - dict(estimate.causes)["prefetch"]
+        assert max(event.end for event in drawn) == pytest.approx(own)
         moved = {(event.tile, event.track) for event in drawn if event.kind in ("transfer", "stage")}
         assert moved == _walked(layer)
         assert [event.tile for event in drawn if event.kind == "kernel"] == list(range(layer.steps))
@@ -110,6 +115,33 @@ def _walked(layer: LayerProgram) -> set[tuple[int, str]]:
     for tile, step in enumerate(layer.walk()):
         found |= {(tile, move.link) for move in (*step.loads, *step.stores)}
     return found
+
+
+def test_prefetches_are_work_of_the_link_where_they_start_and_causes_where_they_show() -> None:
+    task, point = priced("rv32sim", 8)
+    explainer = Explainer(task.module, task.platform)
+    copied = sum(copy.elapsed for span in explainer.spans(point) for copy in span.copies)
+    why = explainer.explain(point)
+    shown = sum(dict(layer.causes)["prefetch"] for layer in point.layers)
+    assert copied >= shown > 0
+    assert why.by_cause["prefetch"] == pytest.approx(shown, abs=len(point.layers))
+    (link,) = [share for share in why.shares if share.resource == "l3_l2"]
+    staged = sum(cycles for name, cycles in why.by_cause.items() if name == "stage_l3_l2")
+    assert link.busy_cycles >= copied + staged - len(point.layers)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fused_layers_are_explained_too(seed: int) -> None:
+    graph = fusible(seed)
+    task, made = task_of(graph, load_platform("siracusa")), fused_deployment(graph, seed)
+    setting = OuterSetting(1 << 16, 1 << 18, "nominal", True, 0.5)
+    point = Estimator(task).design_point(setting, made, "given")
+    explainer = Explainer(task.module, task.platform)
+    for pieces, layer in zip(explainer.apart(point), point.layers, strict=True):
+        own = layer.cycles - dict(layer.causes)["prefetch"]
+        assert sum(term.cycles for term in pieces.causes) == pytest.approx(own)
+        assert max(event.end for event in events(pieces.anatomy, 1 << 20)) == pytest.approx(own)
+    assert explainer.explain(point).cycles == point.latency_cycles
 
 
 def test_equal_prices_are_explained_as_they_are_and_others_by_todays_model() -> None:

@@ -67,6 +67,19 @@ def test_the_last_event_ends_at_the_latency_and_layers_cover_it(platform: str, s
     assert sum(row["args"]["cycles"] for row in layers) == point.latency_cycles
 
 
+def test_prefetches_run_under_the_layers_that_start_them() -> None:
+    task, point = priced("siracusa", 8)
+    spans = Explainer(task.module, task.platform).spans(point)
+    copies = [copy for span in spans for copy in span.copies]
+    rows = [row for row in drawn(document("siracusa", 8)) if row["cat"] == "prefetch"]
+    assert len(rows) == len(copies) > 0
+    assert sorted(row["args"]["cycles"] for row in rows) == pytest.approx(
+        sorted(c.elapsed for c in copies), abs=1e-2
+    )
+    names = [point.layers[k + copy.distance].name for k, span in enumerate(spans) for copy in span.copies]
+    assert [row["name"] for row in rows] == [f"parameters of {name}" for name in names]
+
+
 def test_few_tiles_make_a_small_trace_that_says_what_it_leaves_out() -> None:
     whole, some = document("siracusa", 0), document("siracusa", 0, tiles=2)
     assert len(drawn(some)) < len(drawn(whole))
