@@ -17,7 +17,7 @@ from dse.cli.commands import platforms
 from dse.cli.errors import Ending, Exit
 from dse.cli.failures import BAD_INPUT, exit_of
 
-COMMANDS = ("explore", "emit", "evaluate", "run", "sweep", "report", "dashboard", "platforms")
+COMMANDS = ("explore", "emit", "evaluate", "trace", "run", "sweep", "report", "dashboard", "platforms")
 HEAVY = (
     "numpy",
     "onnx",
