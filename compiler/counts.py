@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from compiler.program import FusedLayer, LayerProgram, Transfer
 from compiler.schedule.footprint import plan_grid
 from compiler.schedule.legality import scheduled
 from compiler.schedule.segments import Striped, striped
-from compiler.tiling import StreamTraffic, operand_traffic, param_traffic
+from compiler.tiling import Grid, ParamTraffic, StreamTraffic, operand_traffic, param_traffic
 from compiler.tiling.stripes import row_dim
 from costmodels.work import KernelSpec
 
@@ -105,13 +106,58 @@ def stream_rows(
     return (("_".join(ends), *moved),)
 
 
-def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deployment) -> Counts:
+class Measured(Protocol):
+    """The traffic of one tiling: arrays of one candidate. params, tables: parameter blocks, and those of a
+    layer whose weights lie in a weight memory."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def inputs(self) -> tuple[StreamTraffic, ...]: ...
+    @property
+    def params(self) -> ParamTraffic: ...
+    @property
+    def tables(self) -> ParamTraffic: ...
+    @property
+    def output(self) -> StreamTraffic: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Traffic:
+    """A planned layer's traffic, measured when it is asked for."""
+
+    grid: Grid
+    op: Operator
+    plan: LayerPlan
+
+    @property
+    def inputs(self) -> tuple[StreamTraffic, ...]:
+        accesses = self.grid.space.inputs
+        return tuple(operand_traffic(self.grid, access, self.plan.order) for access in accesses)
+
+    @property
+    def params(self) -> ParamTraffic:
+        return param_traffic(self.grid, self.op, self.plan.order, self.plan.layout, BOTH)
+
+    @property
+    def tables(self) -> ParamTraffic:
+        return param_traffic(self.grid, self.op, self.plan.order, self.plan.layout, frozenset((TABLES,)))
+
+    @property
+    def output(self) -> StreamTraffic:
+        return operand_traffic(self.grid, self.grid.space.output, self.plan.order)
+
+
+def predict_layer(
+    graph: Graph, op: Operator, plan: LayerPlan, deployment: Deployment, measured: Measured | None = None
+) -> Counts:
     """Counts of one layer in closed form, from the tiling's sums; nothing is walked.
 
-    Without what it prefetches for later layers, see `prefetch_counts`.
+    Without what it prefetches for later layers, see `prefetch_counts`. measured: the plan's traffic, where it
+    is known already.
     """
-    space = op.space(graph.by_name)
-    grid = plan_grid(space, plan)
+    known = measured or _Traffic(plan_grid(op.space(graph.by_name), plan), op, plan)
+    grid, space = known.grid, known.grid.space
     rows: list[Row] = []
 
     def add(home: str, staging: str, outward: bool, traffic: StreamTraffic, whole: int) -> None:
@@ -119,18 +165,15 @@ def predict_layer(graph: Graph, op: Operator, plan: LayerPlan, deployment: Deplo
         if home != L1 and moved[2]:
             rows.extend(stream_rows(home, staging, outward, int(traffic.fetches[0]), moved, whole))
 
-    for k, access in enumerate(space.inputs):
-        tensor = graph.by_name[access.tensor]
-        traffic = operand_traffic(grid, access, plan.order)
-        add(deployment.home_of[access.tensor], plan.staging[k], False, traffic, tensor.bytes)
+    for name, staging, traffic in zip(op.inputs, plan.staging, known.inputs, strict=False):
+        add(deployment.home_of[name], staging, False, traffic, graph.by_name[name].bytes)
     home = deployment.param_home_of[op.name]
     in_memory = home in WEIGHT_MEMORIES
-    params = param_traffic(grid, op, plan.order, plan.layout, frozenset((TABLES,)) if in_memory else BOTH)
+    params = known.tables if in_memory else known.params
     there = in_memory or plan.prefetch > 0
     near = (L2, DIRECT) if there else (home, plan.staging[-2])
     add(*near, False, params, int(params.region_bytes[0]))
-    output = operand_traffic(grid, space.output, plan.order)
-    add(deployment.home_of[op.output], plan.staging[-1], True, output, graph.by_name[op.output].bytes)
+    add(deployment.home_of[op.output], plan.staging[-1], True, known.output, graph.by_name[op.output].bytes)
     extents, counts = grid.classes
     macs = int((space.spec.macs(extents) * counts).sum())
     calls = int(grid.steps[0])

@@ -152,7 +152,16 @@ class Deployment:
 
     def peak_bytes(self, level: str) -> int:
         """Highest byte that a level's arena uses."""
-        return max((b.offset + b.bytes for b in self.buffers if b.level == level), default=0)
+        return self._peaks.get(level, 0)
+
+    @cached_property
+    def _peaks(self) -> Mapping[str, int]:
+        peaks: dict[str, int] = {}
+        for buffer in self.buffers:
+            end = buffer.offset + buffer.bytes
+            if end > peaks.get(buffer.level, 0):
+                peaks[buffer.level] = end
+        return MappingProxyType(peaks)
 
     def to_json(self) -> str:
         """Canonical JSON text."""

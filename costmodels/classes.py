@@ -66,3 +66,7 @@ def tile_classes(
         starts[name] = floats(np.stack([np.zeros_like(size), full * size])).reshape(shape)
         counts = counts * floats(np.stack([full, (rest > 0) * 1])).reshape(shape)
     return TileClasses(extents, counts, partial, starts)
+
+
+NO_CLASSES = TileClasses({}, np.ones(1), np.zeros(1))
+"""Stands for the tiles of candidates whose kernel time is known."""

@@ -124,7 +124,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     spared = spared_uj(engine.power, busy, point.dynamic_scale)
 
     def column(values: FloatArray) -> FloatArray:
-        return np.broadcast_to(values, (count,))
+        return values if np.shape(values) == (count,) else np.broadcast_to(values, (count,))
 
     return Priced(
         compute_cycles=column(compute),
@@ -141,7 +141,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         moved_uj=column(moved),
         idle_uj=column(standing_uj(time_ms, point.idle_mw)),
         leakage_uj=column(standing_uj(time_ms, platform.leakage_mw(point))),
-        split=np.broadcast_to(kernel.split, (count,)),
+        split=kernel.split if len(kernel.split) == count else np.broadcast_to(kernel.split, (count,)),
     )
 
 

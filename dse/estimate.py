@@ -33,6 +33,7 @@ PREFETCH = "prefetch"  # issuing copies for later layers, waiting for them, queu
 class PlannedLayer:
     """One planned layer with the homes of its operands, and the later layers that it prefetches for:
     (operator, plan). fused: its segment, and its place there; None for a layer that runs on its own.
+    measured: its tiling's traffic, where it is known.
     """
 
     graph: Graph
@@ -42,6 +43,7 @@ class PlannedLayer:
     params: str
     prefetches: tuple[tuple[Operator, LayerPlan], ...]
     fused: tuple[Striped, int] | None = None
+    measured: Candidates | None = None
 
     @property
     def segment(self) -> Segment | None:
@@ -50,6 +52,9 @@ class PlannedLayer:
 
 
 def _candidates(layer: PlannedLayer) -> Candidates:
+    """The layer's own tiling, measured."""
+    if layer.measured is not None:
+        return layer.measured
     space = layer.op.space(layer.graph.by_name)
     grid = plan_grid(space, layer.plan)
     return measure(layer.op, space, layer.plan.engine, layer.plan.layout, layer.plan.order, grid)
@@ -180,7 +185,7 @@ def estimate_layer(
 def _own_counts(layer: PlannedLayer, deployment: Deployment) -> Counts:
     """What the layer does itself."""
     if layer.fused is None:
-        return predict_layer(layer.graph, layer.op, layer.plan, deployment)
+        return predict_layer(layer.graph, layer.op, layer.plan, deployment, layer.measured)
     of, k = layer.fused
     return predict_fused(of, of.segment.first + k, deployment)
 
@@ -231,6 +236,7 @@ class Estimator:
 
     task: Task
     _known: dict[object, _Known] = field(default_factory=dict, repr=False)
+    _tilings: dict[object, Candidates] = field(default_factory=dict, repr=False)
 
     def design_point(self, setting: OuterSetting, deployment: Deployment, source: str) -> DesignPoint:
         """A deployment with its price; all sums over its layers."""
@@ -269,8 +275,17 @@ class Estimator:
         later = tuple(plan for _, plan in layer.prefetches)
         key = (point.name, layer.plan, layer.homes, layer.params, later, layer.segment)
         if key not in self._known:
-            self._known[key] = estimate_layer(self.task.platform, point, deployment, layer)
+            known = replace(layer, measured=self._tiling(layer))
+            self._known[key] = estimate_layer(self.task.platform, point, deployment, known)
         return self._known[key]
+
+    def _tiling(self, layer: PlannedLayer) -> Candidates | None:
+        """The traffic of the layer's tiling, which many homes and operating points share; None if fused."""
+        plan = layer.plan
+        key = (plan.operator, plan.engine, plan.layout, plan.tile, plan.order)
+        if layer.fused is None and key not in self._tilings:
+            self._tilings[key] = _candidates(layer)
+        return self._tilings.get(key) if layer.fused is None else None
 
 
 def _boot_ms(platform: Platform, point: OperatingPoint, boot_bytes: int) -> float:

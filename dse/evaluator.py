@@ -239,8 +239,9 @@ class ProblemEvaluator:
             choice = options.options[move].choice
             homes[op.output] = choice.output
             params[op.name] = choice.params if choice.params != "-" else L2
-            plans.append(options.plan(move, row, op.name))
-            footprints.append(options.footprint(move, row))
+            plan, need = options.planned(move, row, op.name)
+            plans.append(plan)
+            footprints.append(need)
         return Decisions(tuple(plans), tuple(footprints), homes, params)
 
     # -- the bound ---------------------------------------------------------------------------------

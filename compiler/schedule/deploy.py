@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compiler.deployment import Deployment, PlacedBuffer
@@ -35,6 +35,7 @@ class Deployer:
     capacities: LevelCapacities
 
     _makers: dict[tuple[str, ...], BufferMaker] = field(default_factory=dict, repr=False)
+    _placed: dict[tuple[str, str, int, int, int, int], PlacedBuffer] = field(default_factory=dict, repr=False)
 
     def _buffers(self, decisions: Decisions) -> Mapping[str, tuple[Buffer, ...]]:
         """Buffers by level, of the layers in the order of their plans."""
@@ -42,6 +43,18 @@ class Deployer:
         if order not in self._makers:
             self._makers[order] = BufferMaker(in_order(self.module.main, order))
         return self._makers[order].buffers(decisions)
+
+    def _placed_at(
+        self, level: str, buffers: Sequence[Buffer], offsets: Sequence[int]
+    ) -> Iterator[PlacedBuffer]:
+        """Buffers at their places, where most are in some other deployment too."""
+        known = self._placed
+        for buffer, offset in zip(buffers, offsets, strict=True):
+            key = level, buffer.name, offset, buffer.size_bytes, buffer.first, buffer.last
+            placed = known.get(key)
+            if placed is None:
+                placed = known[key] = PlacedBuffer(*key)
+            yield placed
 
     def deploy(self, operating_point: str, decisions: Decisions) -> Deployment | DoesNotFit:
         """Allocate all levels of a deployment; the first level that does not fit is the answer instead."""
@@ -51,10 +64,7 @@ class Deployer:
             result = allocate(problem, self.capacities.node_budget)
             if isinstance(result, DoesNotFit):
                 return result
-            placed += [
-                PlacedBuffer(level, buffer.name, offset, buffer.size_bytes, buffer.first, buffer.last)
-                for buffer, offset in zip(buffers, result.offsets, strict=True)
-            ]
+            placed += self._placed_at(level, buffers, result.offsets)
         return Deployment(
             model=self.module.name,
             model_sha256=self.module.sha256,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TypeVar
@@ -98,7 +98,17 @@ class Candidates:
 
 
 def _taken_traffic(traffic: Traffic, rows: IntArray) -> Traffic:
-    return replace(traffic, **{field.name: getattr(traffic, field.name)[rows] for field in fields(traffic)})
+    return _mapped(traffic, lambda array: array[rows])
+
+
+def _mapped(traffic: Traffic, change: Callable[[IntArray], IntArray]) -> Traffic:
+    """All arrays changed; those that are one stay one."""
+    known: dict[int, IntArray] = {}
+    arrays = {field.name: getattr(traffic, field.name) for field in fields(traffic)}
+    for array in arrays.values():
+        if id(array) not in known:
+            known[id(array)] = change(array)
+    return replace(traffic, **{name: known[id(array)] for name, array in arrays.items()})
 
 
 def layout_of(engine: Engine) -> str:
@@ -217,8 +227,10 @@ def measure(
 
 def _flat(grid: Grid | Product, traffic: Traffic) -> Traffic:
     """The same for every tiling, one by one."""
-    return replace(traffic, **{f.name: _raveled(grid, getattr(traffic, f.name)) for f in fields(traffic)})
+    return _mapped(traffic, lambda array: _raveled(grid, array))
 
 
 def _raveled(grid: Grid | Product, array: IntArray) -> IntArray:
-    return grid.ravel(array) if isinstance(grid, Product) else np.broadcast_to(array, (grid.count,))
+    if isinstance(grid, Product):
+        return grid.ravel(array)
+    return array if array.shape == (grid.count,) else np.broadcast_to(array, (grid.count,))

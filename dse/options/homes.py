@@ -12,6 +12,7 @@ import numpy as np
 from compiler.deployment import DIRECT, L1, L2, L3, TILE, WEIGHT_MEMORIES, WHOLE
 from compiler.ir.operator import align4
 from compiler.tiling import StreamTraffic
+from costmodels.classes import NO_CLASSES
 from costmodels.pipeline import Hop, LayerWork, StreamWork
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates
@@ -148,12 +149,13 @@ def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[i
     work = LayerWork(
         spec=c.space.spec,
         engine=c.engine,
-        classes=c.classes,
+        classes=c.classes if c.kernel is None else NO_CLASSES,
         trips=c.trips,
         streams=tuple(works),
         buffering=mode.buffering,
         before=tuple(before),
         after=tuple(after),
+        kernel=c.kernel,
     )
     return Streams(l1, staging, work)
 

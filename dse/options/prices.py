@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.deployment import WHOLE
-from costmodels.classes import TileClasses
+from costmodels.classes import NO_CLASSES
 from costmodels.overlap import Flow
 from costmodels.pipeline import (
     BLOCK,
@@ -48,9 +48,6 @@ _JUDGES = np.array(
         (0.1, 0.1, 0.1, 1.0, 1.0, 1.0, 1.0),
     ]
 )
-
-# Stands for the tiles of candidates whose kernel time is known.
-_KNOWN = TileClasses({}, np.ones(1), np.zeros(1))
 
 Combination = tuple[HomeChoice, Mode]
 
@@ -148,7 +145,7 @@ class Pricer:
         return LayerWork(
             spec=c.space.spec,
             engine=c.engine,
-            classes=_KNOWN,
+            classes=NO_CLASSES,
             trips=tuple(np.tile(trip, count) for trip in c.trips),
             streams=_streams(block),
             buffering=block.buffering,

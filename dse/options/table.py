@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -60,6 +60,16 @@ class LayerOptions:
     modes: tuple[Mode, ...]
     options: tuple[Option, ...]
     useful: Sets
+    _planned: dict[tuple[int, int, str], tuple[LayerPlan, Footprint]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def planned(self, option: int, row: int, name: str) -> tuple[LayerPlan, Footprint]:
+        """`plan` and `footprint` of a row, made once: deployments share most of them."""
+        key = (option, row, name)
+        if key not in self._planned:
+            self._planned[key] = self.plan(option, row, name), self.footprint(option, row)
+        return self._planned[key]
 
     def plan(self, option: int, row: int, name: str) -> LayerPlan:
         """The layer plan that a row stands for, for the operator called `name`."""

@@ -1,0 +1,66 @@
+"""How fast tilings of one convolution are found and priced, from bare dimensions: part of `make bench`.
+
+The layer is a convolution of a size that ImageNet networks have, 3x3 on 56x56 pixels, 64 to 128 channels.
+Every distinct ceil(N/k) of every dimension is a size (`SIZES`), so that their product is some ten thousand
+tilings. Each run does the whole way for every loop order: sizes, traffic of every operand, time of the
+kernels, time and energy of the layer, double buffered with everything at home in L2. Nothing is carried over
+between the runs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from compiler.deployment import L2
+from compiler.ir import Constant, IntType, Tensor
+from compiler.ops.conv2d import Conv2d
+from compiler.ops.requant import Requant
+from costmodels.engines import Engine
+from costmodels.pipeline import price_layer
+from costmodels.platform import Platform
+from dse.options.candidates import Candidates, Effort, layer_candidates
+from dse.options.homes import HomeChoice, Mode, streams
+
+SIZES = Effort(sizes=(), other=64, candidates=100_000)
+"""Every distinct size of every dimension."""
+
+SHIFT = 20
+
+
+class ConvLayer:
+    """A 3x3 convolution with constant weights of 1."""
+
+    def __init__(self, side: int = 56, inputs: int = 64, outputs: int = 128) -> None:
+        self.source = Tensor("x", (1, side, side, inputs), IntType.I8, 0.1, 0)
+        ones = np.ones((outputs, 3, 3, inputs), np.int8)
+        mul, add = np.ones(outputs, np.int32), np.zeros(outputs, np.int32)
+        self.op = Conv2d(
+            name="conv",
+            inputs=("x",),
+            output="y",
+            in_shape=(side, side, inputs),
+            weights=Constant(ones),
+            requant=Requant(Constant(mul), Constant(add), SHIFT, -128, 127),
+            pads=(1, 1, 1, 1),
+        )
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        output = Tensor("y", (1, *self.op.out_hw, self.op.out_channels), IntType.I8, 0.1, 0)
+        return {"x": self.source, "y": output}
+
+    def candidates(self, platform: Platform, engine: Engine) -> tuple[Candidates, ...]:
+        """All tilings in every loop order, those that can never fit dropped, kernels priced."""
+        l1_bytes = platform.level_of["l1"].usable_bytes
+        return layer_candidates(self.op, self.op.space(self.tensors), engine, l1_bytes, SIZES)
+
+    def price(self, platform: Platform, engine: Engine) -> int:
+        """The whole way; the number of tilings priced."""
+        choice, mode = HomeChoice((L2,), L2, L2), Mode(2, ("direct",) * 3)
+        sizes = tuple(tensor.bytes for tensor in self.tensors.values())
+        found = self.candidates(platform, engine)
+        for each in found:
+            price_layer(platform, streams(each, choice, mode, sizes).work)
+        return sum(each.grid.count for each in found)
