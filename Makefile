@@ -27,7 +27,7 @@ export OMP_NUM_THREADS ?= 1
 export RAY_USAGE_STATS_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help explore test lint format bench clean
+.PHONY: help explore test lint format bench bench-ray bench-flat clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -58,6 +58,12 @@ format: $(DEV)
 
 bench: $(MAIN)
 	@$(BIN)/python studies/bench/evaluation.py
+
+bench-ray: $(MAIN)
+	@$(BIN)/python studies/bench/ray_scaling.py
+
+bench-flat: $(MAIN)
+	@$(BIN)/python studies/bench/flat.py
 
 clean:
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache $(VENV)

@@ -215,7 +215,7 @@ class _Bench:
         mode = Mode(buffering, _staging(choice))
         need = streams(c, choice, mode, layer.tensor_bytes).l1_bytes
         single = streams(c, choice, Mode(1, mode.staging), layer.tensor_bytes).l1_bytes
-        tiling = best_tile(policy.tiles, c, single, need, room)
+        tiling = best_tile(policy.tiles, c, single - c.accumulator_bytes, need, room)
         if tiling is None:
             raise NoWay(
                 f"the least tile of layer {op.name} needs {int(need.min())} B of l1, {room} B are left"

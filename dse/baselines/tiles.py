@@ -32,8 +32,8 @@ def dory_score(c: Candidates, bytes_: IntArray) -> FloatArray:
 
     shape = 2 ((y - 1) mod 8) + 3 ((x - 1) mod 2) + ((o - 1) mod 4) + [y x >= 16], as in its PULP tiler
     (Burrello et al., IEEE TC 2021, section 4.2; its weights are in units of 10^6 beside bytes of L1, so that
-    bytes only decide between equal shapes). Reductions are never tiled. A last tile shorter than the halo
-    between tiles counts as the worst shape, for its rows are loaded more often than used.
+    bytes only decide between equal shapes). A last tile shorter than the halo between tiles is the worst
+    shape, for its rows are loaded more often than used.
     """
     sizes = {dim.name: c.grid.tile(dim.name) for dim in c.space.dims}
     shape = np.zeros(c.grid.count)
@@ -42,7 +42,7 @@ def dory_score(c: Candidates, bytes_: IntArray) -> FloatArray:
             shape += weight * ((sizes[name] - 1) % multiple)
     if "y" in sizes and "x" in sizes:
         shape += sizes["y"] * sizes["x"] >= _DORY_AREA
-    shape = np.where(_short_ends(c) | _tiles_a_reduction(c), -1.0, shape)
+    shape = np.where(_short_ends(c), -1.0, shape)
     return np.asarray(shape + bytes_ / (1.0 + bytes_.max(initial=0)))
 
 
@@ -71,14 +71,17 @@ SCORES: Mapping[Tiles, Score] = MappingProxyType({Tiles.LARGEST: largest_score, 
 def best_tile(
     rule: Tiles, c: Candidates, bytes_: IntArray, need_bytes: IntArray, room_bytes: int
 ) -> int | None:
-    """The tiling that a rule takes; None if none fits. bytes_ [C]: one tile of every stream; need_bytes [C]:
-    all buffers in L1, of which there are `room_bytes`.
+    """The tiling that a rule takes; None if none fits. bytes_ [C]: one tile of every stream, without partial
+    sums; need_bytes [C]: all buffers in L1, of which there are `room_bytes`.
 
-    A layer that fits whole is not tiled. Of equal scores the tiling with the largest volume, then the first.
+    A layer that fits whole is not tiled, and a reduction only where nothing else fits, as in Deeploy's and
+    DORY's constraints. Of equal scores the tiling with the largest volume, then the first.
     """
     fits = np.flatnonzero(need_bytes <= room_bytes)
     if len(fits) == 0:
         return None
+    unbroken = fits[~_tiles_a_reduction(c)[fits]]
+    fits = unbroken if len(unbroken) else fits
     whole = fits[c.grid.steps[fits] == 1]
     if len(whole):
         return int(whole[0])

@@ -98,7 +98,7 @@ class Store:
             self._check_identity(found)
             self.study = found
             trials = [_loaded(trial) for trial in found.trials if trial.user_attrs.get(SOURCE) == TRIAL]
-        steps, bound = _read_steps(self.storage.points)
+        steps, bound = read_steps(self.storage.points)
         return Saved(tuple(trials), steps, bound)
 
     def append(self, trials: Iterable[FrozenTrial], step: Step, bound: Bound | None) -> None:
@@ -210,7 +210,7 @@ def _append_step(path: Path, step: Step, bound: Bound | None) -> None:
         file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
 
 
-def _read_steps(path: Path) -> tuple[tuple[Step, ...], Bound | None]:
+def read_steps(path: Path) -> tuple[tuple[Step, ...], Bound | None]:
     """Batches in the order written, and the last bound. Points of a batch that was cut off are kept."""
     steps: list[Step] = []
     points: list[DesignPoint] = []

@@ -111,9 +111,8 @@ def report(model: str, rates: Rates) -> None:
             median = statistics.median(values)
             noise = (max(values) - min(values)) / median
             spread = f"({min(values):.1f}..{max(values):.1f}, noise {noise:.0%}, {len(values)} runs)"
-            print(
-                f"{model:<22} {clock:<4} {who:<10} {median:6.1f} trials/s  {spread:<38} {median / base:.2f}x"
-            )
+            label = f"{model:<22} {clock:<4} {who:<10}"
+            print(f"{label} {median:6.1f} trials/s  {spread:<38} {median / base:.2f}x")
 
 
 def main() -> None:

@@ -134,7 +134,6 @@ def test_dory_prefers_shapes_that_suit_the_kernels() -> None:
     bytes_ = np.arange(c.grid.count)
     score = dory_score(c, bytes_)
     o, trips = c.grid.tile("o"), c.grid.trip("i")
-    assert (score[trips > 1] < 1).all(), "reductions are not tiled"
     same = (
         (c.grid.tile("y") == c.grid.tile("y").max())
         & (c.grid.tile("x") == c.grid.tile("x").max())
@@ -159,6 +158,14 @@ def test_a_layer_that_fits_is_not_tiled_and_none_fitting_is_said() -> None:
         assert part is not None
         assert c.grid.steps[part] > 1
         assert best_tile(rule, c, sizes, sizes, int(sizes.min()) - 1) is None
+        unbroken = c.grid.trip("i") == 1
+        least = int(sizes[unbroken].min())
+        tight = best_tile(rule, c, sizes, sizes, least)
+        assert tight is not None
+        assert unbroken[tight], "a reduction is tiled only where nothing else fits"
+        tighter = best_tile(rule, c, sizes, sizes, least - 1)
+        assert tighter is not None
+        assert not unbroken[tighter]
 
 
 def test_gains_are_at_equal_memory() -> None:
