@@ -144,8 +144,18 @@ def _divide(samples: Sequence[Sample], seed: int) -> Sweep[Sample]:
 
 def _replaced(platform: Platform, engine: PortableEngine, moves: Sequence[MoveSample]) -> Platform:
     engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
-    links = tuple(link if link.copy is None else fit_copies(link, moves) for link in platform.links)
+    links = tuple(link if link.copy is None else _fitted(link, moves) for link in platform.links)
     return replace(platform, engines=engines, links=links)
+
+
+def _fitted(link: Link, moves: Sequence[MoveSample]) -> Link:
+    """With the costs of copies; those of tiles only where a link cuts tiles out of another level."""
+    fitted = fit_copies(link, moves)
+    return fitted if _cuts(link) else replace(fitted, tile_cycles=link.tile_cycles)
+
+
+def _cuts(link: Link) -> bool:
+    return link.copy is not None and link.from_level != link.to_level
 
 
 def kernel_errors(
@@ -207,8 +217,7 @@ def _with_layer_costs(platform: Platform, costs: Iterable[float]) -> Platform:
     engine = replace(own, call_cycles=call, axis_cycles=axis, double_cycles=double)
     engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
     links = tuple(
-        link if link.copy is None else replace(link, tile_cycles=link.tile_cycles + tile)
-        for link in platform.links
+        replace(link, tile_cycles=link.tile_cycles + tile) if _cuts(link) else link for link in platform.links
     )
     return replace(platform, engines=engines, links=links)
 
@@ -231,7 +240,7 @@ def _values(platform: Platform) -> Iterator[tuple[str, float]]:
     for name, value in zip(names_of(engine.kernels), values_of(engine.kernels), strict=True):
         yield f"{prefix}.kernels.{name}", value
     for link in _copying(platform):
-        for name in ("driver_cycles", "line_cycles", "tile_cycles"):
+        for name in ("driver_cycles", "line_cycles", *(("tile_cycles",) if _cuts(link) else ())):
             yield f"links.{link.name}.{name}", getattr(link, name)
         assert link.copy is not None
         for name, value in zip(names_of(link.copy), values_of(link.copy), strict=True):

@@ -71,8 +71,8 @@ def site_cycles(
     return cycles
 
 
-def walked(costs: ConvCosts, spec: KernelSpec, cores: int, split: tuple[str, ...]) -> float:
-    """The busiest core of dse_conv2d on the whole layer, walking every pixel."""
+def walked(costs: ConvCosts, spec: KernelSpec, cores: int, split: tuple[str, ...], late: float) -> float:
+    """The last core to end of dse_conv2d on the whole layer, walking every pixel; the first one is late."""
     sizes = dict(spec.dims)
     times = []
     for core in range(cores):
@@ -95,7 +95,7 @@ def walked(costs: ConvCosts, spec: KernelSpec, cores: int, split: tuple[str, ...
             pair = x + 1 < end and taps[1] == valid(spec, 1, x + 1) == spec.window[1]
             cycles += site_cycles(costs, spec, channels, taps, 2 if pair else 1)
             at += 2 if pair else 1
-        times.append(cycles)
+        times.append(cycles - (late if core else 0.0))
     return max(times)
 
 
@@ -132,7 +132,7 @@ def test_convolution_equals_its_walk(spec: KernelSpec, cores: int, split: tuple[
     if split == ("inner",):
         split = ("g",) if dict(spec.dims)["g"] > 1 else ("o",)
     engine = engine_of(cores)
-    expected = walked(engine.kernels.conv2d, spec, cores if split else 1, split)
+    expected = walked(engine.kernels.conv2d, spec, cores if split else 1, split, engine.late_cycles)
     assert float(kernel_cycles(engine, spec, dict(spec.dims), split)) == pytest.approx(expected)
 
 

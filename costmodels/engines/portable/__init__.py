@@ -52,7 +52,12 @@ class PortableEngine:
     @property
     def forked_cycles(self) -> float:
         """Cycles to start and join all cores."""
-        return self.fork_cycles + self.barrier_cycles + self.fork_core_cycles * (self.cores - 1)
+        return self.fork_cycles + self.barrier_cycles + self.late_cycles
+
+    @property
+    def late_cycles(self) -> float:
+        """By how much the first core, which starts the others, begins later than they do."""
+        return self.fork_core_cycles * (self.cores - 1)
 
     def overhead_of(self, spec: KernelSpec, buffering: int) -> float:
         """Cycles of one call beyond the kernel itself."""
@@ -77,4 +82,4 @@ def portable_cycles(
         return row_cycles(costs, engine.cores, spec, extents, split)
     if isinstance(costs, ConcatCosts):
         return concat_cycles(costs, engine.cores, spec, extents, split)
-    return window_cycles(costs, engine.cores, spec, extents, split, partial, starts)
+    return window_cycles(costs, engine.cores, spec, extents, split, partial, starts, engine.late_cycles)

@@ -69,8 +69,12 @@ def window_cycles(
     split: tuple[str, ...],
     partial: npt.ArrayLike,
     starts: Mapping[str, npt.ArrayLike],
+    late_cycles: float,
 ) -> FloatArray:
-    """Cycles of the busiest core, from its share on; shapes and arguments as `kernel_cycles`.
+    """Cycles of the last core to end, from its share on; shapes and arguments as `kernel_cycles`.
+
+    late_cycles: by how much the first core, which starts the others, begins later than they do. It counts as
+    part of the fork, so that the others end so much earlier.
 
     Raises UnsupportedKernel for a division that the runtime does not know.
     """
@@ -78,7 +82,10 @@ def window_cycles(
     places = [starts.get(name, 0.0) for name in "yx"]
     pixels = _Distinct.of(extent_of(extents, "y"), extent_of(extents, "x"), *places)
     inner = _Distinct.of(*(extent_of(extents, name) for name in "goic"), partial)
-    table = _table(costs, spec, pixels.rows, _shares(inner.rows, split, cores), cores if by_pixel else 1)
+    shares = _shares(inner.rows, split, cores)
+    late = np.array([0.0, late_cycles if split and not by_pixel else 0.0])
+    shared = _Shared(cores if by_pixel else 1, late_cycles if by_pixel else 0.0, late)
+    table = _table(costs, spec, pixels.rows, shares, shared)
     return np.asarray(table[pixels.number, inner.number])
 
 
@@ -96,10 +103,24 @@ def _shares(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
     return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * 2))
 
 
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """Division over cores: of pixels over `cores`, or of channels, where the first and last core count.
+
+    before: how much earlier than the first one the other cores begin; channels_before: the same for these two
+    [2].
+    """
+
+    cores: int
+    before: float
+    channels_before: FloatArray
+
+
 def _table(
-    costs: WindowCosts, spec: KernelSpec, tiles: FloatArray, channels: Channels, cores: int
+    costs: WindowCosts, spec: KernelSpec, tiles: FloatArray, channels: Channels, shared: _Shared
 ) -> FloatArray:
     """Cycles [U, V] of each tile with each set of channels."""
+    cores = shared.cores
     paired = isinstance(costs, ConvCosts | DepthwiseCosts)
     sites = sites_of(spec, _tiles(spec, tiles), cores, paired)
     weights = _weights(costs, spec, sites, channels)
@@ -109,6 +130,8 @@ def _table(
         part = slice(start, start + block)
         time = np.tensordot(sites.sums[..., part], weights, axes=((0, 1), (0, 1)))
         time += (sites.rows[:, part] * costs.row_cycles)[..., None, None]
+        time[1:] -= shared.before
+        time -= shared.channels_before[:, None]
         busiest[part] = time.max(axis=(0, 2))
     table = np.zeros((len(tiles), busiest.shape[1]))
     np.add.at(table, sites.tile, busiest * sites.weight[:, None])
