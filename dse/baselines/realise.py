@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from compiler.deployment import DIRECT, L1, L2, L3, PLAIN, TILE, WHOLE, Deployment, LayerPlan
+from compiler.deployment import DIRECT, L1, L2, L3, PLAIN, TILE, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.memory import DoesNotFit
 from compiler.schedule import Decisions, LevelCapacities, deploy, footprint
 from costmodels.engines.npu import NpuEngine
@@ -138,7 +138,13 @@ class _Bench:
         levels = {Weights.L2: (L2,), Weights.L3: (L3,)}.get(policy.weights, (L2, L3))
         for level in levels:
             if level == L2 or self.limits.has_l3:
-                yield {layer.place.op.name: near.get(layer.place.op.name, level) for layer in self.layers}
+                homes = {layer.place.op.name: near.get(layer.place.op.name, level) for layer in self.layers}
+                yield homes | self._pinned_weights
+
+    @cached_property
+    def _pinned_weights(self) -> dict[str, str]:
+        pinned = {layer.place.op.name: layer.pins.params_home for layer in self.layers}
+        return {name: home for name, home in pinned.items() if home is not None}
 
     def _in_weight_memory(self, policy: Policy, memory: str) -> dict[str, str]:
         """Layers whose weights `memory` takes, one after the other."""
@@ -209,7 +215,8 @@ class _Bench:
             homes[op.output],
             params[op.name] if has_params else NONE,
         )
-        if not layer.pins.allows(choice):
+        unread = choice.params in WEIGHT_MEMORIES and c.layout == PLAIN
+        if unread or not layer.pins.allows(choice):
             raise NoWay(f"pins want other homes of layer {op.name}")
         buffering = layer.pins.buffering or policy.buffering
         mode = Mode(buffering, _staging(choice))

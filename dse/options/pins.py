@@ -74,9 +74,10 @@ class Place:
         """Why the layer cannot run on an engine."""
         return engine_blockers(self.op, self.platform.engine_of[engine])
 
-    def weight_memory_blocker(self) -> str:
-        """Why the layer's weights cannot lie in a weight memory; empty: they can."""
-        npus = [engine for engine in self.platform.engines if isinstance(engine, NpuEngine)]
+    def weight_memory_blocker(self, engine: str | None) -> str:
+        """Why the layer's weights cannot lie in a weight memory; empty: they can. engine: a pinned one."""
+        allowed = [each for each in self.platform.engines if engine in (None, each.name)]
+        npus = [each for each in allowed if isinstance(each, NpuEngine)]
         if not npus or not self.op.has_weights:
             return "only weights that an NPU reads can lie there"
         reasons = [npu_blockers(self.op, npu.constraints) for npu in npus]
@@ -99,15 +100,16 @@ def layer_pins(pins: Sequence[Pin], place: Place) -> LayerPins:
     own = {pin.decision: pin for pin in pins if pin.layer == place.op.name}
     chosen: Mapping[str, Pin] = every | own
 
+    engine = _engine(place, chosen.get("engine"))
     return LayerPins(
-        engine=_engine(place, chosen.get("engine")),
+        engine=engine,
         tile=_tile(place, chosen.get("tile")),
         order=_listed(place, chosen.get("order"), "-", place.space.orders),
         split=_listed(place, chosen.get("split"), ",", place.space.spec.splits),
         buffering=_buffering(chosen.get("buffering")),
         input_homes=_input_homes(place, chosen.get("input_home")),
         output_home=_home(place, chosen.get("output_home"), place.op.output),
-        params_home=_params_home(place, chosen.get("params_home")),
+        params_home=_params_home(place, chosen.get("params_home"), engine),
     )
 
 
@@ -191,10 +193,10 @@ def _home(place: Place, pin: Pin | None, tensor: str) -> str | None:
     return None if pin is None or (pin.layer == EVERY and tensor in place.ends) else pin.value
 
 
-def _params_home(place: Place, pin: Pin | None) -> str | None:
+def _params_home(place: Place, pin: Pin | None, engine: str | None) -> str | None:
     if pin is None:
         return None
-    blocker = place.weight_memory_blocker() if pin.value in WEIGHT_MEMORIES else ""
+    blocker = place.weight_memory_blocker(engine) if pin.value in WEIGHT_MEMORIES else ""
     if blocker and pin.layer != EVERY:
         raise PinError(f"pin {pin_text(pin)}: {blocker}")
     return None if blocker else pin.value

@@ -88,6 +88,13 @@ def test_a_pin_on_all_layers_holds_where_it_can() -> None:
     assert able.tile == (("y", 6),), "a tile longer than the dimension is the whole dimension"
 
 
+def test_weights_stay_out_of_a_weight_memory_that_the_pinned_engine_cannot_read() -> None:
+    pins = (Pin("point", "engine", "cluster"), Pin("*", "params_home", "wmem_sram"))
+    assert layer_pins(pins, place("point")).params_home is None
+    with pytest.raises(PinError, match=r"pin point.params_home=wmem_sram: only weights that an NPU reads"):
+        layer_pins((pins[0], Pin("point", "params_home", "wmem_sram")), place("point"))
+
+
 def test_a_pin_on_all_homes_leaves_the_ends_of_the_network_alone() -> None:
     first, last = GRAPH.operators[0], GRAPH.operators[-1]
     pins = (Pin("*", "output_home", "l3"), Pin("*", "input_home", "l3"))

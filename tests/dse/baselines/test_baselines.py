@@ -122,6 +122,11 @@ def test_pins_go_before_rules() -> None:
     plan = next(plan for plan in made(found).deployment.plans if plan.operator == "point")
     assert (plan.engine, plan.sizes["o"], plan.buffering) == ("cluster", 8, 1)
     pinned = Task(task.module, task.platform, task.budget, pins=(Pin("point", "output_home", "l1"),))
+    kept = Task(task.module, task.platform, task.budget, pins=(Pin("point", "params_home", "wmem_sram"),))
+    homes = {each.policy.name: each for each in baselines(kept)}
+    for name in ("deeploy", "weights-l3"):
+        assert made(homes[name]).deployment.param_home_of["point"] == "wmem_sram"
+    assert homes["cluster-only"].why == "pins want other homes of layer point", "cores do not read there"
     (lost,) = baselines(pinned, (BY_NAME["deeploy"],))
     assert (lost.point, lost.why) == (None, "pins want other homes of layer point")
 
