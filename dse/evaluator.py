@@ -7,24 +7,30 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
-from compiler.deployment import L1, L2, L3
+from compiler.deployment import L1, L2, L3, LayerPlan, Segment
 from compiler.ir import Graph
 from compiler.memory import DoesNotFit
 from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, Deployer, LevelCapacities
+from compiler.schedule.footprint import Footprint
 from compiler.schedule.order import branch_orders
+from compiler.tiling.stripes import SegmentGraph
 from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
 from dse.front.bound import bound_of_region
 from dse.limits import Limits, limits_of, overflow
-from dse.network import Problem, build_problem, near_problem, reordered_problem
+from dse.network import Problem, build_problem, fused_problem, near_problem, reordered_problem
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pin_check import check_pins
-from dse.outer import Needs, OuterSpace, Seed, outer_space
+from dse.options.pins import LayerPins, Place, layer_pins
+from dse.options.segment import Placement, SegmentMaker, SegmentOptions
+from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting
 from dse.reachable import caps_of, why_infeasible
-from dse.solver.minimum import minimum_memory
+from dse.segmentation import Runs, segmentations
+from dse.solver.bottleneck import Caps
+from dse.solver.minimum import MinimumMemory, minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.spread import asked_for, position_of, spread
 from dse.task import Task
@@ -45,7 +51,11 @@ class ProblemEvaluator:
 
     task: Task
     effort: Effort = field(default_factory=Effort)
-    _problems: dict[tuple[str, bool, int], Problem] = field(default_factory=dict, repr=False)
+    _problems: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
+    _segments: dict[tuple[str, int, int], SegmentOptions] = field(default_factory=dict, repr=False)
+    _shared: tuple[dict[tuple[str, Placement], Footprint], dict[tuple[str, str], tuple[Placement, ...]]] = (
+        field(default_factory=lambda: ({}, {}), repr=False)
+    )
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
@@ -94,9 +104,8 @@ class ProblemEvaluator:
     def space(self) -> OuterSpace:
         """Everything that the search decides."""
         near = self.problem(self._default_point, False).network
-        return outer_space(
-            self.limits, near, self._needs, self._points, self._default_point, len(self.graphs)
-        )
+        counts = len(self.graphs), len(self.segmentations)
+        return outer_space(self.limits, near, self._needs, self._points, self._default_point, *counts)
 
     @cached_property
     def _points(self) -> tuple[str, ...]:
@@ -111,44 +120,58 @@ class ProblemEvaluator:
     @cached_property
     def _needs(self) -> Needs:
         """Least memory with activations on chip, and wherever the platform allows them, where that fits."""
-        caps = caps_of(self.limits)
-        levels = (L2, L3) if self.limits.has_l3 else (L2,)
-        networks = {level: self.problem(self._default_point, level == L3).network for level in levels}
-        found = {level: minimum_memory(network, caps) for level, network in networks.items()}
-        return tuple((level, need) for level, need in found.items() if need is not None)
+        cases = [(L2, fusion) for fusion in range(len(self.segmentations))]
+        cases += [(L3, 0)] if self.limits.has_l3 else []
+        found = ((*case, self.least_memory(*case)) for case in cases)
+        return tuple(Need(level, fusion, least) for level, fusion, least in found if least is not None)
+
+    def least_memory(self, level: str, fusion: int, caps: Caps | None = None) -> MinimumMemory | None:
+        """Least memory with activations no farther than a level, within caps (by default the task's)."""
+        within = caps or caps_of(self.limits)
+        known = self._segmented[fusion][1] if level == L2 else None
+        if known is not None and within.hold(known.l1_total_bytes, known.l2_total_bytes, known.total_bytes):
+            return known
+        network = self.problem(self._default_point, level == L3, 0, fusion).network
+        return minimum_memory(network, within)
 
     # -- the inner problem -------------------------------------------------------------------------
 
-    def problem(self, point: str, far: bool, order: int = 0) -> Problem:
+    def problem(self, point: str, far: bool, order: int = 0, fusion: int = 0) -> Problem:
         """The solver's problem at an operating point; `far`: activations may also live in L3.
 
-        order: number of the graph in `graphs`. The default point comes first, whatever is asked for: its
-        fronts say which tilings are looked at.
+        order: number of the graph in `graphs`. fusion: number of the segmentation; its layers run in the
+        graph's own order. The default point comes first, whatever is asked for: its fronts say which tilings
+        are looked at.
         """
+        key = (point, far, 0 if fusion else order, fusion)
+        if key not in self._problems:
+            self._problems[key] = self._make(*key)
+        return self._problems[key]
+
+    def _make(self, point: str, far: bool, order: int, fusion: int) -> Problem:
+        if fusion:
+            chosen = self.segmentations[fusion]
+            segments = {run: self._segment(point, *run) for run in chosen}
+            return fused_problem(self.problem(point, far), segments)
         if order:
-            return self._reordered(point, far, order)
+            steps = [self.graph.operators.index(op) for op in self.graphs[order]]
+            return reordered_problem(self.problem(point, far), steps)
         if point != self._default_point:
             self.problem(self._default_point, True)
-        if (point, far, 0) not in self._problems:
-            l1_bytes = self.task.platform.level_of[L1].usable_bytes
-            self._problems[point, far, 0] = (
-                self._build(point, l1_bytes, self._tilings)
-                if far
-                else near_problem(self.problem(point, True))
-            )
-        return self._problems[point, far, 0]
-
-    def _reordered(self, point: str, far: bool, order: int) -> Problem:
-        if (point, far, order) not in self._problems:
-            steps = [self.graph.operators.index(op) for op in self.graphs[order]]
-            self._problems[point, far, order] = reordered_problem(self.problem(point, far), steps)
-        return self._problems[point, far, order]
+        if not far:
+            return near_problem(self.problem(point, True))
+        return self._build(point, self.task.platform.level_of[L1].usable_bytes, self._tilings)
 
     def _problem_of(self, setting: OuterSetting) -> Problem:
-        return self.problem(setting.operating_point, setting.l3_activations, setting.branch_order)
+        far = setting.l3_activations
+        return self.problem(setting.operating_point, far, setting.branch_order, setting.fusion)
 
     def _build(self, point: str, l1_bytes: int, tilings: dict[object, Sets]) -> Problem:
-        request = OptionsRequest(
+        request = self._request(point, l1_bytes)
+        return build_problem(self.graph, request, self.task.pins, self.task.io_home, self._blockers, tilings)
+
+    def _request(self, point: str, l1_bytes: int) -> OptionsRequest:
+        return OptionsRequest(
             platform=self.task.platform,
             point=self.task.platform.point(point),
             l1_bytes=l1_bytes,
@@ -156,7 +179,56 @@ class ProblemEvaluator:
             param_homes=self.limits.param_homes,
             effort=self.effort,
         )
-        return build_problem(self.graph, request, self.task.pins, self.task.io_home, self._blockers, tilings)
+
+    # -- segments ----------------------------------------------------------------------------------
+
+    @cached_property
+    def segmentations(self) -> tuple[Runs, ...]:
+        """Runs of layers to fuse: none, then those that need less memory, the least last."""
+        return tuple(found for found, _ in self._segmented)
+
+    @cached_property
+    def _segmented(self) -> tuple[tuple[Runs, MinimumMemory | None], ...]:
+        """Segmentations with their least memory, activations on chip and no caps: those that save some."""
+        point, pins = self._default_point, self._layer_pins
+        near = self.problem(point, False)
+        alone = minimum_memory(near.network)
+        kept: list[tuple[Runs, MinimumMemory | None]] = [((), alone)]
+        if alone is None or not any(each.fusible for each in pins):
+            return tuple(kept)
+
+        def least(run: SegmentGraph) -> tuple[tuple[int, int, int], ...]:
+            return self._maker(point, run).least()
+
+        for found in segmentations(self.graph, near.network, least, [each.fusible for each in pins])[1:]:
+            fused = fused_problem(near, {run: self._segment(point, *run) for run in found})
+            need = minimum_memory(fused.network)
+            if need is not None and need.total_bytes < alone.total_bytes:
+                kept.append((found, need))
+        return tuple(kept)
+
+    @cached_property
+    def _layer_pins(self) -> tuple[LayerPins, ...]:
+        graph, pins = self.graph, self.task.pins
+        ends = frozenset((*graph.inputs, *graph.outputs))
+        spaces = (op.space(graph.by_name) for op in graph)
+        return tuple(
+            layer_pins(pins, Place(op, space, self.task.platform, ends))
+            for op, space in zip(graph, spaces, strict=True)
+        )
+
+    def _maker(self, point: str, run: SegmentGraph) -> SegmentMaker:
+        request = self._request(point, self.task.platform.level_of[L1].usable_bytes)
+        ends = dict.fromkeys((*self.graph.inputs, *self.graph.outputs), self.task.io_home)
+        pins = self._layer_pins[run.first : run.last]
+        return SegmentMaker(run, request, pins, ends, *self._shared)
+
+    def _segment(self, point: str, first: int, last: int) -> SegmentOptions:
+        """Options of a segment; several segmentations may have it."""
+        key = (point, first, last)
+        if key not in self._segments:
+            self._segments[key] = self._maker(point, SegmentGraph(self.graph, first, last)).options()
+        return self._segments[key]
 
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:
@@ -175,7 +247,9 @@ class ProblemEvaluator:
         problem = self.problem(self._default_point, True)
         if not all(layer.moves for layer in problem.network.layers):
             problem = self._build(self._default_point, _UNLIMITED_BYTES, {})
-        return why_infeasible(self.task, self.limits, problem)
+            return why_infeasible(self.task, self.limits, problem)
+        fused = [self.problem(self._default_point, True, 0, k) for k in range(1, len(self.segmentations))]
+        return why_infeasible(self.task, self.limits, problem, fused)
 
     # -- evaluation --------------------------------------------------------------------------------
 
@@ -204,7 +278,8 @@ class ProblemEvaluator:
 
     def solution(self, setting: OuterSetting) -> Solution:
         """The inner front of a setting, whatever its position."""
-        key = replace(setting, position=0.0)
+        # Segments run in the graph's own order.
+        key = replace(setting, position=0.0, branch_order=0 if setting.fusion else setting.branch_order)
         if key not in self._solutions:
             problem = self._problem_of(setting)
             inner = self.limits.inner(setting, "memory" in self.task.objectives)
@@ -213,10 +288,14 @@ class ProblemEvaluator:
 
     def _violation(self, setting: OuterSetting) -> float:
         """By how much the deployment of least memory exceeds an infeasible setting, in the worst part."""
-        least = dict(self._needs).get(L3 if setting.l3_activations else L2)
-        if least is None:
-            return 1.0
-        return max(LEAST_VIOLATION, overflow(least, self.limits.inner(setting, True)))
+        level = L3 if setting.l3_activations else L2
+        inner = self.limits.inner(setting, True)
+        over = [
+            overflow(need.least, inner)
+            for need in self._needs
+            if need.level == level and need.fusion == (setting.fusion if level == L2 else 0)
+        ]
+        return max(LEAST_VIOLATION, min(over, default=1.0))
 
     def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         """A point of an inner front as an allocated, validated, priced deployment."""
@@ -230,19 +309,29 @@ class ProblemEvaluator:
         return self._estimator.design_point(setting, deployment, "solver")
 
     def _decisions(self, setting: OuterSetting, solution: Solution, index: int) -> Decisions:
-        problem, graph = self._problem_of(setting), self.graphs[setting.branch_order]
+        problem = self._problem_of(setting)
+        graph = self.graphs[0 if setting.fusion else setting.branch_order]
         homes = dict.fromkeys((*graph.inputs, *graph.outputs), self.task.io_home)
-        plans, footprints, params = [], [], {}
-        for k, op in enumerate(graph.operators):
-            options = problem.options[k]
+        plans: list[LayerPlan] = []
+        footprints: list[Footprint] = []
+        segments: list[Segment] = []
+        params: dict[str, str] = {}
+        for k, options in enumerate(problem.options):
             move, row = int(solution.moves[index, k]), int(solution.refs[index, k])
-            choice = options.options[move].choice
+            if k in problem.segments:
+                fused = problem.segments[k].fused(move, row)
+                homes.update(fused.homes)
+                params.update(fused.param_homes)
+                plans, footprints = [*plans, *fused.plans], [*footprints, *fused.footprints]
+                segments.append(fused.segment)
+                continue
+            op, choice = graph.operators[len(plans)], options.options[move].choice
             homes[op.output] = choice.output
             params[op.name] = choice.params if choice.params != "-" else L2
             plan, need = options.planned(move, row, op.name)
             plans.append(plan)
             footprints.append(need)
-        return Decisions(tuple(plans), tuple(footprints), homes, params)
+        return Decisions(tuple(plans), tuple(footprints), homes, params, tuple(segments))
 
     # -- the bound ---------------------------------------------------------------------------------
 
@@ -258,9 +347,11 @@ class ProblemEvaluator:
         return merged
 
     def _bounds(self) -> Iterator[Bound]:
-        """Of every operating point and order."""
-        for point, order in product(self._points, range(len(self.graphs))):
-            network = self.problem(point, True, order).network
+        """Of every operating point, order and segmentation."""
+        ways = [(order, 0) for order in range(len(self.graphs))]
+        ways += [(0, fusion) for fusion in range(1, len(self.segmentations))]
+        for point, (order, fusion) in product(self._points, ways):
+            network = self.problem(point, True, order, fusion).network
             least = minimum_memory(network, caps_of(self.limits))
             if least is not None:
                 region = bound_setting(network, self.limits.roomiest())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from compiler.deployment import L1, L2, L3
 from compiler.ir import Graph, Operator, Space
 from dse.options import LayerOptions, OptionsRequest, Sets, layer_options, layer_sets
 from dse.options.pins import LayerPins, Place, layer_pins
+from dse.options.segment import SegmentOptions
 from dse.solver.problem import Layer, Move, Network, Tensor
 from dse.task import Pin
 
@@ -19,10 +20,12 @@ SOLVER_HOME = {L1: "L1", L2: "L2", L3: "L3", "wmem_sram": "WM", "wmem_mram": "WM
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network for the solver; `options[k]` says what the moves and rows of layer k stand for."""
+    """A network for the solver; `options[k]` says what the moves and rows of layer k stand for, unless that
+    is a segment: then `segments[k]` does, and `options[k]` are those of the last layer in it."""
 
     network: Network
     options: tuple[LayerOptions, ...]
+    segments: Mapping[int, SegmentOptions] = field(default_factory=dict)
 
 
 def _up4(size: int) -> int:
@@ -118,6 +121,44 @@ def near_problem(problem: Problem) -> Problem:
         for t in problem.network.tensors
     )
     return replace(problem, network=replace(problem.network, tensors=tensors))
+
+
+def fused_problem(problem: Problem, segments: Mapping[tuple[int, int], SegmentOptions]) -> Problem:
+    """The same with runs of layers [first, last) as one layer each, with the segment's options."""
+    index = {tensor.name: k for k, tensor in enumerate(problem.network.tensors)}
+    first = dict(segments.keys())
+    layers: list[Layer] = []
+    options: list[LayerOptions] = []
+    fused: dict[int, SegmentOptions] = {}
+    step = 0
+    while step < len(problem.network.layers):
+        if step not in first:
+            layers.append(problem.network.layers[step])
+            options.append(problem.options[step])
+            step += 1
+            continue
+        found = segments[step, first[step]]
+        graph = found.maker.graph
+        inputs = tuple(index[name] for name in graph.inputs)
+        layers.append(Layer(graph.name, inputs, index[graph.output], 0, _segment_moves(found)))
+        fused[len(options)] = found
+        step = first[step]
+        options.append(problem.options[step - 1])
+    return Problem(replace(problem.network, layers=tuple(layers)), tuple(options), fused)
+
+
+def _segment_moves(found: SegmentOptions) -> tuple[Move, ...]:
+    return tuple(
+        Move(
+            homes_in=tuple(SOLVER_HOME[home] for home in option.inputs),
+            home_out=SOLVER_HOME[option.output],
+            home_params=SOLVER_HOME[option.params],
+            rows=option.rows,
+            refs=np.arange(len(option.rows)),
+            resident=option.resident,
+        )
+        for option in found.options
+    )
 
 
 def reordered_problem(problem: Problem, steps: Sequence[int]) -> Problem:

@@ -13,6 +13,7 @@ from dse.axes.sampled import (
     ArenaCap,
     BranchOrder,
     FarthestActivations,
+    Fusion,
     L1Cap,
     L1Weights,
     OperatingPointAxis,
@@ -28,14 +29,25 @@ L1_STEPS = 5
 ARENA_STEPS = 7
 
 Seed = tuple[Mapping[str, str], float]
-Needs = tuple[tuple[str, MinimumMemory], ...]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Least memory with activations no farther than a level, under one segmentation (its number)."""
+
+    level: str
+    fusion: int
+    least: MinimumMemory
+
+
+Needs = tuple[Need, ...]
 
 
 @dataclass(frozen=True)
 class OuterSpace:
     """Every sampled axis with its labels; the roomiest is what a seed takes unless it says otherwise.
 
-    needs: least memory by the farthest level where activations may live, where that fits.
+    needs: least memory by the farthest level where activations may live and by segmentation, where it fits.
     """
 
     l1: L1Cap
@@ -44,13 +56,22 @@ class OuterSpace:
     points: OperatingPointAxis
     activations: FarthestActivations
     branch_orders: BranchOrder
+    fusions: Fusion
     default_point: str
     needs: Needs
 
     @property
     def sampled(self) -> tuple[SampledAxis, ...]:
         """Every sampled axis but the position, with its labels for this task."""
-        return (self.l1, self.arena, self.l1_weights, self.points, self.activations, self.branch_orders)
+        return (
+            self.l1,
+            self.arena,
+            self.l1_weights,
+            self.points,
+            self.activations,
+            self.branch_orders,
+            self.fusions,
+        )
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -67,6 +88,7 @@ class OuterSpace:
             self.points.name: self.default_point,
             self.activations.name: L2,
             self.branch_orders.name: self.branch_orders.choices[0],
+            self.fusions.name: str(min((need.fusion for need in self.needs), default=0)),
         }
 
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
@@ -82,8 +104,9 @@ class OuterSpace:
 
         The least memory goes first because it fits where anything does.
         """
-        found = [(self._choices(activations=level, **_labels(need)), 0.0) for level, need in self.needs]
+        found = [(self._choices(**_labels(need)), 0.0) for need in self.needs]
         found += [(self._choices(), 0.0), (self._choices(), 1.0)]
+        found += [(self._roomy(need), 0.0) for need in self.needs if need.fusion]
         for point, label in product(self.points.choices, self.l1_weights.choices):
             found.append((self._choices(operating_point=point, l1_weights=label), 0.5))
         found += [(self._choices(branch_order=label), 0.0) for label in self.branch_orders.choices[1:]]
@@ -95,12 +118,18 @@ class OuterSpace:
         found += [(self._choices(l1=label), 0.0) for label in self.l1.choices[-2::-1]]
         return tuple(seed for number, seed in enumerate(found) if seed not in found[:number])
 
+    def _roomy(self, need: Need) -> Mapping[str, str]:
+        """A segmentation with no more L2 than it needs: the rest is for L1, where segments live."""
+        return self._choices(
+            **{k: v for k, v in _labels(need).items() if k in ("activations", "fusion", "arena")}
+        )
+
     def _needs_l3(self, choices: Mapping[str, str]) -> bool:
         """Whether these sizes are below what activations on chip need at least, but not below the rest."""
-        needs = dict(self.needs)
-        if L3 not in needs:
+        if all(need.level != L3 for need in self.needs):
             return False
-        near, l1, arena = needs.get(L2), int(choices["l1"]), int(choices["arena"])
+        fusion, l1, arena = int(choices["fusion"]), int(choices["l1"]), int(choices["arena"])
+        near = next((n.least for n in self.needs if (n.level, n.fusion) == (L2, fusion)), None)
         return near is None or l1 < near.l1_total_bytes or arena < near.arena_bytes
 
     def _choices(self, **wanted: str) -> Mapping[str, str]:
@@ -111,11 +140,13 @@ class OuterSpace:
         return frozen_choices(**{k: v for k, v in base.items() if k in names})
 
 
-def _labels(need: MinimumMemory) -> dict[str, str]:
+def _labels(need: Need) -> dict[str, str]:
     return {
-        "l1": str(need.l1_total_bytes),
-        "arena": str(need.arena_bytes),
-        "l1_weights": str(need.l1_resident_bytes),
+        "activations": need.level,
+        "fusion": str(need.fusion),
+        "l1": str(need.least.l1_total_bytes),
+        "arena": str(need.least.arena_bytes),
+        "l1_weights": str(need.least.l1_resident_bytes),
     }
 
 
@@ -126,21 +157,23 @@ def outer_space(
     points: tuple[str, ...],
     default_point: str,
     orders: int = 1,
+    fusions: int = 1,
 ) -> OuterSpace:
     """The space of a task.
 
     network: without activations in L3. points: operating points to choose from. orders: number of orders of
-    the layers.
+    the layers. fusions: number of segmentations.
     """
     l1_high = min(limits.l1_bytes, limits.on_chip_bytes)
     arena_high = min(limits.l2_bytes, limits.on_chip_bytes, _most_arena_bytes(network))
     return OuterSpace(
-        l1=L1Cap(_ladder({need.l1_total_bytes for _, need in needs}, l1_high, L1_STEPS)),
-        arena=ArenaCap(_ladder({need.arena_bytes for _, need in needs}, arena_high, ARENA_STEPS)),
+        l1=L1Cap(_ladder({need.least.l1_total_bytes for need in needs}, l1_high, L1_STEPS)),
+        arena=ArenaCap(_ladder({need.least.arena_bytes for need in needs}, arena_high, ARENA_STEPS)),
         l1_weights=L1Weights(_l1_weights(l1_high, network, needs)),
         points=OperatingPointAxis(points),
         activations=FarthestActivations((L2, L3) if limits.has_l3 else (L2,)),
         branch_orders=BranchOrder(tuple(map(str, range(orders)))),
+        fusions=Fusion(tuple(map(str, range(fusions)))),
         default_point=default_point,
         needs=needs,
     )
@@ -168,7 +201,7 @@ def _most_arena_bytes(network: Network) -> int:
 def _l1_weights(room_bytes: int, network: Network, needs: Needs) -> tuple[str, ...]:
     """None, a quarter, a half of L1; what the least memory keeps there; never less than pins ask for."""
     labels = {0, room_bytes // 4 // 4 * 4, room_bytes // 2 // 4 * 4}
-    labels |= {need.l1_resident_bytes for _, need in needs}
+    labels |= {need.least.l1_resident_bytes for need in needs}
     forced = [[resident_bytes(layer, move)[2] for move in layer.moves] for layer in network.layers]
     pinned = sum(min(sizes, default=0) for sizes in forced)
     return tuple(str(size) for size in sorted({max(size, pinned) for size in labels}))

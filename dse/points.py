@@ -20,7 +20,8 @@ class OuterSetting:
     live tensors and stages in L2. operating_point: of the platform. l3_activations: whether tensors may live
     in L3. position in [0, 1]: which point of the inner front is asked for, 0 the fastest, 1 the other end,
     as an epsilon-constraint on latency (linear between the front's least and largest latency). branch_order:
-    number among `compiler.schedule.order.branch_orders` of the graph, 0 the graph's own.
+    number among `compiler.schedule.order.branch_orders` of the graph, 0 the graph's own. fusion: number of
+    the segmentation, 0 the one without segments; with segments, layers run in the graph's own order.
     """
 
     l1_bytes: int
@@ -30,6 +31,7 @@ class OuterSetting:
     position: float
     l1_weights_bytes: int = 0
     branch_order: int = 0
+    fusion: int = 0
 
 
 @dataclass(frozen=True)

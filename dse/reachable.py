@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from compiler.deployment import L1, L2
@@ -14,6 +14,7 @@ from dse.options.pins import pin_text
 from dse.points import Infeasible
 from dse.solver.bottleneck import Caps, Counted
 from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
+from dse.solver.problem import Network
 from dse.task import Task, TaskError
 
 _TERMS = 5
@@ -26,29 +27,34 @@ def caps_of(limits: Limits) -> Caps:
     return Caps(limits.l1_bytes, limits.l2_bytes, room, limits.on_chip_bytes)
 
 
-def why_infeasible(task: Task, limits: Limits, problem: Problem) -> Infeasible | None:
+def why_infeasible(
+    task: Task, limits: Limits, problem: Problem, fused: Sequence[Problem] = ()
+) -> Infeasible | None:
     """None if the task fits; else the memory that overflows first: L1, weight memory, L2, the on-chip sum.
 
-    need_bytes is the least of that memory that any deployment needs within the memories before it. Raises
-    TaskError where some layer cannot run however much memory there is.
+    need_bytes is the least of that memory that any deployment needs within the memories before it. fused: the
+    same problem with segments. Raises TaskError where some layer cannot run however much memory there is.
     """
     network = problem.network
-    if minimum_memory(network, caps_of(limits)) is not None:
+    networks = (network, *(each.network for each in fused))
+    if any(minimum_memory(each, caps_of(limits)) is not None for each in networks):
         return None
     stuck = stuck_layer(network)
     if stuck is not None:
         layer = network.layers[stuck].name
         acting = ", ".join(map(pin_text, pins_around(task.pins, task.module.main, layer)))
         raise TaskError(f"pins {acting} leave layer {layer} no way to run")
-    level, need, there = next(_overflows(problem, limits))
+    level, need, there = next(_overflows(networks, limits))
     return Infeasible(level, need, there, _largest(problem), _levers(task, limits, level))
 
 
-def _overflows(problem: Problem, limits: Limits) -> Iterator[tuple[str, int, int]]:
+def _overflows(networks: Sequence[Network], limits: Limits) -> Iterator[tuple[str, int, int]]:
     """(level, least bytes needed, bytes there): caps are lifted from the outside in until something fits."""
 
     def least(caps: Caps, counted: Counted) -> MinimumMemory | None:
-        return minimum_memory(problem.network, caps, counted)
+        found = [minimum_memory(network, caps, counted) for network in networks]
+        fits = [(_sum(each, counted), k) for k, each in enumerate(found) if each is not None]
+        return found[min(fits)[1]] if fits else None
 
     caps = replace(caps_of(limits), total=math.inf)
     if found := least(caps, Counted()):
@@ -61,6 +67,15 @@ def _overflows(problem: Problem, limits: Limits) -> Iterator[tuple[str, int, int
         yield limits.weight_memory, found.weight_memory_bytes, limits.capacities[limits.weight_memory]
     if found := least(Caps(), Counted(l2=False, weight_memory=False)):
         yield L1, found.l1_total_bytes, limits.l1_bytes
+
+
+def _sum(least: MinimumMemory, counted: Counted) -> int:
+    parts = (
+        (least.l1_total_bytes, counted.l1),
+        (least.l2_total_bytes, counted.l2),
+        (least.weight_memory_bytes, counted.weight_memory),
+    )
+    return sum(size for size, counts in parts if counts)
 
 
 def _largest(problem: Problem) -> tuple[tuple[str, int], ...]:

@@ -59,6 +59,24 @@ def plan_grid(space: Space, plan: LayerPlan) -> Grid:
     return Grid(space, np.array([[sizes[dim.name] for dim in space.dims]], np.int64))
 
 
+def param_footprint(op: Operator, space: Space, plan: LayerPlan) -> Footprint:
+    """The same for the parameters alone: all that a fused layer has of its own."""
+    grid = plan_grid(space, plan)
+    both = param_traffic(grid, op, plan.order, plan.layout, BOTH)
+    tables = param_traffic(grid, op, plan.order, plan.layout, frozenset((TABLES,)))
+    return Footprint(
+        input_tiles=(),
+        output_tile=0,
+        params_tile=int(align4(both.tile_bytes)[0]),
+        tables_tile=int(align4(tables.tile_bytes)[0]),
+        accumulator=0,
+        several=(),
+        region=int(both.region_bytes[0]),
+        tables_region=int(tables.region_bytes[0]),
+        weights_region=int(both.region_bytes[0] - tables.region_bytes[0]),
+    )
+
+
 def footprint(op: Operator, space: Space, plan: LayerPlan) -> Footprint:
     """Bytes that a planned layer needs; exact maxima over its tiles."""
     grid = plan_grid(space, plan)

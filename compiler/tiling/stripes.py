@@ -13,6 +13,8 @@ Two ways to get rows that stripes share: "recompute" them for every stripe, or k
 of the tensor stays in L1, before each stripe its rows that are still needed move to the front, and only rows
 that nobody has yet are computed. In "line" mode the rows of a layer depend on stripes before, of a reader on
 stripes behind; both are known when all stripes of one layer are found before the next, last layer first.
+So that a window never holds more than it does midway, stripes begin above the output: as if it had rows
+there, upstream layers get ahead by one stripe after the other, while the last ones have nothing to do yet.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from compiler.ir import Access, Axis, Graph, Operator, Space
 from compiler.ir.tensor import IntArray
 
 RECOMPUTE, LINE = "recompute", "line"
+_MOST_AHEAD = 256
 MODES = (RECOMPUTE, LINE)
 
 
@@ -167,10 +170,14 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class _Need:
-    """Rows [low, high) that readers touch, by stripe; none where low = high."""
+    """Rows [low, high) that readers touch, by stripe; none where low = high.
+
+    goal: up to where rows should be there, as if tensors had no ends; at most `high` matters in "recompute".
+    """
 
     low: IntArray
     high: IntArray
+    goal: IntArray
 
 
 def stripes(segment: SegmentGraph, rows: int, mode: str) -> Mapping[str, Window]:
@@ -181,19 +188,47 @@ def stripes(segment: SegmentGraph, rows: int, mode: str) -> Mapping[str, Window]
     total = segment.rows[segment.output]
     if not 1 <= rows < total or mode not in MODES:
         raise StripeError(f"stripes of {rows} of {total} rows in mode {mode!r}")
-    low = np.arange(0, total, rows)
-    needs: dict[str, list[_Need]] = {segment.output: [_Need(low, np.minimum(low + rows, total))]}
+    low = np.arange(-rows * (_ahead(segment, rows) if mode == LINE else 0), total, rows)
+    first, last = np.asarray(np.clip(low, 0, total)), np.asarray(np.clip(low + rows, 0, total))
+    needs: dict[str, list[_Need]] = {segment.output: [_Need(first, last, low + rows)]}
+    goals: dict[str, IntArray] = {segment.output: low + rows}
     found: dict[str, Window] = {}
     for op, space in zip(reversed(segment.operators), reversed(segment.spaces), strict=True):
         window = found[op.output] = _window(op.output, needs[op.output], mode)
+        goals[op.output] = _hull(needs[op.output]).goal
         for access in space.inputs:
-            needs.setdefault(access.tensor, []).append(_read(segment, space, access, window))
+            need = _read(segment, space, access, window, goals[op.output])
+            needs.setdefault(access.tensor, []).append(need)
     for name in segment.inputs:
         found[name] = _window(name, needs[name], mode)
     return found
 
 
-def _read(segment: SegmentGraph, space: Space, access: Access, written: Window) -> _Need:
+def _ahead(segment: SegmentGraph, rows: int) -> int:
+    """Stripes above the output in which some layer has work: those before compute nothing."""
+    goals: dict[str, int] = {}
+    for count in range(_MOST_AHEAD):
+        goals = {segment.output: rows - rows * (count + 1)}
+        for op, space in zip(reversed(segment.operators), reversed(segment.spaces), strict=True):
+            for access in space.inputs:
+                goal = int(_goal(segment, space, access, np.array([goals[op.output]]))[0])
+                goals[access.tensor] = max(goal, goals.get(access.tensor, goal))
+        if all(goals[name] <= 0 for name in segment.inner):
+            return count
+    return _MOST_AHEAD
+
+
+def _goal(segment: SegmentGraph, space: Space, access: Access, goal: IntArray) -> IntArray:
+    """Up to which row of an input an output goes that goes up to row `goal`, both without ends."""
+    axis, dim = access.axes[0], row_dim(space)
+    if dim not in _dims(axis):
+        return np.where(goal > 0, segment.rows[access.tensor], 0)
+    (_, step), *_ = axis.terms
+    last = step * (goal * segment.unit(space.output) - 1) // axis.divisor + axis.offset + axis.window
+    return np.asarray(-(-last // segment.unit(access)))
+
+
+def _read(segment: SegmentGraph, space: Space, access: Access, written: Window, goal: IntArray) -> _Need:
     """Rows of an input under the rows that are computed."""
     axis, dim = access.axes[0], row_dim(space)
     idle = written.start == written.end
@@ -204,7 +239,8 @@ def _read(segment: SegmentGraph, space: Space, access: Access, written: Window) 
         unit = segment.unit(space.output)
         ends = clipped(axis, written.start * unit, np.maximum(written.end * unit, written.start * unit + 1))
     size = segment.unit(access)
-    return _Need(np.where(idle, 0, ends[0] // size), np.where(idle, 0, -(-ends[1] // size)))
+    rows = np.where(idle, 0, ends[0] // size), np.where(idle, 0, -(-ends[1] // size))
+    return _Need(*rows, _goal(segment, space, access, goal))
 
 
 def clipped(axis: Axis, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
@@ -218,13 +254,14 @@ def clipped(axis: Axis, low: IntArray, high: IntArray) -> tuple[IntArray, IntArr
 
 def _hull(needs: Sequence[_Need]) -> _Need:
     """The hull of what several readers need, by stripe."""
-    low, high = needs[0].low, needs[0].high
+    low, high, goal = needs[0].low, needs[0].high, needs[0].goal
     for other in needs[1:]:
+        goal = np.maximum(goal, other.goal)
         mine, theirs = low < high, other.low < other.high
         both = mine & theirs
         low = np.where(both, np.minimum(low, other.low), np.where(mine, low, other.low))
         high = np.where(both, np.maximum(high, other.high), np.where(mine, high, other.high))
-    return _Need(low, high)
+    return _Need(low, high, goal)
 
 
 def _window(name: str, needs: Sequence[_Need], mode: str) -> Window:
@@ -232,7 +269,7 @@ def _window(name: str, needs: Sequence[_Need], mode: str) -> Window:
     if mode == RECOMPUTE:
         nothing = np.zeros_like(need.low)
         return Window(name, need.low, need.low, need.high, nothing, nothing)
-    end = np.maximum.accumulate(need.high)
+    end = np.maximum.accumulate(np.maximum(need.high, np.clip(need.goal, 0, need.high.max())))
     known = np.concatenate([[0], end[:-1]])
     wanted = np.where(need.low < need.high, need.low, end[-1])
     # The least row that this stripe or a later one needs; all before it are done with.

@@ -107,6 +107,19 @@ class BranchOrder(SampledAxis):
 
 
 @dataclass(frozen=True)
+class Fusion(SampledAxis):
+    """Which layers run depth-first, in segments."""
+
+    name = "fusion"
+    decides = "which layers run depth-first: 0 none; the higher, the less memory and the more fused layers"
+    effect = "turns each segment into one layer with moves of its own: stripes, lines or recompute, engines"
+    pins = ("fuse",)
+
+    def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
+        return replace(setting, fusion=int(label))
+
+
+@dataclass(frozen=True)
 class Position(SampledAxis):
     """Which point of the inner front a trial asks for: a number in [0, 1], continuous."""
 
@@ -125,6 +138,7 @@ SAMPLED_AXES: tuple[SampledAxis, ...] = (
     OperatingPointAxis(),
     FarthestActivations(),
     BranchOrder(),
+    Fusion(),
     Position(),
 )
 """One of each kind, without labels: those depend on the task."""

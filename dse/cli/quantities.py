@@ -16,6 +16,7 @@ DECISIONS = (
     "input_home",
     "output_home",
     "params_home",
+    "fuse",
     "operating_point",
 )
 _SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

@@ -150,12 +150,12 @@ class FusedLayerWork:
         if op.output == of.output:
             moving.append((op.output, True))
         else:
-            before += self._roll(op.output)
+            before += self.roll_hops(op.output)
         for name, outward in moving:
             home = choice.homes[name]
             if home == L1:
                 continue
-            before += [] if outward else self._roll(name)
+            before += [] if outward else self.roll_hops(name)
             moved = _rows([each.windows[name] for each in self.sets])
             hops = self._hops(name, home, outward, moved)
             if buffering == 1 and not np.array_equal(moved.active, rows.active):
@@ -170,7 +170,7 @@ class FusedLayerWork:
             before += params
         return tuple(streams), tuple(before)
 
-    def _roll(self, name: str) -> list[Hop]:
+    def roll_hops(self, name: str) -> list[Hop]:
         """Rows of a window that move to its front."""
         row_bytes = self.sets[0].graph.row_bytes(name)
         kept = [each.windows[name].kept for each in self.sets]
@@ -179,6 +179,15 @@ class FusedLayerWork:
             return []
         size = np.array([int(k.sum()) for k in kept]) * row_bytes
         return [Hop(ROLL, moves, moves, size, np.array([row_bytes]))]
+
+    def tensor_hops(self, name: str, home: str, outward: bool) -> list[Hop]:
+        """Rows of a tensor on their way between its home and L1."""
+        return self._hops(name, home, outward, _rows([each.windows[name] for each in self.sets]))
+
+    def param_hops(self, choice: FusedChoice) -> list[Hop]:
+        """The layer's parameter blocks, once or in every stripe."""
+        own = self.sets[0].graph.operators[self.k].output
+        return self._params(choice, _rows([each.windows[own] for each in self.sets]))
 
     def _hops(self, name: str, home: str, outward: bool, rows: _Rows) -> list[Hop]:
         row_bytes = self.sets[0].graph.row_bytes(name)

@@ -23,6 +23,7 @@ DECISIONS = (
     "input_home",
     "output_home",
     "params_home",
+    "fuse",
     "operating_point",
 )
 EVERY = "*"
@@ -49,6 +50,13 @@ class LayerPins:
     input_homes: tuple[str | None, ...] = ()
     output_home: str | None = None
     params_home: str | None = None
+    fuse: bool | None = None
+
+    @property
+    def fusible(self) -> bool:
+        """Whether a layer with these pins may be one of a segment, which has tiles and homes of its own."""
+        own = self.tile or self.order or self.buffering or self.output_home
+        return self.fuse is not False and not own and not any(self.input_homes)
 
     def allows(self, choice: HomeChoice) -> bool:
         """Whether a choice of homes keeps to the pins."""
@@ -110,7 +118,16 @@ def layer_pins(pins: Sequence[Pin], place: Place) -> LayerPins:
         input_homes=_input_homes(place, chosen.get("input_home")),
         output_home=_home(place, chosen.get("output_home"), place.op.output),
         params_home=_params_home(place, chosen.get("params_home"), engine),
+        fuse=_fuse(chosen.get("fuse")),
     )
+
+
+def _fuse(pin: Pin | None) -> bool | None:
+    if pin is None:
+        return None
+    if pin.value not in ("on", "off"):
+        raise PinError(f"pin {pin_text(pin)}: must be on or off")
+    return pin.value == "on"
 
 
 def _engine(place: Place, pin: Pin | None) -> str | None:

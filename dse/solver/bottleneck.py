@@ -40,6 +40,14 @@ class Caps:
     weight_memory: float = math.inf
     total: float = math.inf
 
+    def hold(self, l1_bytes: int, l2_bytes: int, total_bytes: int) -> bool:
+        """Whether a deployment of these sizes fits, the rest of the sum being in weight memory."""
+        memory = total_bytes - l1_bytes - l2_bytes
+        limits = (self.l1, self.l2, self.weight_memory, self.total)
+        return all(
+            size <= cap for size, cap in zip((l1_bytes, l2_bytes, memory, total_bytes), limits, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Counted:
