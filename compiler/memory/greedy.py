@@ -8,7 +8,7 @@ millisecond, so plain lists beat arrays here.  Ideas: greedy by size and by brea
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -79,10 +79,10 @@ def greedy_allocate(problem: Problem) -> Allocation:
     Most often one of them meets the lower bound, so that is looked for first.
     """
     bound_bytes = max_live_bytes(problem)
-    optimal = _stacked(problem, bound_bytes) or next(_attempts(problem, bound_bytes, bound_bytes), None)
-    return optimal or min(
-        _attempts(problem, bound_bytes, MAX_TOTAL_BYTES), key=lambda found: found.peak_bytes
-    )
+    optimal = _stacked(problem, bound_bytes) or _best(problem, bound_bytes, bound_bytes)
+    found = optimal or _best(problem, bound_bytes, MAX_TOTAL_BYTES)
+    assert found is not None  # no buffer ends beyond the sum of all
+    return found
 
 
 def place_in_order(problem: Problem, order: list[int], *, best_fit: bool) -> tuple[int, ...]:
@@ -131,16 +131,20 @@ def _found_by(order: str, fit: str) -> str:
     return f"greedy {order}, {fit} fit"
 
 
-def _attempts(problem: Problem, bound_bytes: int, most_bytes: int) -> Iterator[Allocation]:
-    """What every order and fit finds, as far as its peak is at most `most_bytes`."""
+def _best(problem: Problem, bound_bytes: int, most_bytes: int) -> Allocation | None:
+    """The smallest peak of at most `most_bytes` over every order and fit, the first of equals."""
+    best: Allocation | None = None
     for name, order_of in ORDERS:
         order = order_of(problem)
         for fit, best_fit in (("first", False), ("best", True)):
             offsets = _place(problem, order, best_fit, most_bytes)
             if offsets is not None:
-                yield Allocation(
-                    offsets, peak_of(problem.buffers, offsets), bound_bytes, _found_by(name, fit)
-                )
+                peak = peak_of(problem.buffers, offsets)
+                best = Allocation(offsets, peak, bound_bytes, _found_by(name, fit))
+                if best.proven_optimal:
+                    return best
+                most_bytes = peak - 1
+    return best
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def _put_back(
     near = sorted(placed, key=lambda i: (_gap(buffers[index], buffers[i]), -buffers[i].size_bytes, i))
     for width in _WINDOW_BUFFERS:
         free = [index, *near[:width]]
-        bystanders = [i for i in near[width:] if any(_gap(buffers[i], buffers[j]) == 0 for j in free)]
+        spans = _spans([buffers[i] for i in free])
+        bystanders = [i for i in near[width:] if _meets(buffers[i], spans)]
         window = sorted(free, key=lambda i: (-buffers[i].size_bytes, i)) + bystanders
         held = [replace(buffers[i], fixed_offset_bytes=placed[i]) for i in bystanders]
         instance = make_instance([buffers[i] for i in window[: len(free)]] + held)
@@ -52,6 +53,23 @@ def _put_back(
         if result.offsets is not None:
             return nodes, dict(zip(window, result.offsets, strict=True))
     return nodes, None
+
+
+def _spans(buffers: Sequence[Buffer]) -> list[tuple[int, int]]:
+    """The steps in which any of the buffers is alive, as intervals that do not touch."""
+    spans: list[tuple[int, int]] = []
+    for first, last in sorted((b.first, b.last) for b in buffers):
+        if spans and first <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], last)
+        else:
+            spans.append((first, last))
+    return spans
+
+
+def _meets(buffer: Buffer, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a buffer is alive in one of the spans."""
+    first, last = buffer.first, buffer.last
+    return any(low < last and first < high for low, high in spans)
 
 
 def _gap(a: Buffer, b: Buffer) -> int:
