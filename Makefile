@@ -57,7 +57,7 @@ format: $(DEV)
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
 bench: $(MAIN)
-	@$(BIN)/python studies/bench/evaluation.py
+	@$(BIN)/python -m studies.bench.evaluation
 
 bench-ray: $(MAIN)
 	@$(BIN)/python studies/bench/ray_scaling.py

@@ -2,13 +2,17 @@
 
 On MobileNetV1-0.25 for Siracusa under 1 MB, one process, CPU time, several runs of each measurement:
 
+- a convolution of a size that ImageNet networks have, from bare dimensions to prices (`candidates.py`).
 - tile candidates: the tilings that the explorer itself enumerates for every distinct layer, engine and loop
-  order, priced with `price_layer` from bare counts (kernel, every stream, pipeline, energy); the same for
-  more tilings of each layer; and with the kernel time known, as for all homes of a tiling after the first.
+  order, their kernel time known, priced with `price_layer` from bare counts (every stream, pipeline,
+  energy); the same for more tilings of each layer.
 - deployments: design points of the explorer's own settings, from their decisions: buffers, static allocation
   of every level, validation, price of every layer. Layer prices are shared between the deployments of
-  a run, as in a search, or found afresh for each.
+  a run, as in a search, but not between runs.
+- design points: the same from the solver's choice on (decisions, footprints), as a search makes them: with
+  nothing remembered, and again.
 - settings: what one trial costs, inner solver included, with the option tables built.
+- first front: from the start of a process to the first evaluated setting, imports and option tables included.
 """
 
 from __future__ import annotations
@@ -19,9 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -32,18 +39,21 @@ from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, Deployer, LevelCapacities, footprint
 from costmodels.engines.npu import NpuEngine
 from costmodels.layer import LayerWork, candidate_count
-from costmodels.pipeline import kernel_time, price_layer
+from costmodels.pipeline import price_layer
 from costmodels.platform import Platform, load_platform
 from dse.estimate import Estimator
-from dse.evaluator import ProblemEvaluator
+from dse.evaluator import OTHERS, ProblemEvaluator
 from dse.options.candidates import Candidates, Effort, layer_candidates
 from dse.options.homes import NONE, HomeChoice, Mode, streams
-from dse.points import DesignPoint
+from dse.points import DesignPoint, OuterSetting
+from dse.solver.solve import Solution
+from dse.spread import asked_for, spread
 from dse.task import Budget, Task
+from studies.bench.candidates import ConvLayer
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "mobilenetv1_025_int8.onnx"
 BUDGET_BYTES = 1_000_000
-RUNS = 7
+RUNS = 5
 REPEATS = 5
 ALIGNMENT_BYTES = 4
 FINE = Effort(sizes=(("y", 24), ("x", 16), ("i", 8), ("n", 64)), other=32, candidates=100_000)
@@ -106,11 +116,6 @@ def work_of(candidates: Candidates, module: Module) -> LayerWork:
     return streams(candidates, choice, mode, sizes).work
 
 
-def with_kernel(platform: Platform, work: LayerWork) -> LayerWork:
-    """The same work, its kernels priced."""
-    return replace(work, kernel=kernel_time(platform.engine_of[work.engine], work.spec, work.classes))
-
-
 def price_all(platform: Platform, works: Sequence[LayerWork], repeats: int) -> int:
     """Price everything some times; the number of candidates priced."""
     for _ in range(repeats):
@@ -148,13 +153,11 @@ class Evaluations:
     points: tuple[DesignPoint, ...]
     decisions: tuple[Decisions, ...]
 
-    def evaluate(self, cold: bool) -> int:
+    def evaluate(self) -> int:
         """Allocate, validate and price all; the number of deployments."""
         estimator = Estimator(self.task)
         deployer = self._deployer()
         for point, decisions in zip(self.points, self.decisions, strict=True):
-            estimator = Estimator(self.task) if cold else estimator
-            deployer = self._deployer() if cold else deployer
             deployment = deployer.deploy(point.setting.operating_point, decisions)
             assert isinstance(deployment, Deployment)
             assert estimator.design_point(point.setting, deployment, "solver") == replace(
@@ -197,6 +200,71 @@ def settings(task: Task) -> Callable[[], int]:
     return evaluate
 
 
+# -- design points as a search makes them --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Realisations:
+    """Points of the fronts of the explorer's first settings, to be realised by evaluators of the task."""
+
+    task: Task
+    chosen: tuple[tuple[OuterSetting, Solution, int], ...]
+
+    @classmethod
+    def of(cls, task: Task) -> Realisations:
+        """The points that a search realises of each of its first settings."""
+        evaluator = ProblemEvaluator(task)
+        chosen: list[tuple[OuterSetting, Solution, int]] = []
+        for choices, position in evaluator.seeds():
+            setting = evaluator.setting(choices, position)
+            solution = evaluator.solution(setting)
+            if solution.feasible:
+                objectives = solution.objectives("memory" in task.objectives)
+                wanted = asked_for(objectives, setting.position)
+                points = (wanted, *spread(objectives, wanted, OTHERS))
+                chosen += [(setting, solution, index) for index in points]
+        return cls(task, tuple(chosen))
+
+    def rates(self, runs: int) -> tuple[Rates, Rates]:
+        """Rates of fresh evaluators, whose option tables are built, and of the same once more."""
+        rates = [self._run() for _ in range(runs + 1)][1:]
+        return Rates(tuple(first for first, _ in rates)), Rates(tuple(again for _, again in rates))
+
+    def _run(self) -> tuple[float, float]:
+        evaluator = ProblemEvaluator(self.task)
+        for setting, _, _ in self.chosen:
+            evaluator.problem(setting.operating_point, setting.l3_activations, setting.branch_order)
+
+        def realise() -> int:
+            return sum(isinstance(evaluator.realise(*each), DesignPoint) for each in self.chosen)
+
+        return _rate(realise), _rate(realise)
+
+
+FIRST = """
+from pathlib import Path
+from dse.cli.commands import explore
+from compiler.frontend import import_model
+from costmodels.platform import load_platform
+from dse.session import EvaluatorOf
+from dse.task import Budget, Task
+task = Task(import_model(Path({model!r})).module, load_platform("siracusa"), Budget({budget}))
+evaluator = EvaluatorOf(task)()
+assert evaluator.infeasible() is None
+setting = evaluator.setting(*evaluator.seeds()[-1])
+print(len(evaluator.evaluate(setting).others))
+"""
+
+
+def first_front_seconds() -> float:
+    """CPU seconds of a process that imports the command, reads the model and evaluates one setting."""
+    before = os.times()
+    text = FIRST.format(model=str(MODEL), budget=BUDGET_BYTES)
+    subprocess.run([sys.executable, "-c", text], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 # -- the report --------------------------------------------------------------------------------------
 
 
@@ -204,39 +272,56 @@ def main() -> None:
     """Measure and print."""
     task = Task(load(MODEL), load_platform("siracusa"), Budget(BUDGET_BYTES))
     print(f"{task.module.name}, {len(task.module.main.operators)} layers, on {task.platform.name}")
+    report_convolution()
     report_candidates(task.module, task.platform)
     report_deployments(task)
+    report_points(task)
+
+
+def report_convolution() -> None:
+    """Rates from bare dimensions to prices, by engine."""
+    layer = ConvLayer()
+    for name in ("siracusa", "rv32sim"):
+        platform = load_platform(name)
+        for engine in platform.engines:
+            _print(
+                f"tilings from nothing, {name} {engine.name}", measure(partial(layer.price, platform, engine))
+            )
+
+
+def report_points(task: Task) -> None:
+    """Rates of making design points, and the time to the first ones."""
+    chosen = Realisations.of(task)
+    first, again = chosen.rates(RUNS)
+    print(f"{len(chosen.chosen)} design points")
+    _print("design points made, nothing remembered", first)
+    _print("design points made, again", again)
+    seconds = [first_front_seconds() for _ in range(RUNS)]
+    middle, noise = statistics.median(seconds), max(seconds) - min(seconds)
+    print(f"first front after {middle:.2f} CPU s (noise {noise / middle:.0%}, {RUNS} runs)")
 
 
 def report_candidates(module: Module, platform: Platform) -> None:
     """Rates of pricing tile candidates."""
     works = [work_of(candidates, module) for candidates in candidate_sets(module, platform, Effort())]
     many = [work_of(candidates, module) for candidates in candidate_sets(module, platform, FINE)]
-    known = [with_kernel(platform, work) for work in works]
     print(
         f"{len(works)} sets of {sum(map(candidate_count, works))} tile candidates, "
         f"{sum(map(candidate_count, many))} when tried finely"
     )
     bare = _print("tile candidates priced", measure(lambda: price_all(platform, works, REPEATS)))
     fine = _print("tile candidates priced, fine tilings", measure(lambda: price_all(platform, many, 1)))
-    again = _print(
-        "tile candidates priced, kernel known", measure(lambda: price_all(platform, known, REPEATS))
-    )
-    print(f"fine / default: {fine.median / bare.median:.2f}, kernel known: {again.median / bare.median:.2f}")
+    print(f"fine / default: {fine.median / bare.median:.2f}")
 
 
 def report_deployments(task: Task) -> None:
     """Rates of evaluating deployments and settings."""
     batch = evaluations(task)
     print(f"{len(batch.points)} deployments")
-    warm = _print("deployments evaluated, layers shared", measure(lambda: batch.evaluate(cold=False)))
-    cold = _print("deployments evaluated, each afresh", measure(lambda: batch.evaluate(cold=True)))
+    warm = _print("deployments evaluated", measure(lambda: batch.evaluate()))
     allocated = _print("deployments allocated and validated", measure(batch.allocate))
     _print("settings evaluated, inner solver included", measure(settings(task), runs=3))
-    print(
-        f"layers shared / each afresh: {warm.median / cold.median:.2f}, "
-        f"share of allocation where shared: {warm.median / allocated.median:.0%}"
-    )
+    print(f"share of allocation: {warm.median / allocated.median:.0%}")
 
 
 def _print(what: str, rates: Rates) -> Rates:
