@@ -37,6 +37,7 @@ from compiler.frontend import load
 from compiler.ir import Module
 from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, Deployer, LevelCapacities, footprint
+from compiler.schedule.legality import scheduled
 from costmodels.engines.npu import NpuEngine
 from costmodels.layer import LayerWork, candidate_count
 from costmodels.pipeline import price_layer
@@ -54,7 +55,7 @@ from studies.bench.candidates import ConvLayer
 MODEL = Path(__file__).resolve().parents[1] / "models" / "mobilenetv1_025_int8.onnx"
 BUDGET_BYTES = 1_000_000
 RUNS = 5
-REPEATS = 5
+REPEATS = 3
 ALIGNMENT_BYTES = 4
 FINE = Effort(sizes=(("y", 24), ("x", 16), ("i", 8), ("n", 64)), other=32, candidates=100_000)
 """More sizes by dimension than the explorer tries: longer arrays."""
@@ -136,12 +137,13 @@ def explored_points(evaluator: ProblemEvaluator) -> Iterator[DesignPoint]:
 
 def decisions_of(module: Module, deployment: Deployment) -> Decisions:
     """A deployment without its addresses."""
-    graph = module.main
+    graph = scheduled(module.main, deployment)
     needs = tuple(
         footprint(op, op.space(graph.by_name), plan)
         for op, plan in zip(graph.operators, deployment.plans, strict=True)
     )
-    return Decisions(deployment.plans, needs, deployment.home_of, deployment.param_home_of)
+    homes = deployment.home_of, deployment.param_home_of
+    return Decisions(deployment.plans, needs, *homes, deployment.segments)
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class Realisations:
     def _run(self) -> tuple[float, float]:
         evaluator = ProblemEvaluator(self.task)
         for setting, _, _ in self.chosen:
-            evaluator.problem(setting.operating_point, setting.l3_activations, setting.branch_order)
+            evaluator.solution(setting)  # builds the option tables
 
         def realise() -> int:
             return sum(isinstance(evaluator.realise(*each), DesignPoint) for each in self.chosen)
