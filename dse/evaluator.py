@@ -26,10 +26,10 @@ from dse.options.pin_check import check_pins
 from dse.options.pins import LayerPins, Place, layer_pins
 from dse.options.segment import Placement, SegmentMaker, SegmentOptions
 from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
-from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, OuterSetting
+from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting
 from dse.reachable import caps_of, why_infeasible
 from dse.segmentation import Runs, segmentations
-from dse.solver.bottleneck import Caps
+from dse.solver.bottleneck import NO_CAPS, Caps
 from dse.solver.minimum import MinimumMemory, minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.spread import asked_for, position_of, spread
@@ -133,6 +133,21 @@ class ProblemEvaluator:
             return known
         network = self.problem(self._default_point, level == L3, 0, fusion).network
         return minimum_memory(network, within)
+
+    def least_memories(self) -> tuple[LeastMemory, ...]:
+        """Least memory layer by layer and fused, with activations on chip, and wherever they may be."""
+        graph, on_chip = self.graph, self.limits.on_chip_levels
+        sizes = [sum(graph.by_name[name].bytes for name in names) for names in (graph.inputs, graph.outputs)]
+        ends = max(sizes) if self.task.io_home in on_chip else 0
+        found = []
+        for level in (L2, L3) if self.limits.has_l3 else (L2,):
+            alone, *fused = (
+                self.least_memory(level, number, NO_CAPS) for number in range(len(self.segmentations))
+            )
+            totals = [need.total_bytes for need in fused if need is not None]
+            single = None if alone is None else alone.total_bytes
+            found.append(LeastMemory(level, single, min(totals, default=None), ends))
+        return tuple(found)
 
     # -- the inner problem -------------------------------------------------------------------------
 

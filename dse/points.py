@@ -92,6 +92,20 @@ class DesignPoint:
 
 
 @dataclass(frozen=True)
+class LeastMemory:
+    """Least on-chip bytes of any deployment, whatever the budget, with activations no farther than a level.
+
+    layer_by_layer: without segments; fused: of all segmentations, None where none are offered. ends_bytes: of
+    the network's inputs, or outputs if they are larger, where they are on chip: nothing can need less.
+    """
+
+    activations: str
+    layer_by_layer: int | None
+    fused: int | None
+    ends_bytes: int
+
+
+@dataclass(frozen=True)
 class Infeasible:
     """Why nothing fits: the level that overflows, the bytes needed and there, the heaviest tensors, levers.
 

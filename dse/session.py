@@ -20,7 +20,7 @@ from dse.front import knee
 from dse.output.exploration import Exploration
 from dse.output.read import Explored
 from dse.output.run_record import graph_sha256
-from dse.points import DesignPoint, Infeasible, OuterSetting
+from dse.points import DesignPoint, Infeasible, LeastMemory, OuterSetting
 from dse.search import Progress, SearchOptions, SearchResult, Storage, explore
 from dse.task import Budget, Task
 
@@ -60,10 +60,12 @@ def explore_task(
     if nothing_fits is not None:
         return nothing_fits
     result = explore(make, options, executor, storage, progress, stop, started_seconds)
-    return result, exploration_of(task, result)
+    return result, exploration_of(task, result, make().least_memories())
 
 
-def exploration_of(task: Task, result: SearchResult) -> Exploration | None:
+def exploration_of(
+    task: Task, result: SearchResult, least: tuple[LeastMemory, ...] = ()
+) -> Exploration | None:
     """The found front as the writers want it; None without points."""
     if not result.points:
         return None
@@ -75,6 +77,7 @@ def exploration_of(task: Task, result: SearchResult) -> Exploration | None:
         knee=knee(result.points, task.objectives),
         trials=result.trials,
         bound=result.bound,
+        least=least,
     )
 
 

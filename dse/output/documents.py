@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from compiler.deployment import LEVELS, deployment_from_json
+from compiler.deployment import LEVELS, Deployment, deployment_from_json
 from dse.output.exploration import Exploration
 from dse.output.layout import SCHEMA
 from dse.points import DesignPoint, LayerEstimate, OuterSetting
@@ -34,6 +34,7 @@ def front_document(found: Exploration, emitted: frozenset[str]) -> Plain:
         "objectives": list(found.task.objectives),
         "points": [_listed(ids[id(point)], point, found, emitted) for point in found.front],
         "bound": _bound(found),
+        "least_memory": [to_plain(least) for least in found.least],
     }
 
 
@@ -63,9 +64,24 @@ def _listed(name: str, point: DesignPoint, found: Exploration, emitted: frozense
         "operating_point": point.deployment.operating_point,
         "knee": name == found.knee_id,
         "source": point.source,
+        "segments": segments_document(point.deployment),
         "deployment": f"points/{name}/deployment.json" if there else None,
         "c": f"points/{name}" if there else None,
     }
+
+
+def segments_document(deployment: Deployment) -> list[Plain]:
+    """Layers that run depth-first: the first and last of each segment, its stripes and how rows are kept."""
+    return [
+        {
+            "first": deployment.plans[segment.first].operator,
+            "last": deployment.plans[segment.last - 1].operator,
+            "layers": segment.last - segment.first,
+            "rows": segment.rows,
+            "mode": segment.mode,
+        }
+        for segment in deployment.segments
+    ]
 
 
 def _bound(found: Exploration) -> Plain:
@@ -96,7 +112,7 @@ def point_document(name: str, point: DesignPoint, listed: bool) -> Plain:
         "source": point.source,
         "setting": to_plain(point.setting),
         "layers": to_plain(point.layers),
-        "deployment": {"schema": 1, **to_plain(point.deployment)},
+        "deployment": json.loads(point.deployment.to_json()),
     }
 
 

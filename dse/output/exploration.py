@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from compiler.ir import Module
 from costmodels.platform import Platform
 from dse.front import Quality, quality
-from dse.points import Bound, DesignPoint
+from dse.points import Bound, DesignPoint, LeastMemory
 from dse.task import Budget, Task
 
 
@@ -16,7 +16,7 @@ class Exploration:
     """What was asked and what was found.
 
     points: every mutually non-dominated point, sorted by latency. chosen: indices of those for front.json,
-    ascending. knee: one of these. trials: of the whole study.
+    ascending. knee: one of these. trials: of the whole study. least: memory that the network needs at least.
     """
 
     task: Task
@@ -25,6 +25,7 @@ class Exploration:
     knee: int
     trials: int
     bound: Bound | None
+    least: tuple[LeastMemory, ...] = ()
 
     @property
     def module(self) -> Module:

@@ -18,6 +18,9 @@ KINDS = {
     "q": "requantisation tables",
     "s": "tile slot",
     "g": "stage between L3 and L1",
+    "f": "rows of a fused tensor",
+    "h": "parameters held for a segment",
+    "b": "parameter block of a segment",
 }
 
 

@@ -19,14 +19,14 @@ def test_front_has_the_schema_of_the_design() -> None:
     document = front_document(found(), IDS)
     assert list(document) == [
         "schema", "model", "platform", "reference_clock_hz", "budget", "seed", "trials", "objectives",
-        "points", "bound",
+        "points", "bound", "least_memory",
     ]  # fmt: skip
     assert document["budget"] == {"on_chip": 1_000_000, "l1": 65536}
     assert (document["schema"], document["seed"], document["trials"]) == (1, 5, 42)
     point = document["points"][0]
     assert list(point) == [
         "id", "latency_ms", "latency_cycles", "energy_uj", "memory_bytes", "peak_bytes", "boot_bytes",
-        "boot_ms", "macs", "engines", "operating_point", "knee", "source", "deployment", "c",
+        "boot_ms", "macs", "engines", "operating_point", "knee", "source", "segments", "deployment", "c",
     ]  # fmt: skip
     assert list(point["peak_bytes"]) == ["l1", "l2", "l3", "wmem_sram", "wmem_mram"]
     assert point["deployment"] == "points/000/deployment.json"
