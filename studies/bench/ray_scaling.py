@@ -65,14 +65,17 @@ class _Instant:
 
 @dataclass
 class _Watch:
-    """Notes the time at the end of every batch."""
+    """Notes the time at the end of every batch; `spent`: CPU seconds of its own looking, not counted."""
 
     batch: int
     instants: dict[int, _Instant] = field(default_factory=dict)
+    spent: float = 0.0
 
     def __call__(self, progress: Progress) -> None:
-        if progress.trials % self.batch == 0:
-            self.instants[progress.trials] = _Instant(time.monotonic(), time.process_time(), workers())
+        if progress.trials % self.batch == 0 and progress.trials not in self.instants:
+            begin = time.process_time()
+            self.instants[progress.trials] = _Instant(time.monotonic(), begin - self.spent, workers())
+            self.spent += time.process_time() - begin
 
     def rates(self) -> tuple[float, float]:
         """Trials a second from the end of the first batch: by the clock, and with a free core for each."""
