@@ -27,6 +27,7 @@ from dse.options.pins import LayerPins, Place, layer_pins
 from dse.options.segment import Placement, SegmentMaker, SegmentOptions
 from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting
+from dse.prefetching import prefetching
 from dse.reachable import caps_of, why_infeasible
 from dse.segmentation import Runs, segmentations
 from dse.solver.bottleneck import NO_CAPS, Caps
@@ -57,6 +58,7 @@ class ProblemEvaluator:
         field(default_factory=lambda: ({}, {}), repr=False)
     )
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
+    _plains: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -131,8 +133,7 @@ class ProblemEvaluator:
         known = self._segmented[fusion][1] if level == L2 else None
         if known is not None and within.hold(known.l1_total_bytes, known.l2_total_bytes, known.total_bytes):
             return known
-        network = self.problem(self._default_point, level == L3, 0, fusion).network
-        return minimum_memory(network, within)
+        return minimum_memory(self.problem(self._default_point, level == L3, 0, fusion).least, within)
 
     def least_memories(self) -> tuple[LeastMemory, ...]:
         """Least memory layer by layer and fused, with activations on chip, and wherever they may be."""
@@ -160,21 +161,31 @@ class ProblemEvaluator:
         """
         key = (point, far, 0 if fusion else order, fusion)
         if key not in self._problems:
-            self._problems[key] = self._make(*key)
+            self._problems[key] = self._prefetching(point, self._plain(*key))
         return self._problems[key]
+
+    def _prefetching(self, point: str, problem: Problem) -> Problem:
+        return prefetching(problem, self.task.platform, self.task.platform.point(point))
+
+    def _plain(self, point: str, far: bool, order: int = 0, fusion: int = 0) -> Problem:
+        """The problem without prefetches."""
+        key = (point, far, order, fusion)
+        if key not in self._plains:
+            self._plains[key] = self._make(*key)
+        return self._plains[key]
 
     def _make(self, point: str, far: bool, order: int, fusion: int) -> Problem:
         if fusion:
             chosen = self.segmentations[fusion]
             segments = {run: self._segment(point, *run) for run in chosen}
-            return fused_problem(self.problem(point, far), segments)
+            return fused_problem(self._plain(point, far), segments)
         if order:
             steps = [self.graph.operators.index(op) for op in self.graphs[order]]
-            return reordered_problem(self.problem(point, far), steps)
+            return reordered_problem(self._plain(point, far), steps)
         if point != self._default_point:
-            self.problem(self._default_point, True)
+            self._plain(self._default_point, True)
         if not far:
-            return near_problem(self.problem(point, True))
+            return near_problem(self._plain(point, True))
         return self._build(point, self.task.platform.level_of[L1].usable_bytes, self._tilings)
 
     def _problem_of(self, setting: OuterSetting) -> Problem:
@@ -206,8 +217,8 @@ class ProblemEvaluator:
     def _segmented(self) -> tuple[tuple[Runs, MinimumMemory | None], ...]:
         """Segmentations with their least memory, activations on chip and no caps: those that save some."""
         point, pins = self._default_point, self._layer_pins
-        near = self.problem(point, False)
-        alone = minimum_memory(near.network)
+        near = self._plain(point, False)
+        alone = minimum_memory(self.problem(point, False).least)
         kept: list[tuple[Runs, MinimumMemory | None]] = [((), alone)]
         if alone is None or not any(each.fusible for each in pins):
             return tuple(kept)
@@ -217,7 +228,7 @@ class ProblemEvaluator:
 
         for found in segmentations(self.graph, near.network, least, [each.fusible for each in pins])[1:]:
             fused = fused_problem(near, {run: self._segment(point, *run) for run in found})
-            need = minimum_memory(fused.network)
+            need = minimum_memory(self._prefetching(point, fused).least)
             if need is not None and need.total_bytes < alone.total_bytes:
                 kept.append((found, need))
         return tuple(kept)
@@ -261,8 +272,8 @@ class ProblemEvaluator:
             return None
         problem = self.problem(self._default_point, True)
         if not all(layer.moves for layer in problem.network.layers):
-            problem = self._build(self._default_point, _UNLIMITED_BYTES, {})
-            return why_infeasible(self.task, self.limits, problem)
+            plain = self._build(self._default_point, _UNLIMITED_BYTES, {})
+            return why_infeasible(self.task, self.limits, self._prefetching(self._default_point, plain))
         fused = [self.problem(self._default_point, True, 0, k) for k in range(1, len(self.segmentations))]
         return why_infeasible(self.task, self.limits, problem, fused)
 
@@ -332,7 +343,8 @@ class ProblemEvaluator:
         segments: list[Segment] = []
         params: dict[str, str] = {}
         for k, options in enumerate(problem.options):
-            move, row = int(solution.moves[index, k]), int(solution.refs[index, k])
+            step = problem.steps[k]
+            move, row = int(solution.moves[index, step]), int(solution.refs[index, step])
             if k in problem.segments:
                 fused = problem.segments[k].fused(move, row)
                 homes.update(fused.homes)
@@ -340,10 +352,11 @@ class ProblemEvaluator:
                 plans, footprints = [*plans, *fused.plans], [*footprints, *fused.footprints]
                 segments.append(fused.segment)
                 continue
-            op, choice = graph.operators[len(plans)], options.options[move].choice
+            op, taken = graph.operators[len(plans)], problem.taken[k][move]
+            choice = options.options[taken.option].choice
             homes[op.output] = choice.output
-            params[op.name] = choice.params if choice.params != "-" else L2
-            plan, need = options.planned(move, row, op.name)
+            params[op.name] = L3 if taken.prefetched else choice.params if choice.params != "-" else L2
+            plan, need = options.planned(taken.option, row, op.name, taken.prefetched)
             plans.append(plan)
             footprints.append(need)
         return Decisions(tuple(plans), tuple(footprints), homes, params, tuple(segments))
@@ -366,10 +379,10 @@ class ProblemEvaluator:
         ways = [(order, 0) for order in range(len(self.graphs))]
         ways += [(0, fusion) for fusion in range(1, len(self.segmentations))]
         for point, (order, fusion) in product(self._points, ways):
-            network = self.problem(point, True, order, fusion).network
-            least = minimum_memory(network, caps_of(self.limits))
+            problem = self.problem(point, True, order, fusion)
+            least = minimum_memory(problem.least, caps_of(self.limits))
             if least is not None:
-                region = bound_setting(network, self.limits.roomiest())
+                region = bound_setting(problem.network, self.limits.roomiest())
                 yield bound_of_region(region, least.floor_bytes)
 
     def _bound_for(self, setting: OuterSetting) -> Bound | None:

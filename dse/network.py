@@ -18,14 +18,38 @@ from dse.task import Pin
 SOLVER_HOME = {L1: "L1", L2: "L2", L3: "L3", "wmem_sram": "WM", "wmem_mram": "WM", "-": "-"}
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a move stands for: an option of its layer; prefetched: with its parameters not at home in L2, as
+    there, but come from L3 ahead of it."""
+
+    option: int
+    prefetched: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network for the solver; `options[k]` says what the moves and rows of layer k stand for, unless that
-    is a segment: then `segments[k]` does, and `options[k]` are those of the last layer in it."""
+    """A network for the solver. Layer k of the graph is its layer `steps[k]`; `options[k]` and `taken[k]` say
+    what that one's moves and rows stand for, unless it is a segment: then `segments[k]` does, and
+    `options[k]` are those of the last layer in it. pins: what users said about each.
+
+    least: a network whose least memory is that of `network`, without choices that never save any.
+    """
 
     network: Network
     options: tuple[LayerOptions, ...]
+    taken: tuple[tuple[Taken, ...], ...]
+    pins: tuple[LayerPins, ...]
+    steps: tuple[int, ...]
+    least: Network
     segments: Mapping[int, SegmentOptions] = field(default_factory=dict)
+
+    @property
+    def activations(self) -> tuple[Tensor, ...]:
+        """Tensors of the graph, without the copies of parameters on their way."""
+        layers = self.network.layers
+        copies = {layers[step].output for step in set(range(len(layers))).difference(self.steps)}
+        return tuple(t for number, t in enumerate(self.network.tensors) if number not in copies)
 
 
 def _up4(size: int) -> int:
@@ -49,23 +73,24 @@ def _tables_signature(op: Operator) -> object:
     return (op.kind, op.has_weights)
 
 
-def _moves(options: LayerOptions) -> tuple[Move, ...]:
-    order: list[int] = []
-    for name in options.operator.inputs:
-        k = options.operator.inputs.index(name)
-        if k not in order:
-            order.append(k)
-    return tuple(
-        Move(
-            homes_in=tuple(SOLVER_HOME[option.choice.inputs[k]] for k in order),
-            home_out=SOLVER_HOME[option.choice.output],
-            home_params=SOLVER_HOME[option.choice.params],
-            rows=option.rows,
-            refs=np.arange(len(option.rows)),
-            resident=option.resident,
-        )
-        for option in options.options
+def move_of(options: LayerOptions, place: int) -> Move:
+    """An option of a layer as the solver sees it."""
+    option = options.options[place]
+    order = dict.fromkeys(options.operator.inputs.index(name) for name in options.operator.inputs)
+    return Move(
+        homes_in=tuple(SOLVER_HOME[option.choice.inputs[k]] for k in order),
+        home_out=SOLVER_HOME[option.choice.output],
+        home_params=SOLVER_HOME[option.choice.params],
+        rows=option.rows,
+        refs=np.arange(len(option.rows)),
+        resident=option.resident,
     )
+
+
+def _moves(options: LayerOptions, pins: LayerPins) -> tuple[tuple[Move, ...], tuple[Taken, ...]]:
+    """Moves of the options that pins allow; others are there for what is prefetched."""
+    places = [k for k, option in enumerate(options.options) if pins.allows(option.choice)]
+    return tuple(move_of(options, k) for k in places), tuple(map(Taken, places))
 
 
 def build_problem(
@@ -84,8 +109,8 @@ def build_problem(
     tensors = _tensors(graph, request.homes, io_home)
     index = {tensor.name: k for k, tensor in enumerate(graph.tensors)}
     ends = frozenset((*graph.inputs, *graph.outputs))
-    cache: dict[object, tuple[LayerOptions, tuple[Move, ...]]] = {}
-    layers, options = [], []
+    cache: dict[object, tuple[LayerOptions, tuple[Move, ...], tuple[Taken, ...]]] = {}
+    layers, options, choices, pinning = [], [], [], []
     for op in graph.operators:
         space = op.space(graph.by_name)
         pinned = layer_pins(pins, Place(op, space, request.platform, ends))
@@ -95,14 +120,18 @@ def build_problem(
             known = tilings.get(key) or layer_sets(op, space, request, pinned)
             found = layer_options(op, space, sizes, request, pinned, known)
             tilings.setdefault(key, found.useful)
-            cache[key] = (found, _moves(found))
-        found, moves = cache[key]
+            cache[key] = (found, *_moves(found, pinned))
+        found, moves, taken = cache[key]
         distinct = tuple(dict.fromkeys(index[name] for name in op.inputs))
         layers.append(Layer(op.name, distinct, index[op.output], 0, moves))
         options.append(replace(found, operator=op, space=space))
+        choices.append(taken)
+        pinning.append(pinned)
     inputs = tuple(index[name] for name in graph.inputs)
     outputs = tuple(index[name] for name in graph.outputs)
-    return Problem(Network(tensors, tuple(layers), inputs, outputs), tuple(options))
+    network = Network(tensors, tuple(layers), inputs, outputs)
+    steps = tuple(range(len(layers)))
+    return Problem(network, tuple(options), tuple(choices), tuple(pinning), steps, network)
 
 
 def _tensors(graph: Graph, homes: tuple[str, ...], io_home: str) -> tuple[Tensor, ...]:
@@ -120,7 +149,7 @@ def near_problem(problem: Problem) -> Problem:
         replace(t, homes=tuple(home for home in t.homes if home != "L3") or t.homes)
         for t in problem.network.tensors
     )
-    return replace(problem, network=replace(problem.network, tensors=tensors))
+    return _with_network(problem, replace(problem.network, tensors=tensors))
 
 
 def fused_problem(problem: Problem, segments: Mapping[tuple[int, int], SegmentOptions]) -> Problem:
@@ -128,23 +157,24 @@ def fused_problem(problem: Problem, segments: Mapping[tuple[int, int], SegmentOp
     index = {tensor.name: k for k, tensor in enumerate(problem.network.tensors)}
     first = dict(segments.keys())
     layers: list[Layer] = []
-    options: list[LayerOptions] = []
+    kept: list[int] = []
     fused: dict[int, SegmentOptions] = {}
     step = 0
     while step < len(problem.network.layers):
         if step not in first:
             layers.append(problem.network.layers[step])
-            options.append(problem.options[step])
+            kept.append(step)
             step += 1
             continue
         found = segments[step, first[step]]
         graph = found.maker.graph
         inputs = tuple(index[name] for name in graph.inputs)
         layers.append(Layer(graph.name, inputs, index[graph.output], 0, _segment_moves(found)))
-        fused[len(options)] = found
+        fused[len(kept)] = found
         step = first[step]
-        options.append(problem.options[step - 1])
-    return Problem(replace(problem.network, layers=tuple(layers)), tuple(options), fused)
+        kept.append(step - 1)
+    chosen = replace(_chosen(problem, kept), segments=fused)
+    return _with_network(chosen, replace(problem.network, layers=tuple(layers)))
 
 
 def _segment_moves(found: SegmentOptions) -> tuple[Move, ...]:
@@ -161,7 +191,22 @@ def _segment_moves(found: SegmentOptions) -> tuple[Move, ...]:
     )
 
 
-def reordered_problem(problem: Problem, steps: Sequence[int]) -> Problem:
-    """The same layers in another order: `steps` are their numbers, in the order in which they run."""
-    layers = tuple(problem.network.layers[k] for k in steps)
-    return Problem(replace(problem.network, layers=layers), tuple(problem.options[k] for k in steps))
+def reordered_problem(problem: Problem, order: Sequence[int]) -> Problem:
+    """The same layers in another order: `order` are their numbers, in the order in which they run."""
+    layers = tuple(problem.network.layers[k] for k in order)
+    return _with_network(_chosen(problem, order), replace(problem.network, layers=layers))
+
+
+def _chosen(problem: Problem, layers: Sequence[int]) -> Problem:
+    """What is known of these layers, in this order; the network is still another."""
+    return replace(
+        problem,
+        options=tuple(problem.options[k] for k in layers),
+        taken=tuple(problem.taken[k] for k in layers),
+        pins=tuple(problem.pins[k] for k in layers),
+        steps=tuple(range(len(layers))),
+    )
+
+
+def _with_network(problem: Problem, network: Network) -> Problem:
+    return replace(problem, network=network, least=network)

@@ -181,20 +181,21 @@ def outer_space(
 
 def _most_arena_bytes(network: Network) -> int:
     """No deployment has more live + staging bytes in L2: a larger arena changes nothing."""
-    homes = [tensor.homes for tensor in network.tensors]
     ranges = network.live_ranges()
     most = 0
     for step, layer in enumerate(network.layers):
-        live = sum(
+        operands = [network.tensors[number] for number in (*layer.inputs, layer.output)]
+        others = sum(
             t.size_bytes for t, (low, high) in zip(network.tensors, ranges, strict=True) if low <= step < high
-        )
-        wanted = [homes[tensor] for tensor in (*layer.inputs, layer.output)]
-        staging = [
-            int(move.rows[:, STAGING].max())
+        ) - sum(t.size_bytes for t in operands)
+        needs = [
+            sum(t.size_bytes for t, home in zip(operands, homes, strict=True) if home == "L2")
+            + int(move.rows[:, STAGING].max())
             for move in layer.moves
-            if all(home in free for home, free in zip((*move.homes_in, move.home_out), wanted, strict=True))
+            for homes in [(*move.homes_in, move.home_out)]
+            if all(home in t.homes for t, home in zip(operands, homes, strict=True))
         ]
-        most = max(most, live + max(staging, default=0))
+        most = max(most, others + max(needs, default=0))
     return most
 
 

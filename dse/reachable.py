@@ -35,8 +35,8 @@ def why_infeasible(
     need_bytes is the least of that memory that any deployment needs within the memories before it. fused: the
     same problem with segments. Raises TaskError where some layer cannot run however much memory there is.
     """
-    network = problem.network
-    networks = (network, *(each.network for each in fused))
+    network = problem.least
+    networks = (network, *(each.least for each in fused))
     if any(minimum_memory(each, caps_of(limits)) is not None for each in networks):
         return None
     stuck = stuck_layer(network)
@@ -79,7 +79,7 @@ def _sum(least: MinimumMemory, counted: Counted) -> int:
 
 
 def _largest(problem: Problem) -> tuple[tuple[str, int], ...]:
-    terms = [(t.name, t.size_bytes) for t in problem.network.tensors]
+    terms = [(t.name, t.size_bytes) for t in problem.activations]
     terms += [
         (
             f"parameters of {options.operator.name}",

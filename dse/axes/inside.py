@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from compiler.deployment import L3
 from dse.axes.base import INSIDE
 from dse.options import LayerOptions
 
@@ -138,6 +139,19 @@ class ParameterHome(InsideAxis):
         return _distinct(option.choice.params for option in layer.options)
 
 
+@dataclass(frozen=True)
+class PrefetchAxis(InsideAxis):
+    """When a layer's parameters leave L3."""
+
+    name = "prefetch"
+    decides = "parameters from L3 when the layer starts, or whole, under the layer before"
+    effect = "a copy hides under a computing layer; its stage in L2 is occupied during both layers"
+    pins = ("prefetch",)
+
+    def alternatives(self, layer: LayerOptions) -> int:
+        return 2 if any(option.choice.params == L3 for option in layer.options) else 1
+
+
 INSIDE_AXES: tuple[InsideAxis, ...] = (
     Tiling(),
     LoopOrder(),
@@ -147,4 +161,5 @@ INSIDE_AXES: tuple[InsideAxis, ...] = (
     Staging(),
     ActivationHome(),
     ParameterHome(),
+    PrefetchAxis(),
 )

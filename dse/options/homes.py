@@ -44,8 +44,8 @@ class HomeChoice:
 class Mode:
     """Buffering (1, 2) and staging of every stream: inputs, parameters, output.
 
-    prefetched: whether parameters staged whole are there when the layer starts; their copy is then no part
-    of its work.
+    prefetched: whether parameters staged whole are there when the layer starts. Their copy is then no part
+    of its work, and the layer does what it does with parameters at home in L2.
     """
 
     buffering: int

@@ -11,6 +11,7 @@ from compiler.ops.engines import npu_blockers
 from costmodels.engines import Engine
 from costmodels.engines.npu import NpuEngine
 from costmodels.platform import Platform
+from costmodels.prefetch import LINK
 from dse.options.homes import HomeChoice
 from dse.task import Pin, TaskError
 
@@ -24,9 +25,12 @@ DECISIONS = (
     "output_home",
     "params_home",
     "fuse",
+    "prefetch",
     "operating_point",
 )
 EVERY = "*"
+ON, OFF, WANTED = "on", "off", "wanted"
+"""Prefetch: a layer's parameters come under the layer before; do not; do where they can."""
 
 
 class PinError(TaskError):
@@ -40,7 +44,10 @@ def pin_text(pin: Pin) -> str:
 
 @dataclass(frozen=True)
 class LayerPins:
-    """The pins of one layer, parsed; None where free. input_homes: of every input, () if all are free."""
+    """The pins of one layer, parsed; None where free. input_homes: of every input, () if all are free.
+
+    prefetch: ON, OFF or WANTED.
+    """
 
     engine: str | None = None
     tile: tuple[tuple[str, int], ...] = ()
@@ -52,11 +59,13 @@ class LayerPins:
     params_home: str | None = None
     fuse: bool | None = None
 
+    prefetch: str | None = None
+
     @property
     def fusible(self) -> bool:
         """Whether a layer with these pins may be one of a segment, which has tiles and homes of its own."""
         own = self.tile or self.order or self.buffering or self.output_home
-        return self.fuse is not False and not own and not any(self.input_homes)
+        return self.fuse is not False and self.prefetch != ON and not own and not any(self.input_homes)
 
     def allows(self, choice: HomeChoice) -> bool:
         """Whether a choice of homes keeps to the pins."""
@@ -119,6 +128,7 @@ def layer_pins(pins: Sequence[Pin], place: Place) -> LayerPins:
         output_home=_home(place, chosen.get("output_home"), place.op.output),
         params_home=_params_home(place, chosen.get("params_home"), engine),
         fuse=_fuse(chosen.get("fuse")),
+        prefetch=_prefetch(place, chosen.get("prefetch")),
     )
 
 
@@ -217,3 +227,19 @@ def _params_home(place: Place, pin: Pin | None, engine: str | None) -> str | Non
     if blocker and pin.layer != EVERY:
         raise PinError(f"pin {pin_text(pin)}: {blocker}")
     return None if blocker else pin.value
+
+
+def _prefetch(place: Place, pin: Pin | None) -> str | None:
+    """A pin on all layers holds where a layer has a copy to wait for."""
+    if pin is None:
+        return None
+    if pin.value not in (ON, OFF):
+        raise PinError(f"pin {pin_text(pin)}: must be {ON} or {OFF}")
+    if pin.value == OFF:
+        return OFF
+    link = place.platform.link_of.get(LINK)
+    if link is not None and link.asynchronous:
+        return WANTED if pin.layer == EVERY else ON
+    if pin.layer == EVERY:
+        return None
+    raise PinError(f"pin {pin_text(pin)}: on {place.platform.name} nothing comes from l3 while cores compute")

@@ -55,11 +55,12 @@ Combination = tuple[HomeChoice, Mode]
 @dataclass(frozen=True, eq=False)
 class PricedRows:
     """Rows [n, 7] of one combination, time in ms, energy in uJ, the rest in bytes; their tilings and splits
-    [n]."""
+    [n]; what of their time a prefetch can run under [n], in ms."""
 
     rows: FloatArray
     tiling: IntArray
     split: IntArray
+    cover: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,17 +113,18 @@ class Pricer:
         """
         menus = [self._menu(k, combinations) for k in range(len(self.candidates.inputs) + 2)]
         for block in _blocks(combinations, menus, max(1, BLOCK // self.candidates.grid.count)):
-            columns, split = self._columns(
+            columns, split, cover = self._columns(
                 block, [combinations[number][0].params for number in block.numbers]
             )
             alive = _undecided(columns, np.asarray(columns[L1_BYTES] <= self.l1_bytes))
             for place, number in enumerate(block.numbers):
                 kept = np.flatnonzero(alive[place])
                 if len(kept):
-                    yield number, PricedRows(columns[:, place, kept].T, kept, split[place, kept])
+                    rows = columns[:, place, kept].T
+                    yield number, PricedRows(rows, kept, split[place, kept], cover[place, kept])
 
-    def _columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, IntArray]:
-        """Columns [7, n, C] of the rows, and splits [n, C] of a block."""
+    def _columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, IntArray, FloatArray]:
+        """Columns [7, n, C] of the rows, and splits and covers [n, C] of a block."""
         c = self.candidates
         shape = (len(block.numbers), c.grid.count)
         priced = price_layer(self.platform, self._work(block), self.point)
@@ -136,7 +138,8 @@ class Pricer:
             columns[STAGING] += values[:, _STAGES + BUFFERINGS.index(block.buffering)]
         resident = {home: resident_bytes(c, home).T for home in params}
         columns[RESIDENT:] = np.stack([resident[home] for home in params], axis=1)
-        return columns, priced.split.reshape(shape)
+        cover = priced.cover_cycles * (1e3 / self.platform.reference_hz(self.point))
+        return columns, priced.split.reshape(shape), np.asarray(cover.reshape(shape), np.float64)
 
     def _work(self, block: _Block) -> LayerWork:
         """The block as one layer of n * C candidates, combination after combination."""

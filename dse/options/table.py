@@ -8,14 +8,14 @@ from itertools import product
 
 import numpy as np
 
-from compiler.deployment import WEIGHT_MEMORIES, LayerPlan
+from compiler.deployment import L2, L3, WEIGHT_MEMORIES, WHOLE, LayerPlan
 from compiler.ir import Operator, Space
 from compiler.schedule.footprint import Footprint
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
 from dse.options.candidates import Candidates, Effort, layer_candidates
 from dse.options.homes import NONE, HomeChoice, Mode, modes
-from dse.options.pins import LayerPins, engine_blockers
+from dse.options.pins import OFF, LayerPins, engine_blockers
 from dse.options.prices import RESIDENT, Combination, PricedRows, Pricer
 from dse.solver.pareto import FloatArray, nondominated
 
@@ -38,13 +38,15 @@ class Option:
     """The rows of one choice of homes that keep the same parameter bytes on chip.
 
     resident: of them in L2, in weight memory, in L1. rows [n, 4]: time in ms, energy in uJ, L1 tile bytes,
-    L2 staging bytes. picks [n, 4]: candidate set, tiling, mode, split of every row.
+    L2 staging bytes. picks [n, 4]: candidate set, tiling, mode, split of every row. cover [n]: ms of its time
+    that a copy for the next layer can run under.
     """
 
     choice: HomeChoice
     resident: tuple[int, int, int]
     rows: FloatArray
     picks: IntArray
+    cover: FloatArray
 
 
 Sets = tuple[Candidates, ...]
@@ -60,24 +62,32 @@ class LayerOptions:
     modes: tuple[Mode, ...]
     options: tuple[Option, ...]
     useful: Sets
-    _planned: dict[tuple[int, int, str], tuple[LayerPlan, Footprint]] = field(
+    _planned: dict[tuple[int, int, str, bool], tuple[LayerPlan, Footprint]] = field(
         default_factory=dict, repr=False
     )
 
-    def planned(self, option: int, row: int, name: str) -> tuple[LayerPlan, Footprint]:
+    def planned(
+        self, option: int, row: int, name: str, prefetched: bool = False
+    ) -> tuple[LayerPlan, Footprint]:
         """`plan` and `footprint` of a row, made once: deployments share most of them."""
-        key = (option, row, name)
+        key = (option, row, name, prefetched)
         if key not in self._planned:
-            self._planned[key] = self.plan(option, row, name), self.footprint(option, row)
+            self._planned[key] = self.plan(option, row, name, prefetched), self.footprint(option, row)
         return self._planned[key]
 
-    def plan(self, option: int, row: int, name: str) -> LayerPlan:
-        """The layer plan that a row stands for, for the operator called `name`."""
+    def plan(self, option: int, row: int, name: str, prefetched: bool = False) -> LayerPlan:
+        """The layer plan that a row stands for, for the operator called `name`.
+
+        prefetched: its parameters are not at home in L2, as in the option, but come from L3 ahead of it.
+        """
         number, tiling, mode, split = (int(v) for v in self.options[option].picks[row])
         c = self.sets[number]
         tile = tuple(
             (dim.name, int(size)) for dim, size in zip(c.space.dims, c.grid.tiles[tiling], strict=True)
         )
+        staging = self.modes[mode].staging
+        if prefetched:
+            staging = (*staging[:-2], WHOLE, staging[-1])
         return LayerPlan(
             operator=name,
             engine=c.engine,
@@ -86,7 +96,8 @@ class LayerOptions:
             order=c.order,
             split=c.space.spec.splits[split],
             buffering=self.modes[mode].buffering,
-            staging=self.modes[mode].staging,
+            staging=staging,
+            prefetch=int(prefetched),
         )
 
     def footprint(self, option: int, row: int) -> Footprint:
@@ -163,6 +174,9 @@ def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerP
 def _choices(op: Operator, sets: Sets, request: OptionsRequest, pins: LayerPins) -> Iterator[HomeChoice]:
     has_params = any(int(c.params.region_bytes.max(initial=0)) > 0 for c in sets)
     params = request.param_homes if has_params else (NONE,)
+    if pins.params_home == L3 and pins.prefetch != OFF:
+        pins = replace(pins, params_home=None)  # what is prefetched runs as from L2
+        params = tuple(home for home in params if home in (L2, L3))
     for homes in product(request.homes, repeat=len(op.inputs) + 1):
         for home in params:
             choice = HomeChoice(homes[:-1], homes[-1], home)
@@ -222,11 +236,12 @@ class _Table:
         """The front over time, energy, L1, staging and resident bytes, an option for each of the latter."""
         table = np.concatenate([priced.rows for _, _, priced in parts])
         picks = np.concatenate([self._picks(*part) for part in parts])
+        cover = np.concatenate([priced.cover for _, _, priced in parts])
         keep = nondominated(table)
         resident, group = np.unique(table[keep, RESIDENT:], axis=0, return_inverse=True)
         for number, (l2, memory, l1) in enumerate(resident.astype(np.int64).tolist()):
             rows = keep[group.reshape(-1) == number]
-            yield Option(choice, (l2, memory, l1), table[rows, :RESIDENT], picks[rows])
+            yield Option(choice, (l2, memory, l1), table[rows, :RESIDENT], picks[rows], cover[rows])
 
     def _picks(self, number: int, mode: Mode, priced: PricedRows) -> IntArray:
         """[n, 4]: candidate set, tiling, mode, split."""

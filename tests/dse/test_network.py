@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.ir import Graph, IntType, Tensor
-from dse.network import near_problem
+from dse.network import Taken, near_problem
 from dse.task import Pin
 from tests.compiler.networks import conv, every_operator
 from tests.dse.small import evaluator_of, every_operator_evaluator, task_of
@@ -39,8 +39,10 @@ def test_options_keep_their_own_operator_where_they_are_shared() -> None:
 
 
 def test_moves_and_options_are_one_to_one() -> None:
-    problem = every_operator_evaluator("siracusa").problem("nominal", True)
-    for layer, options in zip(problem.network.layers, problem.options, strict=True):
+    problem = every_operator_evaluator("rv32sim").problem("nominal", True)
+    assert problem.steps == tuple(range(len(problem.options)))
+    for layer, options, taken in zip(problem.network.layers, problem.options, problem.taken, strict=True):
+        assert taken == tuple(map(Taken, range(len(options.options))))
         assert len(layer.moves) == len(options.options)
         for move, option in zip(layer.moves, options.options, strict=True):
             assert move.rows is option.rows
