@@ -16,6 +16,7 @@ DECISIONS = (
     "input_home",
     "output_home",
     "params_home",
+    "prefetch",
     "fuse",
     "operating_point",
 )

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.deployment import L3
 from dse.axes import AXES, INSIDE, INSIDE_AXES, SAMPLED, SAMPLED_AXES, Position, SampledAxis
-from dse.cli import main
+from dse.cli import main, quantities
 from dse.options.pins import DECISIONS
 from dse.points import OuterSetting
 from tests.compiler.networks import every_operator
@@ -32,7 +32,7 @@ def test_every_axis_is_named_once_and_says_what_it_does() -> None:
 
 def test_every_decision_that_can_be_pinned_belongs_to_one_axis() -> None:
     pins = [pin for axis in AXES for pin in axis.pins]
-    assert sorted(pins) == sorted(DECISIONS)
+    assert sorted(pins) == sorted(DECISIONS) == sorted(quantities.DECISIONS)
 
 
 @pytest.mark.parametrize("axis", SAMPLED_AXES, ids=lambda axis: axis.name)
