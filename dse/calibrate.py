@@ -50,11 +50,15 @@ MOVES, LAYERS = "copies", "tiled layers"
 
 @dataclass(frozen=True)
 class Effort:
-    """shapes: of every family of kernels, half of them held out. networks: in small tiles; likewise."""
+    """shapes: of every family of kernels, half of them held out. networks: in small tiles; likewise.
+
+    kernels: the only families to be measured and fitted; everything else keeps its values. Empty: all.
+    """
 
     shapes: int = 220
     networks: int = 16
     seed: int = 0
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,13 @@ class Measurements:
 def calibrate(platform: Platform, runner: Runner, effort: Effort) -> Calibration:
     """Measure, fit, check. Raises PlatformError for a platform without portable cores, TargetError."""
     engine = portable_engine(platform)
+    for name in effort.kernels:
+        if name not in FAMILIES:
+            raise PlatformError(platform.name, "kernels", f"{name!r} is no kernel", ", ".join(FAMILIES))
     found = measurements(runner, engine.cores, effort)
     fitted, _ = _divide(found.kernels[1], effort.seed)
+    if effort.kernels:
+        return _some_kernels(platform, fit_kernels(engine, fitted), found, effort)
     moves = _divide(found.moves, effort.seed)
     engine = fit_kernels(fit_forks(engine, found.forks), fitted)
     platform = _replaced(platform, engine, moves[0])
@@ -99,6 +108,17 @@ def calibrate(platform: Platform, runner: Runner, effort: Effort) -> Calibration
     return Calibration(platform, dict(_values(platform)), errors)
 
 
+def _some_kernels(
+    platform: Platform, engine: PortableEngine, found: Measurements, effort: Effort
+) -> Calibration:
+    """Only what was fitted of `engine`, whose forks cost what the platform says."""
+    names = {sample.spec.kernel for sample in found.kernels[1]}
+    prefixes = tuple(f"engines.{engine.name}.kernels.{name}." for name in names)
+    platform = _replaced(platform, engine, ())
+    values = {key: value for key, value in _values(platform) if key.startswith(prefixes)}
+    return Calibration(platform, values, tuple(kernel_errors(engine, found.kernels, effort.seed)))
+
+
 def portable_engine(platform: Platform) -> PortableEngine:
     """The cores that run the portable kernels. Raises PlatformError if the platform has none."""
     for engine in platform.engines:
@@ -111,8 +131,9 @@ def portable_engine(platform: Platform) -> PortableEngine:
 
 def measurements(runner: Runner, cores: int, effort: Effort) -> Measurements:
     """All kernels on one core and on all, and copies, each in one program. Raises TargetError."""
-    cases = [case for family in FAMILIES for case in draw(family, effort.shapes, effort.seed)]
-    moves = draw_moves(effort.shapes, effort.seed)
+    families = effort.kernels or tuple(FAMILIES)
+    cases = [case for family in families for case in draw(family, effort.shapes, effort.seed)]
+    moves = () if effort.kernels else draw_moves(effort.shapes, effort.seed)
     kernels: dict[int, Sequence[KernelSample]] = {}
     forks: dict[int, float] = {}
     moved: tuple[int, ...] = ()
@@ -144,7 +165,9 @@ def _divide(samples: Sequence[Sample], seed: int) -> Sweep[Sample]:
 
 def _replaced(platform: Platform, engine: PortableEngine, moves: Sequence[MoveSample]) -> Platform:
     engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
-    links = tuple(link if link.copy is None else _fitted(link, moves) for link in platform.links)
+    links = tuple(
+        link if link.copy is None or not moves else _fitted(link, moves) for link in platform.links
+    )
     return replace(platform, engines=engines, links=links)
 
 
@@ -166,6 +189,8 @@ def kernel_errors(
         held = _divide(measured, seed)[1]
         for family in FAMILIES:
             part = [sample for sample in held if sample.family == family]
+            if not part:
+                continue
             predicted = [sample.predicted(engine) for sample in part]
             yield errors_of(family, cores, predicted, [sample.cycles for sample in part])
 

@@ -11,9 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MODELS = Path(os.environ.get("DSE_MODELS", ROOT.parent / "shared" / "models"))
 
 
-def mlperf_tiny(name: str) -> Path:
-    """An MLPerf Tiny network; skips the test where the shared models are absent."""
-    path = MODELS / "mlperf_tiny" / f"{name}.onnx"
+def shared_model(name: str) -> Path:
+    """A file below the shared models; skips the test where it is absent."""
+    path = MODELS / name
     if not path.is_file():
         pytest.skip(f"no {path} (set DSE_MODELS)")
     return path
+
+
+def mlperf_tiny(name: str) -> Path:
+    """An MLPerf Tiny network; skips the test where the shared models are absent."""
+    return shared_model(f"mlperf_tiny/{name}.onnx")

@@ -155,7 +155,8 @@ def _pool(rng: Rng, family: str) -> Case:
 
 
 def _softmax(rng: Rng, family: str) -> Case:
-    return Case(family, KernelSpec("softmax", (("y", _log(rng, 1, 60)), ("c", _log(rng, 2, 500)))), ("y",))
+    """Kernels on whole rows."""
+    return Case(family, KernelSpec(family, (("y", _log(rng, 1, 60)), ("c", _log(rng, 2, 500)))), ("y",))
 
 
 def _concat(rng: Rng, family: str) -> Case:
@@ -196,6 +197,8 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "maxpool": _pool,
     "avgpool": _pool,
     "softmax": _softmax,
+    "isoftmax": _softmax,
+    "inorm": _softmax,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

@@ -285,6 +285,21 @@ def _softmax(case: Case) -> Fields:
     return {"input": "IN", "table": "exp_words", "rows": rows, "channels": channels, **pitches, **scalars}
 
 
+def _isoftmax(case: Case) -> Fields:
+    return {**_whole_rows(case), "table": "exp_words", "levels": 256, "offset": 0}
+
+
+def _inorm(case: Case) -> Fields:
+    """Uncentred and without bias, as iRMSNorm."""
+    return {**_whole_rows(case), "tables": "TABLES", "shift": 16, "low": -128, "high": 127}
+
+
+def _whole_rows(case: Case) -> Fields:
+    rows, channels = _rows(case)
+    pitches = {"in_row_pitch": channels, "out_row_pitch": channels}
+    return {"input": "IN", "rows": rows, "channels": channels, **pitches, "in_signed": "true"}
+
+
 def _concat(case: Case) -> Fields:
     rows, channels = _rows(case)
     return {"count": case.spec.fan_in, "rows": rows, "out_row_pitch": channels, "low": -128, "high": 127}
@@ -337,6 +352,8 @@ _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     "softmax": _softmax,
+    "isoftmax": _isoftmax,
+    "inorm": _inorm,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

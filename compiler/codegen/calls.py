@@ -15,6 +15,8 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
@@ -222,6 +224,45 @@ def _softmax(op: Softmax, layer: Layer) -> list[str]:
     return [*_initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
 
 
+def _row_operands(layer: Layer, tables: str) -> Fields:
+    """Operands and extents of a kernel that works on whole rows; tables: its field and their type."""
+    field, kind = tables.split()
+    return {
+        "input": "in0.data",
+        "output": "out.data",
+        field: f"(const {kind} *)(const void *)tables",
+        "rows": _extent("out", 0),
+        "channels": _extent("out", 1),
+        "in_row_pitch": _pitch("in0", 0),
+        "out_row_pitch": _pitch("out", 0),
+    }
+
+
+def _isoftmax(op: ISoftmax, layer: Layer) -> list[str]:
+    fields: Fields = {
+        **_row_operands(layer, "table uint32_t"),
+        "levels": op.levels,
+        "offset": op.offset,
+        "in_signed": op.input_type.signed,
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_isoftmax_args", fields), "dse_isoftmax(&args);"]
+
+
+def _inorm(op: INorm, layer: Layer) -> list[str]:
+    fields: Fields = {
+        **_row_operands(layer, "tables int32_t"),
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "in_signed": op.input_type.signed,
+        "centred": op.centred,
+        "biased": op.bias.array.size > 0,
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_inorm_args", fields), "dse_inorm(&args);"]
+
+
 def _concat(op: Concat, layer: Layer) -> list[str]:
     parts = [
         f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
@@ -316,6 +357,8 @@ kernel_call.register(Lut)(_lut)
 kernel_call.register(MaxPool)(_maxpool)
 kernel_call.register(AvgPool)(_avgpool)
 kernel_call.register(Softmax)(_softmax)
+kernel_call.register(ISoftmax)(_isoftmax)
+kernel_call.register(INorm)(_inorm)
 kernel_call.register(Concat)(_concat)
 kernel_call.register(Transpose)(_transpose)
 kernel_call.register(Pad)(_pad)

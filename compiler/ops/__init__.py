@@ -25,6 +25,8 @@ OPERATORS = unique(
         ("avgpool", "compiler.ops.avgpool:AvgPool"),
         ("concat", "compiler.ops.concat:Concat"),
         ("conv2d", "compiler.ops.conv2d:Conv2d"),
+        ("inorm", "compiler.ops.inorm:INorm"),
+        ("isoftmax", "compiler.ops.isoftmax:ISoftmax"),
         ("lut", "compiler.ops.lut:Lut"),
         ("maxpool", "compiler.ops.maxpool:MaxPool"),
         ("mul", "compiler.ops.mul:Mul"),

@@ -101,6 +101,8 @@ class KernelCosts:
     maxpool: PointCost
     avgpool: PointCost
     softmax: PointCost
+    isoftmax: PointCost
+    inorm: PointCost
     concat: PointCost
     transpose: PointCost
     pad: PointCost

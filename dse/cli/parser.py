@@ -210,6 +210,13 @@ def _calibrate(commands: _Commands[Parser]) -> None:
         help="runs the C in {project} on {harts} cores and prints its output (default: our simulator)",
     )
     it.add_argument("--shapes", type=q.positive, default=220, metavar="N", help="a kernel; default: 220")
+    it.add_argument(
+        "--kernels",
+        type=q.kernels,
+        default=(),
+        metavar="A,B",
+        help="measure and fit only these; default: all",
+    )
     it.add_argument("--networks", type=q.positive, default=16, metavar="N", help="in tiles; default: 16")
     it.add_argument("--seed", type=q.natural, default=0, metavar="N", help="default: 0")
     it.add_argument("--timeout", type=q.time_seconds, default=600.0, metavar="T", help="default: 10min")

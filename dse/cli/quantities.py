@@ -55,6 +55,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def kernels(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Raises ArgumentTypeError where there is none."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ArgumentTypeError(f"{text!r} names no kernel; write softmax,lut")
+    return names
+
+
 def natural(text: str) -> int:
     """A whole number in [0, 2^32): what every random generator takes. Raises ArgumentTypeError."""
     if not text.isdecimal() or int(text) >= 2**32:

@@ -17,6 +17,8 @@ from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
@@ -206,6 +208,24 @@ def probabilities() -> Made:
     return Made(softmax_from_scales("softmax", 5, 12, x, y), (x, y))
 
 
+def shares() -> Made:
+    x, y = tensor("x", 5, 12), tensor("y", 5, 12, scale=1 / 256, dtype=IntType.U8)
+    op = ISoftmax(
+        name="shares", inputs=("x",), output="y", rows=5, channels=12, table=polynomial_table(1, 86, 3888, 64)
+    )
+    return Made(op, (x, y))
+
+
+def integer_norm() -> Made:
+    x, y = tensor("x", 5, 12), tensor("y", 5, 12)
+    weight, bias = (np.arange(12, dtype=np.int32) * k for k in (100_000, -200_000))
+    op = INorm(
+        name="norm", inputs=("x",), output="y", rows=5, channels=12, centred=True, weight=Constant(weight),
+        bias=Constant(bias), shift=16, low=-128, high=127,
+    )  # fmt: skip
+    return Made(op, (x, y))
+
+
 def joined() -> Made:
     a, b = tensor("a", 6, 5), tensor("b", 6, 3, scale=0.02, dtype=IntType.U8, zero_point=100)
     y = tensor("y", 6, 8)
@@ -241,6 +261,8 @@ GOLDEN: Mapping[str, Golden] = {
     "maxpool": Golden(maximum, {"y": 2, "c": 3}),
     "avgpool": Golden(average, {"x": 2}, buffering=2),
     "softmax": Golden(probabilities, {"y": 2}),
+    "isoftmax": Golden(shares, {"y": 2}),
+    "inorm": Golden(integer_norm, {"y": 2}),
     "concat": Golden(joined, {"y": 4}),
     "transpose": Golden(turned, {"a1": 3}),
     "pad": Golden(padded, {"y": 3}),

@@ -148,6 +148,37 @@ typedef struct {
 
 void dse_softmax(const dse_softmax_args *args);
 
+/* y = e * (levels - 1) / sum of the row's e + offset, truncated; e = table[row maximum - code]. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const uint32_t *table;
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    int32_t levels, offset;
+    bool in_signed;
+    dse_split split;
+} dse_isoftmax_args;
+
+void dse_isoftmax(const dse_isoftmax_args *args);
+
+/* ---- Normalisation of rows (norm.c): split PIXELS (rows) ---------------------------------------------------- */
+
+/* y = clamp((d * weight / root + bias) >> shift), root = isqrt(mean of d*d + 1), d = x, or x less its row's mean if
+ * centred; divisions truncate. tables: int32 weight[channels], and bias[channels] if biased. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const int32_t *tables;
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    int32_t shift, low, high;
+    bool in_signed, centred, biased;
+    dse_split split;
+} dse_inorm_args;
+
+void dse_inorm(const dse_inorm_args *args);
+
 /* ---- Data movement (layout.c) ------------------------------------------------------------------------------- */
 
 /* One input of a concatenation, requantised by its own scalars; mul 1, add 0, shift 0 is a copy. */

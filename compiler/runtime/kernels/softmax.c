@@ -2,7 +2,8 @@
  *
  * Softmax of rows in unsigned 32-bit arithmetic: a table of exp in fixed point, indexed by the distance to the
  * row's maximum, and one division an element by the sum in units of an output step. Error bound against float:
- * softmax_error_steps in compiler/ops/softmax.py.
+ * softmax_error_steps in compiler/ops/softmax.py. The integer dialect's softmax divides products with the number of
+ * levels instead: compiler/ops/isoftmax.py.
  */
 #include "kernel.h"
 
@@ -41,3 +42,22 @@ static void softmax_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_softmax(const dse_softmax_args *args) { dse_launch(softmax_task, args, args->split); }
+
+static void isoftmax_row(const dse_isoftmax_args *a, const uint8_t *x, uint8_t *y) {
+    const uint32_t *const table = a->table;
+    const uint32_t flip = dse_flip(a->in_signed), top = row_maximum(x, a->channels, flip);
+    const uint32_t most = (uint32_t)a->levels - 1;
+    uint32_t sum = 0;
+    for (int32_t k = 0; k < a->channels; k++) sum += table[top - (x[k] ^ flip)];
+    for (int32_t k = 0; k < a->channels; k++)
+        y[k] = (uint8_t)((int32_t)(table[top - (x[k] ^ flip)] * most / sum) + a->offset);
+}
+
+static void isoftmax_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_isoftmax_args *a = arg;
+    const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
+    for (int32_t y = rows.low; y < rows.high; y++)
+        isoftmax_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch);
+}
+
+void dse_isoftmax(const dse_isoftmax_args *args) { dse_launch(isoftmax_task, args, args->split); }

@@ -99,7 +99,7 @@ class PoolCosts:
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Kernels that walk rows of elements (add, mul, lut, softmax, transpose)."""
+    """Kernels that walk rows of elements (add, mul, lut, softmax, normalisations, transpose)."""
 
     core_cycles: float
     row_cycles: float
@@ -160,6 +160,8 @@ class PortableCosts:
     maxpool: PoolCosts
     avgpool: PoolCosts
     softmax: RowCosts
+    isoftmax: RowCosts
+    inorm: RowCosts
     concat: ConcatCosts
     transpose: RowCosts
     pad: CopyCosts

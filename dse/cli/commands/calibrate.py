@@ -21,7 +21,7 @@ def main(arguments: Namespace) -> int:
     terminal = Terminal.of()
     if arguments.power:
         return _power(arguments, terminal)
-    effort = Effort(arguments.shapes, arguments.networks, arguments.seed)
+    effort = Effort(arguments.shapes, arguments.networks, arguments.seed, arguments.kernels)
     found = calibrate(load_platform(arguments.platform), _runner(arguments), effort)
     _print(found.errors, terminal)
     if arguments.out is not None:
@@ -52,7 +52,8 @@ def _text(arguments: Namespace, found: Calibration) -> str:
     """The platform's file with the fitted values; raises PlatformError where it has no place for them."""
     command = f"dse calibrate --platform {arguments.platform} --shapes {arguments.shapes}"
     where = arguments.runner or _compiler()
-    facts = found.facts(f"{command} --networks {arguments.networks} --seed {arguments.seed}: {where}")
+    some = f" --kernels {','.join(arguments.kernels)}" if arguments.kernels else ""
+    facts = found.facts(f"{command} --networks {arguments.networks} --seed {arguments.seed}{some}: {where}")
     return with_facts(platform_text(arguments.platform), arguments.platform, facts)
 
 

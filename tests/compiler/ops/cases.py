@@ -14,6 +14,8 @@ from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.broadcast import Broadcast
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
@@ -213,6 +215,49 @@ def softmax(rng: Rng) -> Case:
     return case(rng, softmax_from_scales("softmax", rows, channels, x, y), x, y)
 
 
+def isoftmax(rng: Rng) -> Case:
+    rows, channels, log2 = pick(rng, 1, 6), pick(rng, 1, 30), pick(rng, 1, 255)
+    kind, signed = (IntType.I8, IntType.U8)[rng.integers(2)], bool(rng.integers(2))
+    x = tensor(rng, "x", (rows, channels), kind)
+    y = Tensor("y", x.shape, IntType.I8 if signed else IntType.U8)
+    op = ISoftmax(
+        name="isoftmax",
+        inputs=("x",),
+        output="y",
+        rows=rows,
+        channels=channels,
+        table=polynomial_table(1, log2 + pick(rng, 0, log2), pick(rng, 1, 70000), log2),
+        offset=-128 if signed else 0,
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
+    return case(rng, op, x, y)
+
+
+def inorm(rng: Rng) -> Case:
+    rows, channels = pick(rng, 1, 6), pick(rng, 1, 30)
+    x = tensor(rng, "x", (rows, channels))
+    y = tensor(rng, "y", (rows, channels))
+    low, high = sorted(pair(rng, y.dtype.low, y.dtype.high))
+    biased = channels if rng.integers(2) else 0
+    op = INorm(
+        name="inorm",
+        inputs=("x",),
+        output="y",
+        rows=rows,
+        channels=channels,
+        centred=bool(rng.integers(2)),
+        weight=Constant(rng.integers(-(2**22), 2**22, channels).astype(np.int32)),
+        bias=Constant(rng.integers(-(2**24), 2**24, biased).astype(np.int32)),
+        shift=pick(rng, 0, 18),
+        low=low,
+        high=high,
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
+    return case(rng, op, x, y)
+
+
 def concat(rng: Rng) -> Case:
     rows, count = pick(rng, 1, 6), pick(rng, 1, 3)
     inputs = [tensor(rng, f"x{k}", (rows, pick(rng, 1, 5))) for k in range(count)]
@@ -281,6 +326,8 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "dense": dense,
     "depthwise": depthwise,
     "grouped": grouped,
+    "inorm": inorm,
+    "isoftmax": isoftmax,
     "linear": linear,
     "lut": lut,
     "maxpool": maxpool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
@@ -114,6 +117,33 @@ def softmax(op: Softmax, x: IntArray) -> IntArray:
     return np.array(rows)
 
 
+def isoftmax(op: ISoftmax, x: IntArray) -> IntArray:
+    table = op.table.array.tolist()
+    rows: list[list[int]] = []
+    for row in x.reshape(op.rows, op.channels).tolist():
+        e = [table[max(row) - code] for code in row]
+        assert max(sum(e), max(e) * (op.levels - 1)) < 2**32
+        rows.append([value * (op.levels - 1) // sum(e) + op.offset for value in e])
+    return np.array(rows)
+
+
+def inorm(op: INorm, x: IntArray) -> IntArray:
+    weight, bias = op.weight.array.tolist(), op.bias.array.tolist() or [0] * op.channels
+    rows: list[list[int]] = []
+    for row in x.reshape(op.rows, op.channels).tolist():
+        mean = toward_zero(sum(row), len(row)) if op.centred else 0
+        root = math.isqrt(sum((code - mean) ** 2 for code in row) // len(row) + 1)
+        sums = [
+            toward_zero((code - mean) * w, root) + b for code, w, b in zip(row, weight, bias, strict=True)
+        ]
+        rows.append([clamped(value, op.shift, op.low, op.high) for value in sums])
+    return np.array(rows)
+
+
+def toward_zero(numerator: int, denominator: int) -> int:
+    return numerator // denominator if numerator >= 0 else -(-numerator // denominator)
+
+
 def concat(op: Concat, *inputs: IntArray) -> IntArray:
     rows: list[list[int]] = []
     for row in range(op.rows):
@@ -159,6 +189,8 @@ NAIVE: dict[str, Any] = {
     "avgpool": avgpool,
     "concat": concat,
     "conv2d": conv2d,
+    "inorm": inorm,
+    "isoftmax": isoftmax,
     "lut": lut,
     "maxpool": maxpool,
     "mul": mul,

@@ -95,6 +95,20 @@ class SoftmaxArgs(ctypes.Structure):
     )
 
 
+class ISoftmaxArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input output table; i32: rows channels in_row_pitch out_row_pitch levels offset;"
+        " bool: in_signed; split: split"
+    )
+
+
+class INormArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input output tables; i32: rows channels in_row_pitch out_row_pitch shift low high;"
+        " bool: in_signed centred biased; split: split"
+    )
+
+
 class ConcatPart(ctypes.Structure):
     _fields_ = fields("ptr: input; i32: width row_pitch mul add shift; bool: in_signed")
 
@@ -143,5 +157,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     TransposeArgs,
     PadArgs,
     ResizeArgs,
+    ISoftmaxArgs,
+    INormArgs,
     NpuJob,
 )

@@ -16,6 +16,8 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
@@ -181,6 +183,37 @@ def softmax(op: Softmax, job: Job) -> tuple[str, ctypes.Structure]:
     return "dse_softmax", args
 
 
+def _whole_rows(op: ISoftmax | INorm, job: Job) -> dict[str, Any]:
+    return {
+        "input": job.inputs[0].address,
+        "output": job.output.address,
+        "rows": job.call.output.shape[0],
+        "channels": op.channels,
+        "in_row_pitch": job.inputs[0].pitch[0],
+        "out_row_pitch": job.output.pitch[0],
+        "in_signed": op.input_type.signed,
+        "split": job.split,
+    }
+
+
+def isoftmax(op: ISoftmax, job: Job) -> tuple[str, ctypes.Structure]:
+    scalars = {"table": job.tables, "levels": op.levels, "offset": op.offset}
+    return "dse_isoftmax", abi.ISoftmaxArgs(**_whole_rows(op, job), **scalars)
+
+
+def inorm(op: INorm, job: Job) -> tuple[str, ctypes.Structure]:
+    args = abi.INormArgs(
+        **_whole_rows(op, job),
+        tables=job.tables,
+        shift=op.shift,
+        low=op.low,
+        high=op.high,
+        centred=op.centred,
+        biased=op.bias.array.size > 0,
+    )
+    return "dse_inorm", args
+
+
 def concat(op: Concat, job: Job) -> tuple[str, ctypes.Structure]:
     scalars = zip(job.inputs, op.widths, op.mul, op.add, op.shift, op.input_types, strict=True)
     parts = [abi.ConcatPart(x.address, w, x.pitch[0], m, a, s, t.signed) for x, w, m, a, s, t in scalars]
@@ -237,6 +270,8 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "avgpool": avgpool,
     "concat": concat,
     "conv2d": conv2d,
+    "inorm": inorm,
+    "isoftmax": isoftmax,
     "lut": lut,
     "maxpool": maxpool,
     "mul": binary,

@@ -44,10 +44,21 @@ def test_a_calibrated_platform_is_a_platform(tmp_path: Path, capsys: pytest.Capt
     assert facts["engines.cluster.cores"].value == 2
 
 
+def test_some_kernels_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything else keeps its value and its source."""
+    out = tmp_path / "out.toml"
+    assert main(["calibrate", *SMALL, "--kernels", "lut,isoftmax", "--out", str(out)]) == 0
+    assert "6 coefficients" in capsys.readouterr().out
+    before, after = ({f.key: f for f in load_platform(name).facts} for name in ("rv32sim", out))
+    changed = {key for key, fact in after.items() if fact != before[key]}
+    assert {key.split(".")[3] for key in changed} == {"lut", "isoftmax"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--platform", "siracusa"), "no engine of kind portable"),
+        (("--kernels", "lut,sofmax"), "'sofmax' is no kernel"),
         (("--runner", "/no/such/command {project}"), "the runner /no/such/command failed"),
         (("--runner", "false"), "the runner false ended with 1"),
         (("--runner", "echo cycles 3"), "did not get to its end"),

@@ -1,0 +1,78 @@
+"""Functions of one integer code that the integer dialect defines, exact, and their tables.
+
+Where the input has 8 bits and a RequantShift follows, such a function is a `Lut` with 256 entries,
+whatever happens in between: no kernel, no 32-bit tensor. All take and give int64 arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.ir.tensor import Constant, Tensor
+from compiler.ops.base import require
+from compiler.ops.lut import ENTRIES, Lut
+
+Int64s = npt.NDArray[np.int64]
+
+
+def hard_swish(x: Int64s, three: int, six: int, one_over_six: int) -> Int64s:
+    """iHardswish: x * clamp(x + three, 0, six) * one_over_six."""
+    product: Int64s = x * np.clip(x + three, 0, six) * one_over_six
+    return product
+
+
+def gelu(x: Int64s, b: int, one: int) -> Int64s:
+    """iGELU (I-BERT, arXiv 2101.01321, algorithm 3): x * ((one + sign(x)*(one - (min(|x|, -b) + b)^2)) >> 1).
+
+    b is negative.
+    """
+    erf = np.sign(x) * (one - (np.minimum(np.abs(x), -b) + b) ** 2)
+    product: Int64s = x * ((one + erf) >> 1)
+    return product
+
+
+def true_integer_div(x: Int64s, y: int, delta: int, eps: int, eta: int) -> Int64s:
+    """TrueIntegerDiv by a constant y: delta*eta*x / (eta*y + eps), rounded half away from zero.
+
+    As Deeploy's generic RQDiv kernel rounds. Its PULP targets merge the division with the RequantShift
+    behind it instead, and multiply by floor(delta*eta / (eta*y + eps)).
+    """
+    divisor = eta * y + eps
+    require(divisor > 0, f"TrueIntegerDiv: the divisor {divisor} is not positive")
+    product = x * (delta * eta)
+    quotient: Int64s = np.sign(product) * ((np.abs(product) + (divisor >> 1)) // divisor)
+    return quotient
+
+
+def requant_shift(
+    x: Int64s, mul: int, add: int, div: int, bounds: tuple[int, int], rounding: bool = True
+) -> Int64s:
+    """RequantShift: clamp((x*mul + add + (div/2 if rounding)) >> log2(div)), bounds inclusive."""
+    require(div > 0 and div & (div - 1) == 0, f"RequantShift: div {div} is not a power of two")
+    total = x * mul + add + (div // 2 if rounding else 0)
+    clamped: Int64s = np.clip(total >> (div.bit_length() - 1), *bounds)
+    return clamped
+
+
+def lut_from_codes(name: str, function: Callable[[Int64s], Int64s], x: Tensor, y: Tensor) -> Lut:
+    """The table of an integer function of the codes of `x`.
+
+    Raises OperatorError where x is not 8 bits wide or a result is no code of y.
+    """
+    require(x.dtype.bytes == 1, f"{name}: a table needs 8-bit input, {x.name} is {x.dtype.value}")
+    codes = np.arange(x.dtype.low, x.dtype.low + ENTRIES, dtype=np.int64)
+    result = function(codes)
+    inside = bool((result >= y.dtype.low).all() and (result <= y.dtype.high).all())
+    require(inside, f"{name}: results {result.min()}..{result.max()} do not fit {y.dtype.value}")
+    return Lut(
+        name=name,
+        inputs=(x.name,),
+        output=y.name,
+        count=x.elements,
+        table=Constant(result.astype(y.dtype.dtype)),
+        input_type=x.dtype,
+        output_type=y.dtype,
+    )
