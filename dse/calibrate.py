@@ -165,9 +165,7 @@ def _divide(samples: Sequence[Sample], seed: int) -> Sweep[Sample]:
 
 def _replaced(platform: Platform, engine: PortableEngine, moves: Sequence[MoveSample]) -> Platform:
     engines = tuple(engine if each.name == engine.name else each for each in platform.engines)
-    links = tuple(
-        link if link.copy is None or not moves else _fitted(link, moves) for link in platform.links
-    )
+    links = tuple(link if link.copy is None or not moves else _fitted(link, moves) for link in platform.links)
     return replace(platform, engines=engines, links=links)
 
 
