@@ -215,13 +215,14 @@ class ProblemEvaluator:
 
     @cached_property
     def _segmented(self) -> tuple[tuple[Runs, MinimumMemory | None], ...]:
-        """Segmentations with their least memory, activations on chip and no caps: those that save some."""
+        """Segmentations with their least memory, activations on chip and no caps, each less than the last."""
         point, pins = self._default_point, self._layer_pins
         near = self._plain(point, False)
         alone = minimum_memory(self.problem(point, False).least)
         kept: list[tuple[Runs, MinimumMemory | None]] = [((), alone)]
         if alone is None or not any(each.fusible for each in pins):
             return tuple(kept)
+        least_bytes = alone.total_bytes
 
         def least(run: SegmentGraph) -> tuple[tuple[int, int, int], ...]:
             return self._maker(point, run).least()
@@ -229,8 +230,9 @@ class ProblemEvaluator:
         for found in segmentations(self.graph, near.network, least, [each.fusible for each in pins])[1:]:
             fused = fused_problem(near, {run: self._segment(point, *run) for run in found})
             need = minimum_memory(self._prefetching(point, fused).least)
-            if need is not None and need.total_bytes < alone.total_bytes:
+            if need is not None and need.total_bytes < least_bytes:
                 kept.append((found, need))
+                least_bytes = need.total_bytes
         return tuple(kept)
 
     @cached_property

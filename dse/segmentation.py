@@ -92,7 +92,10 @@ def segmentations(
     network: the layers one by one. least: (L1, staging, resident bytes) of a run's leanest ways.
     """
     edges = [edge for k in range(len(network.layers)) if (edge := _single(network, k)) is not None]
+    heavy = np.cumsum([0, *(_live(network, k, k + 1) > _ends(network) for k in range(len(network.layers)))])
     for run in runs(graph, free):
+        if heavy[run.last] == heavy[run.first]:
+            continue  # no layer of it has more alive than the network's own ends, which stay whole anyway
         needs = np.array(least(run), np.float64).reshape(-1, 3)
         if len(needs):
             edges.append(_Edge(run.first, run.last, _live(network, run.first, run.last), needs))
@@ -114,6 +117,14 @@ def segmentations(
 def _near(network: Network, tensor: int) -> str:
     homes = network.tensors[tensor].homes
     return "L2" if "L2" in homes else homes[0]
+
+
+def _ends(network: Network) -> int:
+    """Bytes of the network's inputs, or of its outputs if they are larger, that are on chip."""
+    return max(
+        sum(network.tensors[t].size_bytes for t in ends if _near(network, t) != "L3")
+        for ends in (network.inputs, network.outputs)
+    )
 
 
 def _single(network: Network, k: int) -> _Edge | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -75,6 +75,12 @@ def _decode_tuple(kinds: tuple[Any, ...], plain: Any) -> tuple[Any, ...]:
 
 def _decode_dataclass(kind: Any, plain: Any) -> Any:
     hints = _hints(kind)
-    if not isinstance(plain, dict) or set(plain) != set(hints):
+    if not isinstance(plain, dict) or not _needed(kind) <= set(plain) <= set(hints):
         raise CodecError(f"expected the fields of {kind.__name__}, found {plain!r:.40}")
-    return kind(**{name: _decode(hint, plain[name]) for name, hint in hints.items()})
+    return kind(**{name: _decode(hints[name], value) for name, value in plain.items()})
+
+
+@cache
+def _needed(kind: Any) -> frozenset[str]:
+    """Fields that must be there: those with a default are later than some files."""
+    return frozenset(field.name for field in fields(kind) if field.default is MISSING)

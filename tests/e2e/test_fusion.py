@@ -1,4 +1,4 @@
-"""Below the least memory of a network layer by layer there are deployments with segments, proven on targets."""
+"""Below the least memory of a network layer by layer there are fused deployments, and their C is right."""
 
 from __future__ import annotations
 
