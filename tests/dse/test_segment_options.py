@@ -10,6 +10,8 @@ import pytest
 
 from compiler.counts import predict_counts
 from compiler.lower import lower
+from compiler.schedule.buffers import resident_buffers
+from compiler.schedule.segments import FusedNeeds, segment_buffers, striped
 from compiler.simulate import simulate
 from compiler.tiling.stripes import SegmentGraph
 from costmodels.platform import Platform, load_platform
@@ -77,6 +79,26 @@ def test_rows_keep_to_the_front_and_to_l1(seed: int) -> None:
             fused = options.fused(options.options.index(option), row)
             assert fused.segment.rows < options.maker.graph.rows[options.maker.graph.output]
             assert len(fused.plans) == len(options.maker.graph.operators)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_need_what_the_compiler_allocates(seed: int) -> None:
+    options = everything(seed)
+    graph = options.maker.graph.graph
+    for number, option in enumerate(options.options):
+        for row in range(0, len(option.rows), 7):
+            fused = options.fused(number, row)
+            of = striped(graph, fused.segment)
+            needs = FusedNeeds(fused.plans, fused.footprints, fused.homes, fused.param_homes)
+            sizes = dict.fromkeys(("l1", "l2"), 0)
+            for level, _, size in segment_buffers(of, needs):
+                sizes[level] += size
+            assert (sizes["l1"], sizes["l2"]) == tuple(option.rows[row, 2:4])
+            kept = dict.fromkeys(("l2", "wmem_sram", "l1"), 0)
+            for op, need in zip(of.graph.operators, fused.footprints, strict=True):
+                for level, _, size in resident_buffers(op.name, need, fused.param_homes[op.name]):
+                    kept[level] += size
+            assert tuple(kept.values()) == option.resident
 
 
 def test_without_a_link_within_l1_no_rows_are_kept() -> None:

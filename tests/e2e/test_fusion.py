@@ -67,3 +67,17 @@ def test_a_budget_that_only_segments_meet(tmp_path: Path) -> None:
         for target, harts in (("host", 8), ("rv32", 1), ("rv32", 8)):
             assert verify(out / point["c"], target, harts=harts).right  # type: ignore[arg-type]
     assert main(["explore", *arguments, "--pin", "*.fuse=off", "--out", str(tmp_path / "off")]) == 3
+
+
+@pytest.mark.parametrize(("model", "budget"), [("resnet8_int8", "115kB"), ("dscnn_int8", "43kB")])
+def test_cycles_of_fused_networks_are_predicted(model: str, budget: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = [str(MODELS / f"{model}.onnx"), "--platform", "rv32sim", "--budget", f"{budget},l3=0B"]
+    arguments += ["--trials", "16", "--emit", "knee", "--quiet", "--out", str(out)]
+    assert main(["explore", *arguments]) == 0
+    (project,) = (out / "points").iterdir()
+    result = verify(project, "rv32", harts=8)
+    assert result.right
+    assert result.cycles_comparable
+    measured = sum(layer.cycles for layer in result.records.layers)
+    assert abs(result.prediction.latency_cycles / measured - 1) < 0.02
