@@ -22,3 +22,8 @@ def shared_model(name: str) -> Path:
 def mlperf_tiny(name: str) -> Path:
     """An MLPerf Tiny network; skips the test where the shared models are absent."""
     return shared_model(f"mlperf_tiny/{name}.onnx")
+
+
+def deeploy(name: str) -> Path:
+    """The folder of a model in the integer dialect (network.onnx, inputs.npz, outputs.npz), or a skip."""
+    return shared_model(f"deeploy/{name}/network.onnx").parent

@@ -3,5 +3,6 @@
 from compiler.frontend.binding import Binding
 from compiler.frontend.errors import Finding, ModelError
 from compiler.frontend.importer import Imported, import_model, load
+from compiler.frontend.samples import by_input
 
-__all__ = ["Binding", "Finding", "Imported", "ModelError", "import_model", "load"]
+__all__ = ["Binding", "Finding", "Imported", "ModelError", "by_input", "import_model", "load"]

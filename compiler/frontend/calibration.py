@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend.errors import ModelError
+from compiler.frontend.samples import read_arrays
 from compiler.frontend.source import Port
 
 Samples = Mapping[str, npt.NDArray[np.float32]]
@@ -26,7 +26,7 @@ def load_samples(path: Path, ports: Sequence[Port]) -> Samples:
     The first axis counts samples; what follows is the input's shape, with or without its batch axis.
     Raises ModelError for files, names, shapes and types that do not fit.
     """
-    arrays = _arrays(path)
+    arrays = read_arrays(path)
     if len(ports) == 1 and len(arrays) == 1:
         arrays = {ports[0].name: next(iter(arrays.values()))}
     missing = [port.name for port in ports if port.name not in arrays]
@@ -55,21 +55,6 @@ def synthetic_samples(ports: Sequence[Port], seed: int) -> Samples:
     return {
         port.name: rng.standard_normal((SYNTHETIC_SAMPLES, *port.shape), dtype=np.float32) for port in ports
     }
-
-
-def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        if not zipfile.is_zipfile(path) and path.is_file():
-            raise ModelError(f"{path}: calibration data is an .npz archive, which this is not")
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        if isinstance(error, ModelError):
-            raise
-        why = " ".join(str(error).split())[:120]
-        raise ModelError(f"{path}: not an .npz archive of plain arrays ({why})") from error
 
 
 def _fitted(path: Path, array: npt.NDArray[Any], port: Port) -> npt.NDArray[np.float32]:

@@ -11,6 +11,8 @@ from compiler.frontend import emit_pointwise as pointwise
 from compiler.frontend import emit_spatial as spatial
 from compiler.frontend import emit_weighted as weighted
 from compiler.frontend import steps
+from compiler.frontend.dialect import emit as dialect
+from compiler.frontend.dialect import kinds
 from compiler.frontend.emit_base import source_of
 from compiler.frontend.emitter import Emitter
 from compiler.frontend.errors import Finding, Refused
@@ -76,6 +78,11 @@ def transpose(emitter: Emitter, step: Step, kind: steps.Transpose) -> None:
 
 HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = MappingProxyType(
     {
+        kinds.ChannelShift: dialect.channel_shift,
+        kinds.RowLinear: dialect.row_linear,
+        kinds.ShiftedProduct: dialect.shifted_product,
+        kinds.ShiftedSum: dialect.shifted_sum,
+        kinds.Table: dialect.table,
         steps.Affine: weighted.affine,
         steps.AvgPool: spatial.average_pool,
         steps.Concat: pointwise.concat,

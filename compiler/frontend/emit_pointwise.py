@@ -37,7 +37,7 @@ def unary(emitter: Emitter, step: Step, kind: steps.Unary) -> None:
         emitter.add(operator)
 
 
-def _operands(emitter: Emitter, step: Step) -> tuple[Tensor, Tensor, Layout, Broadcast]:
+def operands(emitter: Emitter, step: Step) -> tuple[Tensor, Tensor, Layout, Broadcast]:
     """Both operands in memory orders in which the second repeats on the rows of the first."""
     a, b = (emitter.value(name) for name in step.inputs)
     layout = emitter.layout(a)
@@ -56,14 +56,14 @@ def _operands(emitter: Emitter, step: Step) -> tuple[Tensor, Tensor, Layout, Bro
 
 
 def total(emitter: Emitter, step: Step, kind: steps.Sum) -> None:
-    a, b, layout, form = _operands(emitter, step)
+    a, b, layout, form = operands(emitter, step)
     name, target = emitter.output(step, layout)
     bounds = bounds_of(emitter, step, kind)
     emitter.add(add_from_scales(name, (a, b), target, broadcast=form, bounds=bounds))
 
 
 def product(emitter: Emitter, step: Step, kind: steps.Product) -> None:
-    a, b, layout, form = _operands(emitter, step)
+    a, b, layout, form = operands(emitter, step)
     name, target = emitter.output(step, layout)
     bounds = bounds_of(emitter, step, kind)
     emitter.add(mul_from_scales(name, (a, b), target, broadcast=form, bounds=bounds))

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend import steps
-from compiler.frontend.constants import FloatArray
 from compiler.frontend.emit_base import bounds_of, image_of, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
 from compiler.frontend.steps import Step
 from compiler.ir import Constant, Tensor
 from compiler.ops.conv2d import Conv2d, conv_affine
+from compiler.ops.requant import Requant
 
 
 def conv(emitter: Emitter, step: Step, kind: steps.Conv) -> None:
@@ -23,7 +23,7 @@ def conv(emitter: Emitter, step: Step, kind: steps.Conv) -> None:
     source = emitter.arranged(x, channels_last(x.shape))
     weights = np.moveaxis(kind.codes, 1, -1)
     fill = int(emitter.quant(x).encode(kind.pad_value))
-    _convolution(
+    convolution(
         emitter,
         step,
         kind,
@@ -52,7 +52,7 @@ def linear(emitter: Emitter, step: Step, kind: steps.Linear) -> None:
     weights = kind.codes[:, order][:, None, None, :]
     rows = math.prod(x.shape[:last])
     outputs = _with_last(suffix_layout(layout, range(last)), kind.codes.shape[0])
-    _convolution(emitter, step, kind, source, weights, outputs, in_shape=(rows, 1, depth))
+    convolution(emitter, step, kind, source, weights, outputs, in_shape=(rows, 1, depth))
 
 
 def _with_last(layout: Layout, extent: int) -> Layout:
@@ -62,7 +62,7 @@ def _with_last(layout: Layout, extent: int) -> Layout:
     return Layout((*layout.factors[:-1], (extent,)), (*layout.order, len(layout.flat)))
 
 
-def _convolution(
+def convolution(
     emitter: Emitter,
     step: Step,
     kind: steps.Weighted,
@@ -71,12 +71,10 @@ def _convolution(
     layout: Layout,
     **geometry: Any,
 ) -> None:
+    """Add a convolution with `weights` [O, kh, kw, C/groups] that makes the output of `step`."""
     name, target = emitter.output(step, layout)
     codes = np.ascontiguousarray(weights, np.int8)
-    bounds = bounds_of(emitter, step, kind)
-    real = conv_affine(codes, source, kind.scale, kind.bias, target, bounds)
-    requant = real.requant()
-    _note_coarse(emitter, step, float(real.error_steps(requant.shift).max(initial=0)))
+    requant = kind.exact or _rounded(emitter, step, kind, source, codes, target)
     emitter.add(
         Conv2d(
             name=name,
@@ -89,6 +87,22 @@ def _convolution(
             **geometry,
         )
     )
+
+
+def _rounded(
+    emitter: Emitter,
+    step: Step,
+    kind: steps.Weighted,
+    source: Tensor,
+    codes: npt.NDArray[np.int8],
+    target: Tensor,
+) -> Requant:
+    """The requantisation that comes closest to the real scales."""
+    bounds = bounds_of(emitter, step, kind)
+    real = conv_affine(codes, source, kind.scale, kind.bias, target, bounds)
+    requant = real.requant()
+    _note_coarse(emitter, step, float(real.error_steps(requant.shift).max(initial=0)))
+    return requant
 
 
 def _note_coarse(emitter: Emitter, step: Step, error_steps: float) -> None:
@@ -112,7 +126,7 @@ def affine(emitter: Emitter, step: Step, kind: steps.Affine) -> None:
     }
     first = next((k for k, axis in enumerate(layout.memory_axes) if axis in varying), len(layout.memory))
     channels = math.prod(layout.memory[first:])
-    factor, offset = (_inner(c, x.shape, layout, channels) for c in (kind.factor, kind.offset))
+    factor, offset = (inner(c, x.shape, layout, channels) for c in (kind.factor, kind.offset))
     scale = np.where(factor == 0, 1.0, np.abs(factor))
     unit = steps.Conv(
         bounds=kind.bounds, codes=np.sign(factor).astype(np.int8), scale=scale, bias=offset, groups=channels
@@ -120,9 +134,12 @@ def affine(emitter: Emitter, step: Step, kind: steps.Affine) -> None:
     weights = unit.codes.reshape(channels, 1, 1, 1)
     rows = math.prod(x.shape) // channels
     source = emitter.tensor(x)
-    _convolution(emitter, step, unit, source, weights, layout, in_shape=(rows, 1, channels), groups=channels)
+    convolution(emitter, step, unit, source, weights, layout, in_shape=(rows, 1, channels), groups=channels)
 
 
-def _inner(constant: FloatArray, shape: tuple[int, ...], layout: Layout, channels: int) -> FloatArray:
-    full: FloatArray = layout.stored(np.broadcast_to(constant, shape)).reshape(-1, channels)[0]
+def inner(
+    constant: npt.NDArray[Any], shape: tuple[int, ...], layout: Layout, channels: int
+) -> npt.NDArray[Any]:
+    """A constant that varies over the innermost memory only: its value for each of those channels."""
+    full: npt.NDArray[Any] = layout.stored(np.broadcast_to(constant, shape)).reshape(-1, channels)[0]
     return full

@@ -40,6 +40,14 @@ class ModelError(ValueError):
         return "\n".join([self.message, *(f"  {finding}" for finding in self.findings)])
 
 
+def raise_findings(name: str, findings: Sequence[Finding]) -> None:
+    """Raise ModelError where there are findings in the model `name`."""
+    if findings:
+        count = len(findings)
+        what = "finding" if count == 1 else "findings"
+        raise ModelError(f"{name}: the model is not supported ({count} {what})", findings)
+
+
 class Refused(Exception):
     """Raised while one node is read; the reader turns it into a Finding and goes on with the next."""
 

@@ -13,8 +13,9 @@ from compiler.frontend import source as files
 from compiler.frontend.binding import Binding
 from compiler.frontend.calibration import SYNTHETIC_SAMPLES, load_samples, sample_notes, synthetic_samples
 from compiler.frontend.complete import complete
+from compiler.frontend.dialect import declared, is_dialect, read_net
 from compiler.frontend.emit import emit
-from compiler.frontend.errors import Finding, ModelError, Refused
+from compiler.frontend.errors import Finding, ModelError, Refused, raise_findings
 from compiler.frontend.integer_inputs import input_quants
 from compiler.frontend.operators import HANDLERS
 from compiler.frontend.quantise import is_float, quantise
@@ -44,10 +45,11 @@ class Imported:
 
 
 def load(path: Path | str, *, calibration: Path | str | None = None, seed: int = 0) -> Module:
-    """Import an ONNX file: QDQ as it is, float after static quantisation.
+    """Import an ONNX file: QDQ and the integer dialect as they are, float after static quantisation.
 
-    calibration: an .npz with an array for each input, for float models; without it they are quantised
-    from synthetic data of `seed`, which a note says. Raises ModelError.
+    calibration: an .npz with an array for each input. Float models are quantised with it; without it they
+    are quantised from synthetic data of `seed`, which a note says. Where the dialect leaves the integer
+    types of inputs open, it tells them. Raises ModelError.
     """
     return import_model(path, calibration=calibration, seed=seed).module
 
@@ -57,13 +59,25 @@ def import_model(path: Path | str, *, calibration: Path | str | None = None, see
     file = Path(path)
     data = files.read_bytes(file)
     model = files.parse(data, file)
+    if is_dialect(model):
+        model, notes = declared(model, None if calibration is None else Path(calibration), file.name)
+        return _imported(read_net(model, file.name), notes, files.digest(data), model, file)
+    return _ordinary(model, data, file, calibration, seed)
+
+
+def _ordinary(
+    model: onnx.ModelProto, data: bytes, file: Path, calibration: Path | str | None, seed: int
+) -> Imported:
+    """A QDQ or float model."""
     net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
     if is_float(model):
         model, warnings = _quantised(model, source.inputs, file.name, calibration, seed)
         notes = (*source.notes, *warnings)
         net, _ = _read(model, file.name)
-    return _imported(net, notes, files.digest(data), model, file)
+    completed, findings = complete(simplify(net))
+    raise_findings(file.name, findings)
+    return _imported(completed, notes, files.digest(data), model, file)
 
 
 def _quantised(
@@ -90,19 +104,17 @@ def _read(model: onnx.ModelProto, name: str) -> tuple[Net, Source]:
     reader = Reader(source, input_quants(source))
     reader.read(source.nodes, HANDLERS, refused)
     net = reader.net(name, source.outputs)
-    _raise(name, (*known, *reader.findings))
+    raise_findings(name, (*known, *reader.findings))
     return net, source
 
 
 def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelProto, file: Path) -> Imported:
-    completed, findings = complete(simplify(net))
-    _raise(file.name, findings)
-    emitter, findings = emit(completed)
-    _raise(file.name, findings)
+    emitter, findings = emit(net)
+    raise_findings(file.name, findings)
     try:
         graph, bindings, outputs = emitter.finish("main")
     except Refused as error:
-        _raise(file.name, (Finding("graph", "output", error.attribute, error.why, error.supported),))
+        raise_findings(file.name, (Finding("graph", "output", error.attribute, error.why, error.supported),))
         raise
     if not graph.operators:
         raise ModelError(f"{file.name}: the model computes nothing")
@@ -110,15 +122,8 @@ def _imported(net: Net, notes: tuple[str, ...], sha256: str, model: onnx.ModelPr
         file.stem,
         sha256,
         (least_live_order(graph),),
-        tuple(dict.fromkeys((*notes, *completed.notes, *emitter.notes))),
+        tuple(dict.fromkeys((*notes, *net.notes, *emitter.notes))),
     )
     return Imported(
         module, MappingProxyType(dict(bindings)), emitter.inputs, outputs, model.SerializeToString()
     )
-
-
-def _raise(name: str, findings: tuple[Finding, ...]) -> None:
-    if findings:
-        count = len(findings)
-        what = "finding" if count == 1 else "findings"
-        raise ModelError(f"{name}: the model is not supported ({count} {what})", findings)

@@ -175,14 +175,19 @@ def constant(reader: Reader, node: Node) -> None:
 
 
 def concat(reader: Reader, node: Node) -> None:
+    kind, values, shape = joined(reader, node)
+    reader.step(node, kind, values, shape)
+
+
+def joined(reader: Reader, node: Node) -> tuple[Concat, list[Value], tuple[int, ...]]:
+    """A concatenation, its operands and its shape; raises Refused where their shapes do not fit."""
     values = [reader.value(node, index) for index in range(len(node.inputs))]
     axis = axis_of(integer(node.attributes, "axis", 0), len(values[0].shape))
     rests = {(*v.shape[:axis], *v.shape[axis + 1 :]) for v in values}
     if len(rests) != 1 or len({len(v.shape) for v in values}) != 1:
         raise Refused("inputs", f"shapes {[v.shape for v in values]}", "shapes that differ in the axis only")
     total = sum(v.shape[axis] for v in values)
-    shape = (*values[0].shape[:axis], total, *values[0].shape[axis + 1 :])
-    reader.step(node, Concat(axis), values, shape)
+    return Concat(axis), values, (*values[0].shape[:axis], total, *values[0].shape[axis + 1 :])
 
 
 def pad(reader: Reader, node: Node) -> None:

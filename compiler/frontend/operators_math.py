@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from compiler.frontend.constants import Const, FloatArray
+from compiler.frontend.constants import AnyArray, Const, FloatArray
 from compiler.frontend.errors import Refused
 from compiler.frontend.functions import clip
 from compiler.frontend.geometry import Windows, windows
@@ -30,7 +30,8 @@ from compiler.frontend.steps import (
 from compiler.frontend.weights import integer_weights
 
 
-def conv(reader: Reader, node: Node) -> None:
+def convolution(reader: Reader, node: Node) -> tuple[Value, Const, int, Windows]:
+    """(input, weights, groups, windows) of a Conv; raises Refused where they contradict each other."""
     x = _image(reader, node)
     weights = reader.required(node, 1, "weights")
     groups = integer(node.attributes, "group", 1)
@@ -43,19 +44,28 @@ def conv(reader: Reader, node: Node) -> None:
         raise Refused("weights", f"weights {weights.shape} on {x.shape[1]} channels in {groups} groups")
     if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
         raise Refused("kernel_shape", f"{node.attributes['kernel_shape']} for weights {weights.shape}")
-    window = windows(node.attributes, x.shape[2:], kernel).lifted()
+    return x, weights, groups, windows(node.attributes, x.shape[2:], kernel).lifted()
+
+
+def conv(reader: Reader, node: Node) -> None:
+    x, weights, groups, window = convolution(reader, node)
     outputs = weights.shape[0]
     codes, scale = integer_weights(reader, node, weights, 0)
-    kind = Conv(
-        codes=codes.reshape(outputs, -1, *window.kernel),
+    kind = conv_kind(window, groups, codes=codes, scale=scale, bias=_bias(reader, node, outputs))
+    _windowed(reader, node, kind, x, outputs, window)
+
+
+def conv_kind(window: Windows, groups: int, *, codes: AnyArray, scale: FloatArray, bias: FloatArray) -> Conv:
+    """A convolution over `window`; codes [O, C/groups, ...]."""
+    return Conv(
+        codes=codes.reshape(codes.shape[0], -1, *window.kernel),
         scale=scale,
-        bias=_bias(reader, node, outputs),
+        bias=bias,
         groups=groups,
         stride=_pair(window.stride),
         dilation=_pair(window.dilation),
         pads=_four(window.pads),
     )
-    _windowed(reader, node, kind, x, outputs, window)
 
 
 def max_pool(reader: Reader, node: Node) -> None:
@@ -254,9 +264,15 @@ def affine(reader: Reader, node: Node, x: Value, factor: FloatArray, offset: Flo
 
 def _binary(reader: Reader, node: Node) -> None:
     kinds: dict[str, Kind] = {"Add": Sum(), "Mul": Product()}
-    a, b = reader.value(node, 0), reader.value(node, 1)
     if node.operator not in kinds:
         raise Refused("inputs", "two activations", "Add and Mul of activations; a constant otherwise")
+    a, b, shape = operands(reader, node)
+    reader.step(node, kinds[node.operator], (a, b), shape)
+
+
+def operands(reader: Reader, node: Node) -> tuple[Value, Value, tuple[int, ...]]:
+    """Two activations at one rank, the first of the shape of the result, and that shape."""
+    a, b = reader.value(node, 0), reader.value(node, 1)
     shape = np.broadcast_shapes(a.shape, b.shape)
     if a.shape != shape:
         a, b = b, a
@@ -266,7 +282,7 @@ def _binary(reader: Reader, node: Node) -> None:
         a = reader.reshape(node, a, shape, inner=":left")
     if len(b.shape) != len(shape):
         b = reader.reshape(node, b, (1,) * (len(shape) - len(b.shape)) + b.shape, inner=":right")
-    reader.step(node, kinds[node.operator], (a, b), shape)
+    return a, b, shape
 
 
 def batch_normalization(reader: Reader, node: Node) -> None:

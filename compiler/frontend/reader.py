@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Reader:
     def read(
         self,
         nodes: Sequence[Node],
-        handlers: Mapping[str, Callable[[Reader, Node], None]],
+        handlers: Mapping[str, Callable[[Self, Node], None]],
         refused: Collection[str] = (),
     ) -> None:
         """Read all nodes; what cannot be read becomes a finding and poisons its outputs.

@@ -13,6 +13,7 @@ import numpy as np
 
 from compiler.frontend.constants import AnyArray, FloatArray
 from compiler.ir import IntType
+from compiler.ops.requant import Requant
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,16 @@ class Bounded(Kind):
 
 @dataclass(frozen=True, eq=False)
 class Weighted(Bounded):
-    """A kind with constant weights: real weight = codes * scale[o], real bias [o]; o is axis 0 of codes."""
+    """A kind with constant weights: real weight = codes * scale[o], real bias [o]; o is axis 0 of codes.
+
+    `exact` is the requantisation where the model itself states it in integers; scale and bias then count
+    for nothing.
+    """
 
     codes: AnyArray = field(kw_only=True, repr=False)
     scale: FloatArray = field(kw_only=True, repr=False)
     bias: FloatArray = field(kw_only=True, repr=False)
+    exact: Requant | None = field(kw_only=True, repr=False, default=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,8 @@ from compiler.frontend.source import Node
 
 Allowed = tuple[Any, ...] | None
 """The values that an attribute may have; None: any (the reader looks at it together with the shapes)."""
+Operators = Mapping[str, Mapping[str, Allowed]]
+"""Attributes by operator."""
 
 _POOL: Mapping[str, Allowed] = {
     "auto_pad": None,
@@ -28,7 +30,7 @@ _QUANTISE: Mapping[str, Allowed] = {
     "precision": None,
 }
 
-OPERATORS: Mapping[str, Mapping[str, Allowed]] = MappingProxyType(
+OPERATORS: Operators = MappingProxyType(
     {
         "Add": {},
         "AveragePool": {**_POOL, "count_include_pad": (0, 1), "dilations": None},
@@ -90,10 +92,13 @@ DOMAINS = ("", "ai.onnx")
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
 
-def check(nodes: tuple[Node, ...], inputs: Iterable[str] = ()) -> Iterator[Finding]:
+def check(
+    nodes: tuple[Node, ...], inputs: Iterable[str] = (), operators: Operators = OPERATORS
+) -> Iterator[Finding]:
     """A finding for every node whose operator, domain or attribute is not supported.
 
-    inputs: names of the graph's inputs. An operator of FOLDS that reads what is computed from them is a
+    inputs: names of the graph's inputs. operators: the table; those that ONNX does not have come from any
+    domain. An operator of FOLDS that reads what is computed from them is a
     finding, also behind a node that has one.
     """
     activations = set(inputs)
@@ -101,19 +106,23 @@ def check(nodes: tuple[Node, ...], inputs: Iterable[str] = ()) -> Iterator[Findi
         on_activations = not activations.isdisjoint(filter(None, node.inputs))
         if on_activations and node.operator != "Shape":
             activations.update(filter(None, node.outputs))
-        if node.domain not in DOMAINS and not (
-            node.domain == "com.microsoft" and node.operator in QUANTISERS
-        ):
+        if not _known_domain(node, operators):
             yield Finding(
                 node.name, node.operator, "", f"operator of domain {node.domain!r}", "standard ONNX"
             )
-        elif node.operator in OPERATORS:
-            yield from _check_attributes(node, OPERATORS[node.operator])
+        elif node.operator in operators:
+            yield from _check_attributes(node, operators[node.operator])
         elif node.operator not in FOLDS:
-            supported = ", ".join(sorted(OPERATORS))
+            supported = ", ".join(sorted(operators))
             yield Finding(node.name, node.operator, "", "unsupported operator", supported)
         elif on_activations:
             yield Finding(node.name, node.operator, "", "on activations", "this operator on constants only")
+
+
+def _known_domain(node: Node, operators: Operators) -> bool:
+    if node.domain in DOMAINS or (node.domain == "com.microsoft" and node.operator in QUANTISERS):
+        return True
+    return node.operator in operators and node.operator not in OPERATORS
 
 
 def _check_attributes(node: Node, table: Mapping[str, Allowed]) -> Iterator[Finding]:

@@ -70,7 +70,12 @@ def _problem(it: argparse._ArgumentGroup) -> None:
     it.add_argument(
         "--objectives", type=q.objectives, default=q.objectives("latency,energy,memory"), metavar="LIST"
     )
-    it.add_argument("--calibration", type=Path, metavar="NPZ", help="samples to quantise a float model with")
+    it.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="NPZ",
+        help="samples: what a float model is quantised with, or what the integer dialect's inputs hold",
+    )
     it.add_argument(
         "--pin",
         action="append",

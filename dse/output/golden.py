@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiler.frontend import Binding
+from compiler.frontend import Binding, by_input
 from compiler.ir import Graph, Tensor
 from compiler.ir.tensor import IntArray
 from dse.output.errors import OutputError
@@ -21,16 +21,17 @@ AnyArray = npt.NDArray[Any]
 def golden_inputs(
     graph: Graph, inputs: Sequence[Binding], file: Path | None, seed: int
 ) -> dict[str, IntArray]:
-    """Codes by graph input: the first sample of `file` (.npz by ONNX input name), else made from `seed`.
+    """Codes by graph input: the first sample of `file` (see `by_input`), else made from `seed`.
 
     The file holds real values or, where its arrays are integers, codes. Raises OutputError.
     """
     if file is None:
         return {name: synthetic_codes(graph.by_name[name], seed + k) for k, name in enumerate(graph.inputs)}
     arrays = read_arrays(file)
-    if len(inputs) == 1 and len(arrays) == 1:
-        arrays = {inputs[0].onnx: next(iter(arrays.values()))}
-    return {binding.tensor: _encoded(file, arrays, binding) for binding in inputs}
+    # Arrays without elements belong to inputs that the import left out.
+    filled = {name: array for name, array in arrays.items() if array.size}
+    found = by_input(filled, [binding.onnx for binding in inputs])
+    return {binding.tensor: _encoded(file, found or arrays, binding) for binding in inputs}
 
 
 def synthetic_codes(tensor: Tensor, seed: int) -> IntArray:

@@ -1,0 +1,119 @@
+"""What a dialect file leaves open about its inputs, filled in: integer types, extents, emptiness.
+
+The files declare FLOAT or INT32 where they hold 8-bit codes, and may leave extents out. A sample of the
+inputs tells both. The model that results says everything itself and needs no sample to be read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from compiler.frontend.constants import AnyArray
+from compiler.frontend.errors import Finding, ModelError
+from compiler.frontend.samples import Arrays, by_input, read_arrays
+
+OWN_OPERATORS = frozenset(
+    (
+        "RequantShift",
+        "TrueIntegerDiv",
+        "iGELU",
+        "iHardswish",
+    )
+)
+"""Operators that only this dialect has: a model with one of them is read by its rules."""
+
+_DECLARED = {onnx.TensorProto.INT8: np.dtype(np.int8), onnx.TensorProto.UINT8: np.dtype(np.uint8)}
+_ELEMENTS = {np.dtype(np.int8): onnx.TensorProto.INT8, np.dtype(np.uint8): onnx.TensorProto.UINT8}
+_RULE = "an .npz with integers for every input (--calibration inputs.npz)"
+
+
+def is_dialect(model: onnx.ModelProto) -> bool:
+    """Whether the model has an operator that only this dialect has."""
+    return any(node.op_type in OWN_OPERATORS for node in model.graph.node)
+
+
+def declared(
+    model: onnx.ModelProto, sample: Path | None, name: str
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The model with an 8-bit type and all extents at every input, and what a user should know.
+
+    An input keeps INT8 or UINT8 where the file declares that. Otherwise its values in `sample` decide:
+    int8 where they fit, else uint8. Inputs of which the sample is empty (a cache without a past) vanish,
+    also from the Concat that reads them. Raises ModelError with a finding per input that stays open.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [info for info in changed.graph.input if info.name not in constants]
+    arrays = by_input(read_arrays(sample), [info.name for info in inputs]) if sample else {}
+    findings: list[Finding] = []
+    notes = [text for info in inputs if (text := _declare(info, arrays, findings))]
+    if findings:
+        raise ModelError(f"{name}: the integer types of the inputs are not known", findings)
+    empty = [info.name for info in inputs if info.name in arrays and not arrays[info.name].size]
+    _drop(changed.graph, empty)
+    if empty:
+        notes.append(f"inputs without elements are left out: {', '.join(empty)}")
+    return changed, tuple(notes)
+
+
+def _declare(info: onnx.ValueInfoProto, arrays: Arrays, findings: list[Finding]) -> str:
+    """Fill in type and extents of one input; returns a note, or nothing where the file said it all."""
+    tensor = info.type.tensor_type
+    known = _DECLARED.get(tensor.elem_type)
+    array = arrays.get(info.name)
+    if array is None:
+        if known is None:
+            kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
+            why = f"is declared {kind} and there is no sample of it"
+            findings.append(Finding(info.name, "input", "", why, _RULE))
+        return ""
+    if problem := _misfit(array, [d.dim_value for d in tensor.shape.dim], known):
+        findings.append(Finding(info.name, "input", "", problem, _RULE))
+        return ""
+    dtype = known or code_type(array)
+    assert dtype is not None
+    tensor.elem_type = _ELEMENTS[dtype]
+    for dim, extent in zip(tensor.shape.dim, array.shape, strict=True):
+        dim.dim_value = extent
+    return "" if known or not array.size else f"input {info.name!r} holds {dtype}, as its sample shows"
+
+
+def _misfit(array: AnyArray, extents: Sequence[int], known: np.dtype[np.integer] | None) -> str:
+    """Why a sample cannot be one of this input; empty where it can."""
+    if array.dtype.kind not in "biuf" or not np.all(np.isfinite(array) & (array == np.rint(array))):
+        return f"the sample ({array.dtype}) holds other things than integers"
+    if array.ndim != len(extents) or any(
+        want not in (0, n) for n, want in zip(array.shape, extents, strict=True)
+    ):
+        return f"the sample has shape {array.shape}, the input {tuple(extents)}"
+    wanted = (known,) if known else tuple(_ELEMENTS)
+    if array.size and not any(_holds(dtype, array) for dtype in wanted):
+        types = " or ".join(map(str, wanted))
+        return f"the sample reaches from {array.min():.0f} to {array.max():.0f}, which is not {types}"
+    return ""
+
+
+def _holds(dtype: np.dtype[np.integer], array: AnyArray) -> bool:
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= array.min() and array.max() <= limits.max)
+
+
+def code_type(array: AnyArray) -> np.dtype[np.integer] | None:
+    """int8 where all values fit, else uint8; None where neither does."""
+    return next((dtype for dtype in _ELEMENTS if not array.size or _holds(dtype, array)), None)
+
+
+def _drop(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Take inputs away, and from every Concat."""
+    for info in [info for info in graph.input if info.name in names]:
+        graph.input.remove(info)
+    for node in graph.node:
+        if node.op_type == "Concat":
+            kept = [name for name in node.input if name not in names]
+            del node.input[:]
+            node.input.extend(kept)

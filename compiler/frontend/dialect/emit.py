@@ -1,0 +1,135 @@
+"""Steps of the dialect to integer operators."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from compiler.frontend.dialect.kinds import ChannelShift, RowLinear, ShiftedProduct, ShiftedSum, Table
+from compiler.frontend.dialect.requantshift import word
+from compiler.frontend.emit_base import source_of
+from compiler.frontend.emit_pointwise import operands
+from compiler.frontend.emit_weighted import convolution, inner
+from compiler.frontend.emitter import Emitter
+from compiler.frontend.layout import row_major
+from compiler.frontend.steps import Conv, Step
+from compiler.ir.tensor import Constant
+from compiler.ops.add import Add
+from compiler.ops.lut import Lut
+from compiler.ops.mul import Mul
+from compiler.ops.requant import Requant
+
+
+def table(emitter: Emitter, step: Step, kind: Table) -> None:
+    x = source_of(emitter, step)
+    source = emitter.tensor(x)
+    name, target = emitter.output(step, emitter.layout(x))
+    emitter.add(
+        Lut(
+            name=name,
+            inputs=(source.name,),
+            output=target.name,
+            count=source.elements,
+            table=Constant(kind.codes),
+            input_type=source.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def shifted_sum(emitter: Emitter, step: Step, kind: ShiftedSum) -> None:
+    a, b, layout, form = operands(emitter, step)
+    name, target = emitter.output(step, layout)
+    by = kind.shift
+    emitter.add(
+        Add(
+            name=name,
+            inputs=(a.name, b.name),
+            output=target.name,
+            count=target.elements,
+            channels=b.elements if form == "channel" else 0,
+            broadcast=form,
+            mul_a=by.mul,
+            mul_b=by.mul,
+            add=by.add,
+            shift=by.shift,
+            low=by.low,
+            high=by.high,
+            type_a=a.dtype,
+            type_b=b.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def shifted_product(emitter: Emitter, step: Step, kind: ShiftedProduct) -> None:
+    a, b, layout, form = operands(emitter, step)
+    name, target = emitter.output(step, layout)
+    by = kind.shift
+    emitter.add(
+        Mul(
+            name=name,
+            inputs=(a.name, b.name),
+            output=target.name,
+            count=target.elements,
+            channels=b.elements if form == "channel" else 0,
+            broadcast=form,
+            zero_a=0,
+            zero_b=0,
+            mul=by.mul,
+            add=by.add,
+            shift=by.shift,
+            low=by.low,
+            high=by.high,
+            type_a=a.dtype,
+            type_b=b.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def row_linear(emitter: Emitter, step: Step, kind: RowLinear) -> None:
+    """A grouped 1x1 convolution, a group for every row: the weights are repeated, for tables differ."""
+    x = source_of(emitter, step)
+    rows, depth = math.prod(x.shape[:-1]), x.shape[-1]
+    weights = np.tile(kind.codes, (rows, 1))[:, None, None, :]
+    emitter.notes.append(
+        f"{step.node} ({step.operator}): requantised by row; the weights are stored {rows} times"
+    )
+    convolution(
+        emitter,
+        step,
+        kind,
+        emitter.arranged(x, row_major(x.shape)),
+        weights,
+        row_major(emitter.value(step.output).shape),
+        in_shape=(1, 1, rows * depth),
+        groups=rows,
+    )
+
+
+def channel_shift(emitter: Emitter, step: Step, kind: ChannelShift) -> None:
+    """A depthwise 1x1 convolution with weights of 1 over the innermost memory."""
+    x = source_of(emitter, step)
+    layout = emitter.layout(x)
+    varying = {
+        axis for table in (kind.mul, kind.add) for axis, extent in enumerate(table.shape) if extent > 1
+    }
+    first = next((k for k, axis in enumerate(layout.memory_axes) if axis in varying), len(layout.memory))
+    channels = math.prod(layout.memory[first:])
+    mul, add = (inner(constant, x.shape, layout, channels) for constant in (kind.mul, kind.add))
+    ones = np.ones((channels, 1, 1, 1), np.int8)
+    requant = Requant(Constant(word(mul)), Constant(word(add)), kind.shift, kind.low, kind.high)
+    unit = Conv(codes=ones, scale=np.ones(channels), bias=np.zeros(channels), exact=requant, groups=channels)
+    rows = math.prod(x.shape) // channels
+    convolution(
+        emitter,
+        step,
+        unit,
+        emitter.tensor(x),
+        ones,
+        layout,
+        in_shape=(rows, 1, channels),
+        groups=channels,
+    )

@@ -1,0 +1,59 @@
+"""Step kinds whose integers the model itself states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from compiler.frontend.constants import AnyArray
+from compiler.frontend.steps import Kind, Weighted
+
+
+@dataclass(frozen=True)
+class Shift:
+    """clamp((v*mul + add) >> shift, low, high) with scalars; `add` includes what rounds."""
+
+    mul: int
+    add: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Kind):
+    """y = codes[x - low of the input type]; 256 output codes."""
+
+    codes: AnyArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ShiftedSum(Kind):
+    """shift(a + b) with broadcasting."""
+
+    shift: Shift
+
+
+@dataclass(frozen=True)
+class ShiftedProduct(Kind):
+    """shift(a * b) with broadcasting."""
+
+    shift: Shift
+
+
+@dataclass(frozen=True, eq=False)
+class RowLinear(Weighted):
+    """The last axis K of the input times codes int8 [O, K], requantised by row and column.
+
+    `exact` has rows*O entries, row by row.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelShift(Kind):
+    """clamp((x*mul + add) >> shift, low, high); mul and add broadcast against x at its rank."""
+
+    mul: AnyArray = field(repr=False)
+    add: AnyArray = field(repr=False)
+    shift: int
+    low: int
+    high: int

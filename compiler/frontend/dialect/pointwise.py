@@ -1,0 +1,63 @@
+"""Sums and products of two operands, as terms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from compiler.frontend.constants import Const
+from compiler.frontend.dialect.functions import FUNCTIONS
+from compiler.frontend.dialect.requantshift import integers_of
+from compiler.frontend.dialect.state import DialectReader
+from compiler.frontend.dialect.terms import Pair, Scalar
+from compiler.frontend.errors import Refused
+from compiler.frontend.operators_math import operands
+from compiler.frontend.source import Node
+
+
+def add(reader: DialectReader, node: Node) -> None:
+    """a + b; a constant joins the sums before it."""
+    constant, other = _constant(reader, node)
+    if constant is None:
+        _pair(reader, node, is_sum=True)
+        return
+    term, c = reader.term(node, other), integers_of(constant.array, "constant")
+    _same_shape(term.shape, c.shape)
+    reader.pend(node, term.plus(c))
+
+
+def multiply(reader: DialectReader, node: Node) -> None:
+    """a * b; a constant number joins the table before it."""
+    constant, other = _constant(reader, node)
+    if constant is None:
+        _pair(reader, node, is_sum=False)
+        return
+    term, c = reader.term(node, other), integers_of(constant.array, "constant")
+    if not isinstance(term, Scalar) or c.size != 1:
+        raise Refused("inputs", f"a constant of shape {c.shape}", "one number times 8-bit codes")
+    reader.pend(node, replace(term, values=term.values * int(c.reshape(-1)[0])))
+
+
+def function(reader: DialectReader, node: Node) -> None:
+    """A function of every element."""
+    term = reader.term(node)
+    if not isinstance(term, Scalar):
+        raise Refused("input 0", "sums of 32 bits", "8-bit codes: a RequantShift before it")
+    reader.pend(node, replace(term, values=FUNCTIONS[node.operator](node, term.values)))
+
+
+def _pair(reader: DialectReader, node: Node, *, is_sum: bool) -> None:
+    a, b, shape = operands(reader, node)
+    reader.pend(node, Pair(shape, a, b, is_sum, np.zeros((), np.int64)))
+
+
+def _constant(reader: DialectReader, node: Node) -> tuple[Const | None, int]:
+    """(the constant operand, index of the other one)."""
+    left, right = reader.constant(node, 0), reader.constant(node, 1)
+    return (left, 1) if left is not None else (right, 0)
+
+
+def _same_shape(shape: tuple[int, ...], constant: tuple[int, ...]) -> None:
+    if len(constant) > len(shape) or np.broadcast_shapes(shape, constant) != shape:
+        raise Refused("inputs", f"constant {constant} enlarges {shape}", "constants that broadcast")
