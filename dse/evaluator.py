@@ -165,6 +165,8 @@ class ProblemEvaluator:
         return self._problems[key]
 
     def _prefetching(self, point: str, problem: Problem) -> Problem:
+        if not self.limits.has_l3:
+            return problem  # prefetched parameters live in L3
         return prefetching(problem, self.task.platform, self.task.platform.point(point))
 
     def _plain(self, point: str, far: bool, order: int = 0, fusion: int = 0) -> Problem:

@@ -120,9 +120,7 @@ class OuterSpace:
 
     def _roomy(self, need: Need) -> Mapping[str, str]:
         """A segmentation with no more L2 than it needs: the rest is for L1, where segments live."""
-        return self._choices(
-            **{k: v for k, v in _labels(need).items() if k in ("activations", "fusion", "arena")}
-        )
+        return self._choices(**{k: v for k, v in _labels(need).items() if k != "l1"})
 
     def _needs_l3(self, choices: Mapping[str, str]) -> bool:
         """Whether these sizes are below what activations on chip need at least, but not below the rest."""

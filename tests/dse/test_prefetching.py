@@ -161,3 +161,10 @@ def test_a_platform_whose_cores_copy_has_nothing_to_prefetch() -> None:
         evaluator(Pin("conv1", "prefetch", "on"), platform="rv32sim").infeasible()
     plain = evaluator(platform="rv32sim").problem("nominal", True)
     assert plain.network is plain.least
+
+
+def test_without_l3_nothing_is_prefetched() -> None:
+    """Prefetched parameters live in L3: a budget that forbids it forbids them."""
+    made = evaluator_of(task_of(every_operator(7), "siracusa", levels={"l3": 0}))
+    problem = made.problem(made.task.platform.point().name, True)
+    assert not any(taken.prefetched for each in problem.taken for taken in each)

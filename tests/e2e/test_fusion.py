@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.deployment import deployment_from_json
 from compiler.frontend import load
 from costmodels.platform import load_platform
 from dse.cli import main
@@ -64,6 +65,8 @@ def test_a_budget_that_only_segments_meet(tmp_path: Path) -> None:
     assert front["points"]
     for point in front["points"]:
         assert point["segments"]
+        deployment = deployment_from_json((out / point["deployment"]).read_text())
+        assert "l3" not in {*deployment.home_of.values(), *deployment.param_home_of.values()}
         for target, harts in (("host", 8), ("rv32", 1), ("rv32", 8)):
             assert verify(out / point["c"], target, harts=harts).right  # type: ignore[arg-type]
     assert main(["explore", *arguments, "--pin", "*.fuse=off", "--out", str(tmp_path / "off")]) == 3
