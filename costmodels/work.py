@@ -23,7 +23,7 @@ class KernelSpec:
 
     kernel: "conv2d" (dims y, x, g, o, i), "depthwise2d" (y, x, g), "linear" (y = rows, o, i), "add",
     "mul" (dims n or y, c), "lut" (n), "maxpool"/"avgpool" (y, x, c), "softmax", "isoftmax",
-    "inorm" (y = rows, c), "concat"
+    "inorm", "rmsnorm", "layernorm" (y = rows, c), "concat"
     (y = rows), "transpose" (a0, a1, ...), "pad"/"resize" (y, x, c).
     dims: extents of the whole layer by dimension, in index order.
     window: (kh, kw) taps; stride, dilation likewise. `fan_in` inputs are read per output element where

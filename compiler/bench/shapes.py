@@ -199,6 +199,8 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "softmax": _softmax,
     "isoftmax": _softmax,
     "inorm": _softmax,
+    "rmsnorm": _softmax,
+    "layernorm": _softmax,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

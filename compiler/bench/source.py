@@ -20,6 +20,8 @@ STRUCTS = {
     "depthwise2d": "dse_conv2d_args",
     "add": "dse_binary_args",
     "mul": "dse_binary_args",
+    "rmsnorm": "dse_norm_args",
+    "layernorm": "dse_norm_args",
 }
 Fields = Mapping[str, str | int]
 
@@ -294,6 +296,14 @@ def _inorm(case: Case) -> Fields:
     return {**_whole_rows(case), "tables": "TABLES", "shift": 16, "low": -128, "high": 127}
 
 
+def _norm(case: Case) -> Fields:
+    """On 8-bit codes. The mean of squares of random bytes: every shift is a typical one."""
+    channels = case.extents["c"]
+    spread = (channels - 1).bit_length() + 1 >> 1 if case.spec.kernel == "layernorm" else 0
+    scalars: Fields = {"zero_point": 3, "spread": spread, "shift": 15, "epsilon_low": "1000u"}
+    return {**_whole_rows(case), "tables": "TABLES", **scalars, "low": -128, "high": 127}
+
+
 def _whole_rows(case: Case) -> Fields:
     rows, channels = _rows(case)
     pitches = {"in_row_pitch": channels, "out_row_pitch": channels}
@@ -354,6 +364,8 @@ _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "softmax": _softmax,
     "isoftmax": _isoftmax,
     "inorm": _inorm,
+    "rmsnorm": _norm,
+    "layernorm": _norm,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

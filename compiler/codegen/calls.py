@@ -20,6 +20,7 @@ from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
+from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
@@ -263,6 +264,23 @@ def _inorm(op: INorm, layer: Layer) -> list[str]:
     return [*_initialiser("dse_inorm_args", fields), "dse_inorm(&args);"]
 
 
+def _norm(op: Norm, layer: Layer) -> list[str]:
+    fields: Fields = {
+        **_row_operands(layer, "tables int32_t"),
+        "zero_point": op.zero_point,
+        "spread": op.spread,
+        "shift": op.requant.shift,
+        "low": op.requant.low,
+        "high": op.requant.high,
+        "epsilon_low": f"{op.epsilon & 0xFFFFFFFF}u",
+        "epsilon_high": f"{op.epsilon >> 32}u",
+        "in_signed": op.input_type.signed,
+        "in_wide": op.input_type.bytes == 2,
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_norm_args", fields), f"dse_{op.kernel}(&args);"]
+
+
 def _concat(op: Concat, layer: Layer) -> list[str]:
     parts = [
         f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
@@ -359,6 +377,7 @@ kernel_call.register(AvgPool)(_avgpool)
 kernel_call.register(Softmax)(_softmax)
 kernel_call.register(ISoftmax)(_isoftmax)
 kernel_call.register(INorm)(_inorm)
+kernel_call.register(Norm)(_norm)
 kernel_call.register(Concat)(_concat)
 kernel_call.register(Transpose)(_transpose)
 kernel_call.register(Pad)(_pad)

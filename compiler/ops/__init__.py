@@ -30,6 +30,7 @@ OPERATORS = unique(
         ("lut", "compiler.ops.lut:Lut"),
         ("maxpool", "compiler.ops.maxpool:MaxPool"),
         ("mul", "compiler.ops.mul:Mul"),
+        ("norm", "compiler.ops.norm:Norm"),
         ("pad", "compiler.ops.pad:Pad"),
         ("resize", "compiler.ops.resize:Resize"),
         ("softmax", "compiler.ops.softmax:Softmax"),

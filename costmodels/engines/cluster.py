@@ -103,6 +103,8 @@ class KernelCosts:
     softmax: PointCost
     isoftmax: PointCost
     inorm: PointCost
+    rmsnorm: PointCost
+    layernorm: PointCost
     concat: PointCost
     transpose: PointCost
     pad: PointCost

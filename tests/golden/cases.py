@@ -22,6 +22,7 @@ from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
+from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import softmax_from_scales
@@ -226,6 +227,12 @@ def integer_norm() -> Made:
     return Made(op, (x, y))
 
 
+def normalised(centred: bool) -> Made:
+    x, y = tensor("x", 5, 12), tensor("y", 5, 12, scale=0.03)
+    real = RealNorm(centred, np.linspace(0.5, 1.5, 12), np.zeros(12), 1e-5)
+    return Made(norm_from_scales("norm", real, 5, x, y), (x, y))
+
+
 def joined() -> Made:
     a, b = tensor("a", 6, 5), tensor("b", 6, 3, scale=0.02, dtype=IntType.U8, zero_point=100)
     y = tensor("y", 6, 8)
@@ -263,6 +270,8 @@ GOLDEN: Mapping[str, Golden] = {
     "softmax": Golden(probabilities, {"y": 2}),
     "isoftmax": Golden(shares, {"y": 2}),
     "inorm": Golden(integer_norm, {"y": 2}),
+    "rmsnorm": Golden(lambda: normalised(False), {"y": 2}),
+    "layernorm": Golden(lambda: normalised(True), {"y": 2}),
     "concat": Golden(joined, {"y": 4}),
     "transpose": Golden(turned, {"a1": 3}),
     "pad": Golden(padded, {"y": 3}),

@@ -179,6 +179,24 @@ typedef struct {
 
 void dse_inorm(const dse_inorm_args *args);
 
+/* y = clamp((u * mul + add) >> shift): u is c / sqrt(v + epsilon) with 15 - spread fraction bits. RMS: c = x -
+ * zero_point, v = sum of c*c. Layer: c = channels * x - sum of x, v = channels * sum of x*x - (sum of x)^2. epsilon is
+ * in units of v * 2^-12; tables: int32 mul[channels], add[channels]. in_wide: the input is int16, pitches even. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    const int32_t *tables;
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch; /* bytes */
+    int32_t zero_point, spread, shift, low, high;
+    uint32_t epsilon_low, epsilon_high;
+    bool in_signed, in_wide;
+    dse_split split;
+} dse_norm_args;
+
+void dse_rmsnorm(const dse_norm_args *args);
+void dse_layernorm(const dse_norm_args *args);
+
 /* ---- Data movement (layout.c) ------------------------------------------------------------------------------- */
 
 /* One input of a concatenation, requantised by its own scalars; mul 1, add 0, shift 0 is a copy. */

@@ -44,3 +44,78 @@ static void inorm_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_inorm(const dse_inorm_args *args) { dse_launch(inorm_task, args, args->split); }
+
+/* ---- Our own (compiler/ops/norm.py, where the arithmetic is written out and its error bound proven) --------- */
+
+enum { NORM_FRACTION = 12, NORM_CODE = 14 };
+
+/* 1/sqrt(w) = *reciprocal * 2^(shift - 47), *reciprocal in (2^15, 2^16]; answers with shift. w > 0. Shifts of double
+ * words by constants only: they need no library. */
+static int32_t reciprocal_root(uint64_t w, int32_t *reciprocal) {
+    int32_t shift = 0;
+    if (!(w >> 32)) w <<= 32, shift += 16;
+    if (!(w >> 48)) w <<= 16, shift += 8;
+    if (!(w >> 56)) w <<= 8, shift += 4;
+    if (!(w >> 60)) w <<= 4, shift += 2;
+    if (!(w >> 62)) w <<= 2, shift += 1;
+    const uint32_t root = square_root((uint32_t)(w >> 32));
+    *reciprocal = (int32_t)(((1u << 31) + (root >> 1)) / root);
+    return shift;
+}
+
+DSE_LEAF int32_t norm_code(const uint8_t *x, int32_t k, uint32_t flip, bool wide) {
+    return wide ? ((const int16_t *)(const void *)x)[k] : dse_decode(x[k], flip);
+}
+
+DSE_LEAF void norm_row(const dse_norm_args *a, const uint8_t *x, uint8_t *y, bool centred, bool wide) {
+    const uint32_t flip = dse_flip(a->in_signed);
+    const int32_t pivot = centred ? 0 : a->zero_point;
+    int32_t sum = 0;
+    uint64_t wide_squares = 0;
+    uint32_t squares = 0;
+    for (int32_t k = 0; k < a->channels; k++) {
+        const int32_t v = norm_code(x, k, flip, wide) - pivot;
+        const uint32_t square = (uint32_t)v * (uint32_t)v;
+        if (centred) sum += v;
+        if (wide)
+            wide_squares += square;
+        else
+            squares += square;
+    }
+    const uint32_t channels = (uint32_t)a->channels, distance = (uint32_t)(sum < 0 ? -sum : sum);
+    uint64_t w = wide ? wide_squares : squares;
+    if (centred) w = w * channels - (uint64_t)distance * distance;
+    w = (w << NORM_FRACTION) + ((uint64_t)a->epsilon_high << 32 | a->epsilon_low);
+    if (!(w >> NORM_FRACTION)) w = 1u << NORM_FRACTION;
+    int32_t reciprocal;
+    const int32_t total = 26 - reciprocal_root(w, &reciprocal) + a->spread;
+    const int32_t h = dse_max(total - NORM_CODE, 0), s = dse_min(total, NORM_CODE);
+    const int32_t half_h = 1 << h >> 1, half_s = 1 << (s - 1), offset = centred ? sum : pivot;
+    const int32_t *const mul = a->tables, *const add = a->tables + a->channels;
+    for (int32_t k = 0; k < a->channels; k++) {
+        const int32_t code = norm_code(x, k, flip, wide);
+        const int32_t c = ((centred ? code * a->channels : code) - offset + half_h) >> h;
+        const int32_t u = (c * reciprocal + half_s) >> s;
+        y[k] = dse_requant(u, mul[k], add[k], a->shift, a->low, a->high);
+    }
+}
+
+DSE_LEAF void norm_rows(const dse_norm_args *a, dse_span rows, bool centred, bool wide) {
+    for (int32_t y = rows.low; y < rows.high; y++)
+        norm_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch, centred, wide);
+}
+
+DSE_LEAF void norm_share(const void *arg, uint32_t core, uint32_t ncores, bool centred) {
+    const dse_norm_args *a = arg;
+    const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
+    if (a->in_wide)
+        norm_rows(a, rows, centred, true);
+    else
+        norm_rows(a, rows, centred, false);
+}
+
+static void rmsnorm_task(uint32_t core, uint32_t ncores, const void *arg) { norm_share(arg, core, ncores, false); }
+static void layernorm_task(uint32_t core, uint32_t ncores, const void *arg) { norm_share(arg, core, ncores, true); }
+
+void dse_rmsnorm(const dse_norm_args *args) { dse_launch(rmsnorm_task, args, args->split); }
+void dse_layernorm(const dse_norm_args *args) { dse_launch(layernorm_task, args, args->split); }

@@ -162,6 +162,8 @@ class PortableCosts:
     softmax: RowCosts
     isoftmax: RowCosts
     inorm: RowCosts
+    rmsnorm: RowCosts
+    layernorm: RowCosts
     concat: ConcatCosts
     transpose: RowCosts
     pad: CopyCosts

@@ -19,6 +19,7 @@ from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
+from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import softmax_from_scales
@@ -258,6 +259,19 @@ def inorm(rng: Rng) -> Case:
     return case(rng, op, x, y)
 
 
+def norm(rng: Rng) -> Case:
+    """Also of rows whose codes are all but equal, and of int16."""
+    rows, channels = pick(rng, 1, 6), pick(rng, 1, 30)
+    x = tensor(rng, "x", (rows, channels), IntType.I16 if rng.integers(3) == 0 else None)
+    y = tensor(rng, "y", (rows, channels))
+    gamma, beta = rng.normal(0, 1, channels), rng.normal(0, 1, channels)
+    real = RealNorm(bool(rng.integers(2)), gamma, beta, float(rng.choice([0.0, 1e-5, 1.0])))
+    made = case(rng, norm_from_scales("norm", real, rows, x, y), x, y)
+    near = np.clip(rng.integers(-1, 2, x.shape) + x.zero_point, x.dtype.low, x.dtype.high)
+    flat = near.astype(x.dtype.dtype)
+    return Case(made.op, made.tensors, (flat,)) if rng.integers(3) == 0 else made
+
+
 def concat(rng: Rng) -> Case:
     rows, count = pick(rng, 1, 6), pick(rng, 1, 3)
     inputs = [tensor(rng, f"x{k}", (rows, pick(rng, 1, 5))) for k in range(count)]
@@ -332,6 +346,7 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "lut": lut,
     "maxpool": maxpool,
     "mul": mul,
+    "norm": norm,
     "pad": pad,
     "resize": resize,
     "softmax": softmax,

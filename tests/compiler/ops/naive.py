@@ -18,6 +18,7 @@ from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
+from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
@@ -140,6 +141,32 @@ def inorm(op: INorm, x: IntArray) -> IntArray:
     return np.array(rows)
 
 
+def norm(op: Norm, x: IntArray) -> IntArray:
+    spread = 0
+    while op.centred and 4**spread < op.channels:
+        spread += 1
+    rows = [norm_row(op, spread, row) for row in x.reshape(op.rows, op.channels).tolist()]
+    return np.array(rows)
+
+
+def norm_row(op: Norm, spread: int, row: list[int]) -> list[int]:
+    c = [len(row) * code - sum(row) if op.centred else code - op.zero_point for code in row]
+    v = sum(value**2 for value in c) // (len(row) if op.centred else 1)
+    w = max((v << 12) + op.epsilon, 1 << 12)
+    j = max(k for k in range(32) if w << 2 * k < 2**64)
+    root = math.isqrt((w << 2 * j) >> 32)
+    reciprocal, q = (2**31 + root // 2) // root, 26 - j + spread
+    h, s = max(q - 14, 0), min(q, 14)
+    out: list[int] = []
+    for k, value in enumerate(c):
+        product = ((value + (1 << h >> 1)) >> h) * reciprocal + (1 << (s - 1))
+        assert abs(product) < 2**31
+        assert abs(product >> s) <= 2**15 + 8
+        total = (product >> s) * int(op.requant.mul.array[k]) + int(op.requant.add.array[k])
+        out.append(clamped(total, op.requant.shift, op.requant.low, op.requant.high))
+    return out
+
+
 def toward_zero(numerator: int, denominator: int) -> int:
     return numerator // denominator if numerator >= 0 else -(-numerator // denominator)
 
@@ -194,6 +221,7 @@ NAIVE: dict[str, Any] = {
     "lut": lut,
     "maxpool": maxpool,
     "mul": mul,
+    "norm": norm,
     "pad": pad,
     "resize": resize,
     "softmax": softmax,

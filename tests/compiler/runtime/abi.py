@@ -109,6 +109,13 @@ class INormArgs(ctypes.Structure):
     )
 
 
+class NormArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input output tables; i32: rows channels in_row_pitch out_row_pitch zero_point spread shift low"
+        " high; u32: epsilon_low epsilon_high; bool: in_signed in_wide; split: split"
+    )
+
+
 class ConcatPart(ctypes.Structure):
     _fields_ = fields("ptr: input; i32: width row_pitch mul add shift; bool: in_signed")
 
@@ -159,5 +166,6 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     ResizeArgs,
     ISoftmaxArgs,
     INormArgs,
+    NormArgs,
     NpuJob,
 )

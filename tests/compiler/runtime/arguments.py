@@ -21,6 +21,7 @@ from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
+from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
@@ -183,7 +184,7 @@ def softmax(op: Softmax, job: Job) -> tuple[str, ctypes.Structure]:
     return "dse_softmax", args
 
 
-def _whole_rows(op: ISoftmax | INorm, job: Job) -> dict[str, Any]:
+def _whole_rows(op: ISoftmax | INorm | Norm, job: Job) -> dict[str, Any]:
     return {
         "input": job.inputs[0].address,
         "output": job.output.address,
@@ -212,6 +213,22 @@ def inorm(op: INorm, job: Job) -> tuple[str, ctypes.Structure]:
         biased=op.bias.array.size > 0,
     )
     return "dse_inorm", args
+
+
+def norm(op: Norm, job: Job) -> tuple[str, ctypes.Structure]:
+    args = abi.NormArgs(
+        **_whole_rows(op, job),
+        tables=job.tables,
+        zero_point=op.zero_point,
+        spread=op.spread,
+        shift=op.requant.shift,
+        low=op.requant.low,
+        high=op.requant.high,
+        epsilon_low=op.epsilon & 0xFFFFFFFF,
+        epsilon_high=op.epsilon >> 32,
+        in_wide=op.input_type.bytes == 2,
+    )
+    return f"dse_{op.kernel}", args
 
 
 def concat(op: Concat, job: Job) -> tuple[str, ctypes.Structure]:
@@ -275,6 +292,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "lut": lut,
     "maxpool": maxpool,
     "mul": binary,
+    "norm": norm,
     "pad": pad,
     "resize": resize,
     "softmax": softmax,

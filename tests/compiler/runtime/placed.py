@@ -16,7 +16,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Placed:
-    """A tile of 8-bit codes; `pitch` are the strides of its axes in bytes, `before` a copy at placement."""
+    """A tile of codes; `pitch` are the strides of its axes in bytes, `before` a copy at placement."""
 
     buffer: Bytes
     view: npt.NDArray[Any]
@@ -30,7 +30,9 @@ class Placed:
     def untouched_outside(self) -> bool:
         """Whether every byte that is not the tile's still has its value."""
         mask = np.zeros_like(self.buffer)
-        strided(mask, self.view.shape, self.pitch, np.dtype(np.uint8))[...] = 1
+        strided(mask, self.view.shape, self.pitch, self.view.dtype)[...] = np.array(-1).astype(
+            self.view.dtype
+        )
         return bool((self.buffer == self.before)[mask == 0].all())
 
 
@@ -39,11 +41,11 @@ def strided(buffer: Bytes, shape: tuple[int, ...], pitch: tuple[int, ...], dtype
 
 
 def place(rng: Rng, tile: IntArray, spare: int) -> Placed:
-    """`tile` in a buffer with up to `spare` bytes between neighbours of each axis but the last."""
-    pitch = [1]
+    """`tile` in a buffer with up to `spare` elements between neighbours of each axis but the last."""
+    pitch = [tile.itemsize]
     for extent in tile.shape[:0:-1]:
-        pitch.insert(0, pitch[0] * extent + int(rng.integers(spare + 1)))
-    size = 1 + sum((extent - 1) * step for extent, step in zip(tile.shape, pitch, strict=True))
+        pitch.insert(0, pitch[0] * extent + tile.itemsize * int(rng.integers(spare + 1)))
+    size = tile.itemsize + sum((extent - 1) * step for extent, step in zip(tile.shape, pitch, strict=True))
     buffer = rng.integers(0, 256, size).astype(np.uint8)
     view = strided(buffer, tile.shape, tuple(pitch), tile.dtype)
     view[...] = tile
