@@ -27,7 +27,7 @@ from costmodels.work import FloatArray
 UJ_PER_PJ = 1e-6
 MW_PER_PJ_HZ = 1e-9
 """Milliwatts of one picojoule a cycle at one hertz."""
-PRODUCTS = ("conv2d", "linear")
+PRODUCTS = ("conv2d", "linear", "matmul")
 """Kernels that are matrix products: their inner loops leave no issue slot of a core empty."""
 
 

@@ -16,6 +16,9 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 
+MAC_KERNELS = ("conv2d", "depthwise2d", "linear", "matmul")
+"""Kernels whose multiply-accumulates are counted."""
+
 
 @dataclass(frozen=True)
 class KernelSpec:
@@ -23,8 +26,8 @@ class KernelSpec:
 
     kernel: "conv2d" (dims y, x, g, o, i), "depthwise2d" (y, x, g), "linear" (y = rows, o, i), "add",
     "mul" (dims n or y, c), "lut" (n), "maxpool"/"avgpool" (y, x, c), "softmax", "isoftmax",
-    "inorm", "rmsnorm", "layernorm" (y = rows, c), "concat"
-    (y = rows), "transpose" (a0, a1, ...), "pad"/"resize" (y, x, c).
+    "inorm", "rmsnorm", "layernorm" (y = rows, c), "concat" (y = rows), "transpose" (a0, a1, ...),
+    "pad"/"resize" (y, x, c), "matmul" (two activations; h = heads, y = rows, o, i).
     dims: extents of the whole layer by dimension, in index order.
     window: (kh, kw) taps; stride, dilation likewise. `fan_in` inputs are read per output element where
     that is not in the dims (add 2, concat n). Element sizes in bytes.
@@ -34,6 +37,8 @@ class KernelSpec:
     flattened product is divided, chunk c of n being [c*ceil(P/n), (c+1)*ceil(P/n)).
     padding: taps of the layer's windows (pad: outputs) in the padding, (before, behind) in y and in x.
     padding_adds: whether these taps read a value other than 0, so that their weights count.
+    strided: matmul: neighbours along i are apart in the second operand. offsets: whether its first, its
+    second operand has a zero point other than 0, whose share the kernel takes back.
     """
 
     kernel: str
@@ -49,14 +54,16 @@ class KernelSpec:
     elements_per_point: int = 1
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
     padding_adds: bool = False
+    strided: bool = False
+    offsets: tuple[bool, bool] = (False, False)
 
     def macs(self, extents: Mapping[str, IntArray]) -> IntArray:
         """Multiply-accumulates of a tile with these extents; taps in the padding count.
 
-        Only kernels with weights count MACs (conv2d, depthwise2d, linear).
+        Only matrix products and convolutions count MACs (`MAC_KERNELS`).
         """
         shape = np.broadcast_shapes(*(np.shape(extents[name]) for name, _ in self.dims))
-        if self.kernel not in ("conv2d", "depthwise2d", "linear"):
+        if self.kernel not in MAC_KERNELS:
             return np.zeros(shape, np.int64)
         total = np.full(shape, self.window[0] * self.window[1], np.int64)
         for name, _ in self.dims:

@@ -114,6 +114,16 @@ def _linear(rng: Rng, family: str) -> Case:
     return Case(family, KernelSpec("conv2d", dims), ("o",) if rng.random() < 0.7 else ("y", "x"))
 
 
+def _matmul(rng: Rng, family: str) -> Case:
+    """Heads of small products, as attention has them; every fourth reduction is done in two."""
+    in_two = bool(rng.random() < 0.25)
+    depth = 2 * _channels(rng, 64) if in_two else _channels(rng, 128)
+    dims = (("h", _log(rng, 1, 12)), ("y", _log(rng, 1, 64)), ("o", _channels(rng, 64)), ("i", depth))
+    offsets = (bool(rng.random() < 0.3), bool(rng.random() < 0.3))
+    spec = KernelSpec("matmul", dims, strided=family == "matmul strided", offsets=offsets)
+    return Case(family, spec, (("h",), ("y",), ("o",))[rng.integers(3)], in_two)
+
+
 def _reduction_in_two(rng: Rng, family: str) -> Case:
     case = _conv(rng, "pointwise" if rng.random() < 0.5 else "dense")
     *rest, (_, inputs) = case.spec.dims
@@ -189,6 +199,8 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "grouped": _conv,
     "linear": _linear,
     "reduction in two": _reduction_in_two,
+    "matmul": _matmul,
+    "matmul strided": _matmul,
     "depthwise stride 1": _depthwise,
     "depthwise stride 2": _depthwise,
     "add": _binary,
@@ -246,6 +258,10 @@ def input_pixel(spec: KernelSpec) -> int:
 
 def _small(spec: KernelSpec) -> bool:
     sizes = dict(spec.dims)
+    if spec.kernel == "matmul":
+        heads, rows, outputs, depth = sizes.values()
+        largest = heads * max(rows * depth, outputs * depth, 4 * rows * outputs)
+        return largest <= LARGEST_BYTES and heads * rows * outputs * depth <= LARGEST_MACS
     rows, cols = stored(spec)
     taps = spec.window[0] * spec.window[1]
     outputs = int(np.prod([size for name, size in spec.dims if name != "i"]))

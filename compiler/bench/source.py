@@ -14,6 +14,7 @@ SPLITS = {
     ("g",): "DSE_SPLIT_CHANNELS",
     ("c",): "DSE_SPLIT_CHANNELS",
     ("n",): "DSE_SPLIT_ELEMENTS",
+    ("h",): "DSE_SPLIT_HEADS",
 }
 STRUCTS = {
     "conv2d": "dse_conv2d_args",
@@ -191,7 +192,7 @@ def _calls(case: Case) -> list[Fields]:
     kernel = case.spec.kernel
     fields = _FIELDS[kernel](case)
     fields = {**fields, "output": "OUT", "split": _split(case)}
-    if kernel not in ("conv2d", "depthwise2d"):
+    if kernel not in ("conv2d", "depthwise2d", "matmul"):
         return [fields]
     if not case.in_two:
         return [{**fields, "first": "true", "last": "true"}]
@@ -246,6 +247,37 @@ def _conv2d(case: Case) -> Fields:
         "low": -128,
         "high": 127,
         "in_signed": "true",
+    }
+
+
+def _matmul(case: Case) -> Fields:
+    heads, rows, outputs, depth = case.extents.values()
+    strided, (zero_a, zero_b) = case.spec.strided, case.spec.offsets
+    pitches: Fields = {
+        "a_head_pitch": rows * depth,
+        "a_row_pitch": depth,
+        "b_head_pitch": outputs * depth,
+        "b_output_pitch": 1 if strided else depth,
+        "b_depth_pitch": outputs if strided else 1,
+        "out_head_pitch": rows * outputs,
+        "out_row_pitch": outputs,
+        "acc_head_pitch": rows * outputs,
+        "acc_row_pitch": outputs,
+    }
+    scalars: Fields = {"shift": 23, "low": -128, "high": 127, "a_signed": "true", "b_signed": "true"}
+    return {
+        "a": "IN",
+        "b": "MORE",
+        "tables": "TABLES",
+        "heads": heads,
+        "rows": rows,
+        "outputs": outputs,
+        "depth": depth,
+        "ratio": 1,
+        **pitches,
+        "zero_a": 3 if zero_a else 0,
+        "zero_b": -7 if zero_b else 0,
+        **scalars,
     }
 
 
@@ -356,6 +388,7 @@ def _resize(case: Case) -> Fields:
 _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "conv2d": _conv2d,
     "depthwise2d": _conv2d,
+    "matmul": _matmul,
     "add": _binary,
     "mul": _binary,
     "lut": _lut,

@@ -18,6 +18,7 @@ from compiler.ops.conv2d import Conv2d
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
+from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
@@ -35,6 +36,7 @@ _SPLITS = {
     "x": "DSE_SPLIT_PIXELS",
     "o": "DSE_SPLIT_CHANNELS",
     "g": "DSE_SPLIT_CHANNELS",
+    "h": "DSE_SPLIT_HEADS",
     "c": "DSE_SPLIT_CHANNELS",
     "n": "DSE_SPLIT_ELEMENTS",
 }
@@ -126,6 +128,47 @@ def _conv2d(op: Conv2d, layer: Layer) -> list[str]:
     name = "dse_depthwise2d" if op.depthwise else "dse_conv2d"
     call = f"dse_npu_wait({name}_npu(&args));" if layer.on_npu else f"{name}(&args);"
     return [*_initialiser("dse_conv2d_args", fields), call]
+
+
+def _matmul(op: MatMul, layer: Layer) -> list[str]:
+    a, b, y = op.layouts
+    reduces = layer.accumulator is not None
+    heads, rows, outputs = _extent("out", y.index("h")), _extent("out", y.index("m")), _extent("out", 2)
+    head_pitch, row_pitch = (
+        (f"{rows} * {outputs}", outputs) if y[0] == "h" else (outputs, f"{heads} * {outputs}")
+    )
+    fields: dict[str, str | int | bool] = {
+        "a": "in0.data",
+        "b": "in1.data",
+        "output": "out.data",
+        "tables": "(const int32_t *)(const void *)tables",
+        "accumulator": "accumulator" if reduces else "NULL",
+        "heads": heads,
+        "rows": rows,
+        "outputs": outputs,
+        "depth": _extent("in0", 2),
+        "ratio": op.ratio,
+        "phase": f"r_out[{y.index('h')}].low % {op.ratio}" if op.ratio > 1 else 0,
+        "a_head_pitch": _pitch("in0", a.index("h")),
+        "a_row_pitch": _pitch("in0", a.index("m")),
+        "b_head_pitch": _pitch("in1", b.index("h")),
+        "b_output_pitch": _pitch("in1", b.index("n")),
+        "b_depth_pitch": _pitch("in1", b.index("k")),
+        "out_head_pitch": _pitch("out", y.index("h")),
+        "out_row_pitch": _pitch("out", y.index("m")),
+        **({"acc_head_pitch": head_pitch, "acc_row_pitch": row_pitch} if reduces else {}),
+        "zero_a": op.zero_a,
+        "zero_b": op.zero_b,
+        "shift": op.requant.shift,
+        "low": op.requant.low,
+        "high": op.requant.high,
+        "a_signed": op.type_a.signed,
+        "b_signed": op.type_b.signed,
+        "first": "first" if reduces else True,
+        "last": "last" if reduces else True,
+        "split": split_of(layer),
+    }
+    return [*_initialiser("dse_matmul_args", fields), "dse_matmul(&args);"]
 
 
 def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
@@ -372,6 +415,7 @@ def kernel_call(op: Operator, layer: Layer) -> list[str]:
 
 kernel_call.register(Conv2d)(_conv2d)
 kernel_call.register(Lut)(_lut)
+kernel_call.register(MatMul)(_matmul)
 kernel_call.register(MaxPool)(_maxpool)
 kernel_call.register(AvgPool)(_avgpool)
 kernel_call.register(Softmax)(_softmax)

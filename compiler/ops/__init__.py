@@ -28,6 +28,7 @@ OPERATORS = unique(
         ("inorm", "compiler.ops.inorm:INorm"),
         ("isoftmax", "compiler.ops.isoftmax:ISoftmax"),
         ("lut", "compiler.ops.lut:Lut"),
+        ("matmul", "compiler.ops.matmul:MatMul"),
         ("maxpool", "compiler.ops.maxpool:MaxPool"),
         ("mul", "compiler.ops.mul:Mul"),
         ("norm", "compiler.ops.norm:Norm"),

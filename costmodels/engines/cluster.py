@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from costmodels.arrays import floats, floor_div
+from costmodels.arrays import ceil_div, floats, floor_div
 from costmodels.energy import EnginePower
 from costmodels.engines.nests import busiest_share, extent_of, product_of
 from costmodels.errors import UnsupportedKernel
@@ -51,6 +51,10 @@ class MatmulCost:
     if the rows of its operands begin in the same bank (their length is a multiple of bank_row_bytes), else
     skewed_conflict_cycles. contention: a factor on the whole nest where several cores work, for what is
     not taken apart like this; by default the engine's.
+
+    Products of activations (`matmul`) run the same nest, rows as pixels. transpose_cycles: for each vector
+    of a strided operand, which is loaded across and turned in registers. A zero point of the second operand
+    costs a product with ones for each vector of a block's rows, that of the first a pass over the second.
     """
 
     style: str
@@ -71,6 +75,7 @@ class MatmulCost:
     bank_row_bytes: int = 0
     conflict_cycles: float = 0.0
     skewed_conflict_cycles: float = 0.0
+    transpose_cycles: float = 0.0
     contention: float | None = None
 
 
@@ -168,7 +173,7 @@ def cluster_cycles(
     partial: npt.ArrayLike = 0.0,
 ) -> FloatArray:
     """Cycles of one kernel call on tiles of these extents; see `costmodels.engines.kernel_cycles`."""
-    if spec.kernel in ("conv2d", "linear"):
+    if spec.kernel in ("conv2d", "linear", "matmul"):
         return _matmul_cycles(engine, spec, extents, split, floats(partial))
     return _point_cycles(engine, spec, extents, split) * engine.stall_factor
 
@@ -183,12 +188,13 @@ def _matmul_cycles(
     cost = engine.matmul
     pixels = busiest_share(extents, ("y", "x"), split, engine.cores)
     outputs = busiest_share(extents, ("o",), split, engine.cores)
-    groups = busiest_share(extents, ("g",), split, engine.cores)
-    if split and not set(split) <= {"y", "x"} and split not in (("o",), ("g",)):
+    groups = busiest_share(extents, ("g", "h"), split, engine.cores)
+    if split and not set(split) <= {"y", "x"} and split not in (("o",), ("g",), ("h",)):
         raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
     # Factors of the pixels alone are multiplied first: the product with the blocks has the full shape.
     repeats = groups * engine.matmul_stall_factor
-    pairs, odd = _blocks_in_rows(pixels, extent_of(extents, "x"), cost.block_pixels)
+    width = extent_of(extents, "y" if spec.kernel == "matmul" else "x")
+    pairs, odd = _blocks_in_rows(pixels, width, cost.block_pixels)
     depth = extent_of(extents, "i")
     others = engine.cores - 1 if split else 0
     fixed = cost.block_cycles + _conflict_cycles(cost, spec, depth, others)
@@ -198,6 +204,9 @@ def _matmul_cycles(
         cycles = cycles + (odd * repeats) * of_block.row(outputs, 1, cost.odd_pixel_outputs)
     if cost.gather == "im2col" and spec.window != (1, 1):
         cycles = cycles + (pixels * repeats) * _gather_cycles(cost, spec, depth)
+    if spec.offsets[0]:
+        of_vector = cost.vector.load_cycles + cost.vector.mac_cycles
+        cycles = cycles + (outputs * repeats) * (ceil_div(depth, cost.lanes) * of_vector)
     return np.asarray(cycles)
 
 
@@ -229,7 +238,9 @@ class _OutputBlocks:
         run = self.depth * (taps / runs)
         steps = floor_div(run, cost.lanes)
         left = run - steps * cost.lanes
-        inner = steps * _step(cost.vector, pixels, outputs) + left * _step(cost.scalar, pixels, outputs)
+        vector = _step(cost.vector, pixels, outputs) + outputs * self.spec.strided * cost.transpose_cycles
+        vector += pixels * self.spec.offsets[1] * cost.vector.mac_cycles
+        inner = steps * vector + left * _step(cost.scalar, pixels, outputs)
         block = runs * (inner + cost.run_cycles) + self.fixed
         return np.asarray(block + pixels * outputs * self.store)
 

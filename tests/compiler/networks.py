@@ -13,10 +13,12 @@ from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.matmul import Layouts, matmul_from_scales
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.pad import Pad
 from compiler.ops.requant import Requant
 from compiler.ops.resize import Resize
+from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
 from compiler.schedule import Decisions, footprint
 from compiler.tiling import Grid, TileLimits, enumerate_tiles
@@ -122,6 +124,35 @@ def chain(seed: int) -> Graph:
     final, out = conv("final", total, 12, rng, stride=(2, 2), pads=same)
     operators: tuple[Operator, ...] = (first, point, depth, add, final)
     return Graph("main", (x, a, b, c, total, out), operators, ("x",), (out.name,))
+
+
+def attention(seed: int) -> Graph:
+    """Grouped-query attention between projections: heads are split and merged by the products' layouts."""
+    rng = np.random.default_rng(seed)
+    tokens, ratio, shared, width = (
+        int(rng.integers(low, high)) for low, high in ((3, 12), (1, 4), (1, 4), (2, 9))
+    )
+    heads = ratio * shared
+    x = Tensor("x", (1, tokens, 1, 12), IntType.I8, 0.05, -4)
+    query, q = conv("query", x, heads * width, rng, window=(1, 1))
+    key, k = conv("key", x, shared * width, rng, window=(1, 1))
+    value, v = conv("value", x, shared * width, rng, window=(1, 1))
+    scores = Tensor("scores", (heads, tokens, tokens), IntType.I8, 0.5, -3)
+    weights = Tensor("weights", scores.shape, IntType.U8, 1 / 256, 0)
+    mixed = Tensor("mixed", (1, tokens, 1, heads * width), IntType.I8, 0.1, 3)
+    forms: tuple[Layouts, Layouts] = (("mhk", "nhk", "hmn"), ("hmk", "khn", "mhn"))
+    extents = (heads, tokens, tokens, width), (heads, tokens, width, tokens)
+    operators: tuple[Operator, ...] = (
+        query,
+        key,
+        matmul_from_scales("scored", (q, k), scores, extents[0], ratio=ratio, layouts=forms[0]),
+        softmax_from_scales("softmax", heads * tokens, tokens, scores, weights),
+        value,
+        matmul_from_scales("mix", (weights, v), mixed, extents[1], ratio=ratio, layouts=forms[1]),
+    )
+    final, out = conv("final", mixed, 12, rng, window=(1, 1))
+    tensors = (x, q, k, v, scores, weights, mixed, out)
+    return Graph("main", tensors, (*operators, final), ("x",), (out.name,))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from tests.compiler.deployed import (
     layers_of,
     outputs_of,
 )
-from tests.compiler.networks import Choice, chain, conv, every_operator, random_decisions
+from tests.compiler.networks import Choice, attention, chain, conv, every_operator, random_decisions
 from tests.compiler.ops.cases import CASES
 
 EVERY = every_operator(0)
@@ -63,6 +63,11 @@ def test_layers_run_in_the_order_of_the_deployment(order: Graph) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_chains_with_npu_layers(seed: int) -> None:
     assert_simulates(chain(seed % 6), seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_attention_under_any_decisions(seed: int) -> None:
+    assert_simulates(attention(seed), seed)
 
 
 @pytest.mark.parametrize("kind", CASES)

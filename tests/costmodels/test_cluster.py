@@ -41,6 +41,23 @@ def test_leftovers() -> None:
     assert cycles_of(engine, spec, y=1, x=3, g=1, o=5, i=9) == expected
 
 
+def test_products_of_activations() -> None:
+    """Three heads of two rows, four outputs, K = 8; turned operands and zero points cost what they add."""
+    engine = cluster_of("siracusa", cores=1)
+    spec = KernelSpec("matmul", (("h", 3), ("y", 2), ("o", 4), ("i", 8)))
+    block = 15 + 2 * 14 + 8 * 13
+
+    def cycles(of: KernelSpec) -> float:
+        return cycles_of(engine, of, h=3, y=2, o=4, i=8)
+
+    assert cycles(spec) == 3 * block
+    assert cycles(replace(spec, strided=True)) == 3 * (block + 2 * 4 * 2)
+    assert cycles(replace(spec, offsets=(False, True))) == 3 * (block + 2 * 2)
+    assert cycles(replace(spec, offsets=(True, False))) == 3 * (block + 4 * 2 * 2)
+    many = cluster_of("siracusa", cores=3, conflicts=False)
+    assert cycles_of(many, spec, ("h",), h=3, y=2, o=4, i=8) == block
+
+
 def test_gather_of_a_window() -> None:
     engine = cluster_of("siracusa", cores=1)
     flat = KernelSpec("conv2d", MATMUL)

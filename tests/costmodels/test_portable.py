@@ -14,7 +14,13 @@ from costmodels.calibration.coefficients import names_of, values_of, with_values
 from costmodels.classes import tile_classes
 from costmodels.copyloop import copy_cycles
 from costmodels.engines import PortableEngine, UnsupportedKernel, kernel_cycles
-from costmodels.engines.portable.costs import ConvCosts, CopyCosts, DotCost
+from costmodels.engines.portable.costs import (
+    ConvCosts,
+    CopyCosts,
+    DotCost,
+    ProductBlock,
+    ProductCosts,
+)
 from costmodels.pipeline import kernel_time
 from costmodels.platform import load_platform
 from costmodels.work import KernelSpec
@@ -240,3 +246,73 @@ def test_unknown_divisions_are_refused(kernel: str, split: tuple[str, ...]) -> N
     spec = KernelSpec(kernel, (("y", 4), ("x", 4), ("c", 4)))
     with pytest.raises(UnsupportedKernel, match="no formula"):
         kernel_cycles(engine_of(2), spec, dict(spec.dims), split)
+
+
+def product_cycles_of_core(
+    costs: ProductCosts, spec: KernelSpec, extents: tuple[int, int, int, int], partial: float
+) -> float:
+    """dse_matmul on one core, loop by loop."""
+    heads, rows, outputs, depth = extents
+    result = partial * costs.partial_cycles + (1 - partial) * costs.requant_cycles
+    wide = costs.across_4x2 if spec.strided else costs.dot_4x2
+    alone = costs.across_4x1 if spec.strided else costs.dot_4x1
+    of_row = (costs.row_sum_cycles + depth * costs.code_cycles) * spec.offsets[1]
+    of_output = (costs.output_sum_cycles + depth * costs.code_cycles) * spec.offsets[0]
+
+    def block(of: ProductBlock) -> float:
+        return of.block_cycles + depth // 4 * of.unrolled_cycles + depth % 4 * of.step_cycles
+
+    cycles = costs.core_cycles
+    for _ in range(heads):
+        cycles += costs.head_cycles
+        n = 0
+        while n < outputs:
+            count = 4 if n + 4 <= outputs else 1
+            cycles += costs.column_cycles + count * of_output
+            for m in range(0, rows, 2):
+                pair = min(2, rows - m)
+                sums = pair if count == 4 else 2
+                kind = costs.line_1x2 if count == 1 else wide if pair == 2 else alone
+                cycles += block(kind) + sums * of_row + pair * count * result
+            n += count
+    return cycles
+
+
+@given(
+    extents=st.tuples(*[st.integers(1, 11)] * 4),
+    strided=st.booleans(),
+    offsets=st.tuples(st.booleans(), st.booleans()),
+    split=st.sampled_from(["", "h", "y", "o"]),
+    cores=st.integers(1, 8),
+    partial=st.sampled_from([0.0, 0.5]),
+)
+@settings(max_examples=200, deadline=None)
+def test_products_of_activations(
+    extents: tuple[int, int, int, int],
+    strided: bool,
+    offsets: tuple[bool, bool],
+    split: str,
+    cores: int,
+    partial: float,
+) -> None:
+    engine = engine_of(cores)
+    dims = tuple(zip("hyoi", extents, strict=True))
+    spec = KernelSpec("matmul", dims, strided=strided, offsets=offsets)
+    times = []
+    for core in range(cores if split else 1):
+        own = dict(dims)
+        if split:
+            size = -(-own[split] // cores)
+            own[split] = max(0, min((core + 1) * size, own[split]) - core * size)
+        h, y, o, i = own.values()
+        times.append(
+            product_cycles_of_core(engine.kernels.matmul, spec, (h, y, o, i), partial) if h * y * o else 0.0
+        )
+    names = (split,) if split else ()
+    assert float(kernel_cycles(engine, spec, dict(dims), names, partial)) == pytest.approx(max(times))
+
+
+def test_products_know_their_splits() -> None:
+    spec = KernelSpec("matmul", (("h", 2), ("y", 2), ("o", 2), ("i", 2)))
+    with pytest.raises(UnsupportedKernel, match="dividing"):
+        kernel_cycles(engine_of(2), spec, dict(spec.dims), ("i",))

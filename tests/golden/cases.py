@@ -20,6 +20,7 @@ from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
+from compiler.ops.matmul import matmul_from_scales
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
 from compiler.ops.norm import RealNorm, norm_from_scales
@@ -233,6 +234,14 @@ def normalised(centred: bool) -> Made:
     return Made(norm_from_scales("norm", real, 5, x, y), (x, y))
 
 
+def attended() -> Made:
+    """Two heads of queries for each of keys, split from rows of tokens."""
+    a, b = tensor("a", 7, 4, 6), tensor("b", 9, 2, 6, scale=0.03, zero_point=7)
+    y = tensor("y", 4, 7, 9, scale=0.09)
+    layouts = ("mhk", "nhk", "hmn")
+    return Made(matmul_from_scales("scores", (a, b), y, (4, 7, 9, 6), ratio=2, layouts=layouts), (a, b, y))
+
+
 def joined() -> Made:
     a, b = tensor("a", 6, 5), tensor("b", 6, 3, scale=0.02, dtype=IntType.U8, zero_point=100)
     y = tensor("y", 6, 8)
@@ -265,6 +274,7 @@ GOLDEN: Mapping[str, Golden] = {
     "add": Golden(addition, {"y": 7}, buffering=2),
     "mul": Golden(product, {"n": 50}),
     "lut": Golden(table, {"n": 20}),
+    "matmul": Golden(attended, {"h": 3, "y": 4, "i": 4}, buffering=2),
     "maxpool": Golden(maximum, {"y": 2, "c": 3}),
     "avgpool": Golden(average, {"x": 2}, buffering=2),
     "softmax": Golden(probabilities, {"y": 2}),

@@ -26,7 +26,8 @@ typedef enum {
     DSE_SPLIT_NONE,     /* core 0 does everything */
     DSE_SPLIT_PIXELS,   /* rows and columns of the output, flattened (row-major); rows, where there are only rows */
     DSE_SPLIT_CHANNELS, /* convolution: groups, or the outputs of a single group; others: channels */
-    DSE_SPLIT_ELEMENTS  /* elementwise: rows and channels, flattened (row-major) */
+    DSE_SPLIT_ELEMENTS, /* elementwise: rows and channels, flattened (row-major) */
+    DSE_SPLIT_HEADS     /* batched products: entries of the batch */
 } dse_split;
 
 /* A window sliding over a tile. Tap (ky, kx) of output pixel (y, x) is the stored input pixel
@@ -69,6 +70,29 @@ void dse_conv2d(const dse_conv2d_args *args);
 void dse_depthwise2d(const dse_conv2d_args *args);
 dse_npu_ticket dse_conv2d_npu(const dse_conv2d_args *args);
 dse_npu_ticket dse_depthwise2d_npu(const dse_conv2d_args *args);
+
+/* ---- Product of two activations (matmul.c) ------------------------------------------------------------------
+ * y[h][m][n] = requant(sum over k of (a[h][m][k] - zero_a) * (b[(h + phase) / ratio][n][k] - zero_b)).
+ * The depth of a and the outputs of y are contiguous, of b the depth or the outputs (b_depth_pitch or
+ * b_output_pitch is 1). Tables int32 mul[heads], add[heads] (read only if last). A reduction over several calls passes
+ * `accumulator`, int32 [heads][rows][outputs] at pitches, outputs contiguous; with first && last it is not used.
+ * Splits HEADS, PIXELS (rows) and CHANNELS (outputs). */
+typedef struct {
+    const uint8_t *a, *b;
+    uint8_t *output;
+    const int32_t *tables;
+    int32_t *accumulator;
+    int32_t heads, rows, outputs, depth; /* of the tile */
+    int32_t ratio, phase;                /* 0 <= phase < ratio */
+    int32_t a_head_pitch, a_row_pitch, b_head_pitch, b_output_pitch, b_depth_pitch; /* bytes */
+    int32_t out_head_pitch, out_row_pitch;                                          /* bytes */
+    int32_t acc_head_pitch, acc_row_pitch;                                          /* sums */
+    int32_t zero_a, zero_b, shift, low, high;
+    bool a_signed, b_signed, first, last;
+    dse_split split;
+} dse_matmul_args;
+
+void dse_matmul(const dse_matmul_args *args);
 
 /* ---- Elementwise (elementwise.c) ---------------------------------------------------------------------------
  * On `rows` x `channels` elements; a tile of one dimension is one row. Splits PIXELS (rows), CHANNELS, ELEMENTS.

@@ -56,6 +56,41 @@ class ConvCosts:
 
 
 @dataclass(frozen=True)
+class ProductBlock:
+    """Sums of a block of rows and outputs: block_cycles once, then four steps at a time, then one by one."""
+
+    block_cycles: float
+    unrolled_cycles: float
+    step_cycles: float
+
+
+@dataclass(frozen=True)
+class ProductCosts:
+    """dse_matmul: heads, blocks of four outputs (dot where both operands are contiguous along the depth,
+    across where the second one is strided) on pairs of rows and on one; outputs left over on two rows (line).
+
+    core_cycles: once a core; head_cycles: a head; column_cycles: a block of outputs, or one left over.
+    requant_cycles: a finished output; partial_cycles: a partial sum, stored and later reloaded.
+    row_sum_cycles, output_sum_cycles: the sum of the codes of a row, of an output, which takes back the zero
+    point of the other operand; code_cycles: each of these codes.
+    """
+
+    core_cycles: float
+    head_cycles: float
+    column_cycles: float
+    dot_4x2: ProductBlock
+    dot_4x1: ProductBlock
+    across_4x2: ProductBlock
+    across_4x1: ProductBlock
+    line_1x2: ProductBlock
+    requant_cycles: float
+    partial_cycles: float
+    row_sum_cycles: float
+    output_sum_cycles: float
+    code_cycles: float
+
+
+@dataclass(frozen=True)
 class TapCost:
     """A channelwise sum over a window: block_cycles once, row_cycles a row of taps, tap_cycles a tap."""
 
@@ -154,6 +189,7 @@ class PortableCosts:
 
     conv2d: ConvCosts
     depthwise2d: DepthwiseCosts
+    matmul: ProductCosts
     add: RowCosts
     mul: RowCosts
     lut: RowCosts

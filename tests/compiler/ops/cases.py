@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
+from compiler.ops.matmul import LAYOUTS, matmul_from_scales
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
 from compiler.ops.norm import RealNorm, norm_from_scales
@@ -129,6 +130,26 @@ def linear(rng: Rng) -> Case:
         output_type=y.dtype,
     )
     return case(rng, op, x, y, layouts=("plain", "neureka", "ne16"))
+
+
+def matmul(rng: Rng) -> Case:
+    """A product of activations, in any layouts; every other one without zero points."""
+    ratio, (rows, outputs, depth) = pick(rng, 1, 3), (pick(rng, 1, top) for top in (7, 11, 20))
+    heads = ratio * pick(rng, 1, 3)
+    first, second, third = (known[rng.integers(len(known))] for known in LAYOUTS)
+    sizes = {"h": heads, "m": rows, "n": outputs, "k": depth}
+    a = tensor(rng, "a", tuple(sizes[letter] for letter in first))
+    b = tensor(rng, "b", tuple({**sizes, "h": heads // ratio}[letter] for letter in second))
+    y = tensor(rng, "y", tuple(sizes[letter] for letter in third))
+    if rng.integers(2):
+        a, b = (replace(t, zero_point=0) for t in (a, b))
+    y = replace(y, scale=float(a.scale * b.scale * np.sqrt(depth) * 60))
+    op = matmul_from_scales(
+        "matmul", (a, b), y, (heads, rows, outputs, depth), ratio=ratio, layouts=(first, second, third)
+    )
+    of_each_head = [int(mul) // k for k, mul in enumerate(op.requant.mul.array, start=1)]
+    requant = replace(op.requant, mul=Constant(np.array(of_each_head, np.int32)))
+    return case(rng, replace(op, requant=requant), a, b, y)
 
 
 def binary_tensors(rng: Rng) -> tuple[Tensor, Tensor, Tensor, Broadcast]:
@@ -344,6 +365,7 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "isoftmax": isoftmax,
     "linear": linear,
     "lut": lut,
+    "matmul": matmul,
     "maxpool": maxpool,
     "mul": mul,
     "norm": norm,

@@ -16,6 +16,7 @@ from compiler.ops.conv2d import Conv2d
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
+from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
@@ -48,6 +49,25 @@ def conv2d(op: Conv2d, x: IntArray) -> IntArray:
             acc += code * weights[o][ky][kx][i]
         r = op.requant
         out[oy, ox, o] = clamped(acc * int(r.mul.array[o]) + int(r.add.array[o]), r.shift, r.low, r.high)
+    return out
+
+
+def matmul(op: MatMul, a: IntArray, b: IntArray) -> IntArray:
+    extents = {"h": op.heads, "m": op.rows, "n": op.outputs, "k": op.depth}
+    shapes = [[extents[letter] for letter in layout] for layout in op.layouts]
+    shapes[1][op.layouts[1].index("h")] = op.heads // op.ratio
+    a, b = a.reshape(shapes[0]), b.reshape(shapes[1])
+    out, r = np.zeros(shapes[2], np.int64), op.requant
+    for index in np.ndindex(*out.shape):
+        at = dict(zip(op.layouts[2], index, strict=True))
+        acc = 0
+        for k in range(op.depth):
+            left = {**at, "k": k}
+            right = {**left, "h": at["h"] // op.ratio}
+            x = int(a[tuple(left[letter] for letter in op.layouts[0])])
+            acc += (x - op.zero_a) * (int(b[tuple(right[letter] for letter in op.layouts[1])]) - op.zero_b)
+        mul, add = int(r.mul.array[at["h"]]), int(r.add.array[at["h"]])
+        out[index] = clamped(acc * mul + add, r.shift, r.low, r.high)
     return out
 
 
@@ -219,6 +239,7 @@ NAIVE: dict[str, Any] = {
     "inorm": inorm,
     "isoftmax": isoftmax,
     "lut": lut,
+    "matmul": matmul,
     "maxpool": maxpool,
     "mul": mul,
     "norm": norm,

@@ -18,6 +18,7 @@ from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.lut import Floats, lut_from_function
+from compiler.ops.matmul import matmul_from_scales
 from compiler.ops.mul import mul_from_scales
 from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.softmax import softmax_from_scales
@@ -170,6 +171,21 @@ def test_mul_by_a_gate_of_each_channel(dtype: IntType) -> None:
     data = [codes(rng, a), codes(rng, b)]
     op = mul_from_scales("mul", (a, b), y, broadcast="channel")
     agree(op, (a, b, y), data, runtime("Mul", [(a, data[0]), (b, data[1])], y))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("zeros", [0, 9])
+def test_matmul_of_activations(zeros: int, dtype: IntType) -> None:
+    """Heads in the leading axis, as numpy's matmul has them; also scores against keys that are not turned."""
+    rng = np.random.default_rng(6)
+    a, b = quantised("a", (4, 20, 16), dtype, 0.03, zeros), quantised("b", (4, 16, 24), dtype, 0.02, -zeros)
+    y = quantised("y", (4, 20, 24), dtype, 0.03 * 0.02 * 50 * 4, 3)
+    data = [codes(rng, a), codes(rng, b)]
+    expected = runtime("MatMul", [(a, data[0]), (b, data[1])], y)
+    agree(matmul_from_scales("matmul", (a, b), y, (4, 20, 24, 16)), (a, b, y), data, expected)
+    keys = Tensor("b", (4, 24, 16), b.dtype, b.scale, b.zero_point)
+    op = matmul_from_scales("matmul", (a, keys), y, (4, 20, 24, 16), layouts=("hmk", "hnk", "hmn"))
+    agree(op, (a, keys, y), [data[0], data[1].transpose(0, 2, 1)], expected)
 
 
 @pytest.mark.parametrize("dtype", TYPES)

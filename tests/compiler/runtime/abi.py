@@ -18,7 +18,7 @@ SPLIT = ctypes.c_int
 LAYOUT = ctypes.c_int
 
 LAYOUTS = {"plain": 0, "neureka": 0, "ne16": 1}
-SPLITS = {"none": 0, "pixels": 1, "channels": 2, "elements": 3}
+SPLITS = {"none": 0, "pixels": 1, "channels": 2, "elements": 3, "heads": 4}
 
 Fields = list[tuple[str, Any]]
 
@@ -57,6 +57,14 @@ class Conv2dArgs(ctypes.Structure):
         " shift low high; bool: in_signed first last weights_in_wm prefetch; layout: npu_layout;"
         " split: split",
         window=Window,
+    )
+
+
+class MatmulArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: a b output tables accumulator; i32: heads rows outputs depth ratio phase a_head_pitch"
+        " a_row_pitch b_head_pitch b_output_pitch b_depth_pitch out_head_pitch out_row_pitch acc_head_pitch"
+        " acc_row_pitch zero_a zero_b shift low high; bool: a_signed b_signed first last; split: split"
     )
 
 
@@ -154,6 +162,7 @@ class NpuJob(ctypes.Structure):
 STRUCTS: tuple[type[ctypes.Structure], ...] = (
     Window,
     Conv2dArgs,
+    MatmulArgs,
     BinaryArgs,
     LutArgs,
     MaxpoolArgs,

@@ -19,6 +19,7 @@ from compiler.ops.conv2d import Conv2d
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
+from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
@@ -81,6 +82,50 @@ def conv2d(op: Conv2d, job: Job) -> tuple[str, ctypes.Structure]:
         split=job.split,
     )
     return ("dse_depthwise2d" if op.depthwise else "dse_conv2d"), args
+
+
+def matmul(op: MatMul, job: Job) -> tuple[str, ctypes.Structure]:
+    y = op.layouts[2]
+    left, right, out = (
+        dict(zip(order, operand.pitch, strict=True))
+        for order, operand in zip(op.layouts, (*job.inputs, job.output), strict=True)
+    )
+    extents = dict(zip(y, job.call.output.shape, strict=True))
+    inner = extents["m"] if y[0] == "h" else extents["h"]
+    accumulated = dict(zip(y, (inner * extents["n"], extents["n"]), strict=False))
+    args = abi.MatmulArgs(
+        a=job.inputs[0].address,
+        b=job.inputs[1].address,
+        output=job.output.address,
+        tables=job.tables,
+        accumulator=None if job.accumulator is None else job.accumulator.ctypes.data,
+        heads=extents["h"],
+        rows=extents["m"],
+        outputs=extents["n"],
+        depth=job.call.extent("i"),
+        ratio=op.ratio,
+        phase=job.call.output.low[y.index("h")] % op.ratio,
+        a_head_pitch=left["h"],
+        a_row_pitch=left["m"],
+        b_head_pitch=right["h"],
+        b_output_pitch=right["n"],
+        b_depth_pitch=right["k"],
+        out_head_pitch=out["h"],
+        out_row_pitch=out["m"],
+        acc_head_pitch=accumulated["h"],
+        acc_row_pitch=accumulated["m"],
+        zero_a=op.zero_a,
+        zero_b=op.zero_b,
+        shift=op.requant.shift,
+        low=op.requant.low,
+        high=op.requant.high,
+        a_signed=op.type_a.signed,
+        b_signed=op.type_b.signed,
+        first=job.call.first,
+        last=job.call.last,
+        split=job.split,
+    )
+    return "dse_matmul", args
 
 
 def _rows(job: Job) -> tuple[int, int]:
@@ -290,6 +335,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "inorm": inorm,
     "isoftmax": isoftmax,
     "lut": lut,
+    "matmul": matmul,
     "maxpool": maxpool,
     "mul": binary,
     "norm": norm,

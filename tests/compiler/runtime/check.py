@@ -20,7 +20,7 @@ from tests.compiler.runtime.library import Kernels
 from tests.compiler.runtime.placed import Rng, place
 
 SPLIT_OF = {"y": "pixels", "x": "pixels", "a0": "pixels", "o": "channels", "g": "channels", "c": "channels"}
-SPLIT_OF["n"] = "elements"
+SPLIT_OF |= {"n": "elements", "h": "heads"}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ uint64_t stub_get_calls(void) { return dse_counters.calls; }
 uint64_t stub_get_jobs(void) { return dse_counters.npu_jobs; }
 
 uint32_t stub_sizes(uint32_t which) {
-    const uint32_t sizes[] = {sizeof(dse_window),       sizeof(dse_conv2d_args),   sizeof(dse_binary_args),
+    const uint32_t sizes[] = {sizeof(dse_window),       sizeof(dse_conv2d_args),   sizeof(dse_matmul_args),
+                              sizeof(dse_binary_args),
                               sizeof(dse_lut_args),     sizeof(dse_maxpool_args),  sizeof(dse_avgpool_args),
                               sizeof(dse_softmax_args), sizeof(dse_concat_part),   sizeof(dse_concat_args),
                               sizeof(dse_transpose_args), sizeof(dse_pad_args),    sizeof(dse_resize_args),
