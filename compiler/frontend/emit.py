@@ -79,6 +79,8 @@ def transpose(emitter: Emitter, step: Step, kind: steps.Transpose) -> None:
 HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = MappingProxyType(
     {
         kinds.ChannelShift: dialect.channel_shift,
+        kinds.IntegerNorm: dialect.integer_norm,
+        kinds.IntegerSoftmax: dialect.integer_softmax,
         kinds.RowLinear: dialect.row_linear,
         kinds.ShiftedProduct: dialect.shifted_product,
         kinds.ShiftedSum: dialect.shifted_sum,

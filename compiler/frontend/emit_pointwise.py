@@ -11,7 +11,7 @@ from compiler.frontend import functions, steps
 from compiler.frontend.emit_base import bounds_of, in_order, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
-from compiler.frontend.steps import Step
+from compiler.frontend.steps import Step, Value
 from compiler.ir import Tensor
 from compiler.ops.add import add_from_scales
 from compiler.ops.broadcast import Broadcast
@@ -69,12 +69,16 @@ def product(emitter: Emitter, step: Step, kind: steps.Product) -> None:
     emitter.add(mul_from_scales(name, (a, b), target, broadcast=form, bounds=bounds))
 
 
+def rows_along(emitter: Emitter, x: Value, axis: int) -> Layout:
+    """A memory order of `x` with `axis` innermost: its own where that is so."""
+    others = [k for k in range(len(x.shape)) if k != axis]
+    layout = emitter.layout(x)
+    return layout if grouped_by(layout, (others, (axis,))) is not None else in_order(x.shape, (*others, axis))
+
+
 def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:
     x = source_of(emitter, step)
-    others = [axis for axis in range(len(x.shape)) if axis != kind.axis]
-    layout = emitter.layout(x)
-    if grouped_by(layout, (others, (kind.axis,))) is None:
-        layout = in_order(x.shape, (*others, kind.axis))
+    layout = rows_along(emitter, x, kind.axis)
     source = emitter.arranged(x, layout)
     name, target = emitter.output(step, layout)
     channels = x.shape[kind.axis]

@@ -25,6 +25,8 @@ MODELS = (
     "GEMM_TransB_RQ",
     "MLPerf_KeywordSpotting_DSCNN",
     "iHardswish_RQ",
+    "iRMSNorm",
+    "iSoftmax",
     "miniMobileNet",
 )
 

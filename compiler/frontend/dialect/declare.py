@@ -22,6 +22,9 @@ OWN_OPERATORS = frozenset(
         "TrueIntegerDiv",
         "iGELU",
         "iHardswish",
+        "iLayerNorm",
+        "iRMSNorm",
+        "iSoftmax",
     )
 )
 """Operators that only this dialect has: a model with one of them is read by its rules."""

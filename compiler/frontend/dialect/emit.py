@@ -6,16 +6,26 @@ import math
 
 import numpy as np
 
-from compiler.frontend.dialect.kinds import ChannelShift, RowLinear, ShiftedProduct, ShiftedSum, Table
+from compiler.frontend.dialect.kinds import (
+    ChannelShift,
+    IntegerNorm,
+    IntegerSoftmax,
+    RowLinear,
+    ShiftedProduct,
+    ShiftedSum,
+    Table,
+)
 from compiler.frontend.dialect.requantshift import word
 from compiler.frontend.emit_base import source_of
-from compiler.frontend.emit_pointwise import operands
+from compiler.frontend.emit_pointwise import operands, rows_along
 from compiler.frontend.emit_weighted import convolution, inner
-from compiler.frontend.emitter import Emitter
+from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import row_major
 from compiler.frontend.steps import Conv, Step
 from compiler.ir.tensor import Constant
 from compiler.ops.add import Add
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.mul import Mul
 from compiler.ops.requant import Requant
@@ -132,4 +142,51 @@ def channel_shift(emitter: Emitter, step: Step, kind: ChannelShift) -> None:
         layout,
         in_shape=(rows, 1, channels),
         groups=channels,
+    )
+
+
+def integer_softmax(emitter: Emitter, step: Step, kind: IntegerSoftmax) -> None:
+    x = source_of(emitter, step)
+    layout = rows_along(emitter, x, len(x.shape) - 1)
+    source = emitter.arranged(x, layout)
+    name, target = emitter.output(step, layout)
+    emitter.add(
+        ISoftmax(
+            name=name,
+            inputs=(source.name,),
+            output=target.name,
+            rows=source.elements // x.shape[-1],
+            channels=x.shape[-1],
+            table=kind.table,
+            levels=kind.levels,
+            input_type=source.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def integer_norm(emitter: Emitter, step: Step, kind: IntegerNorm) -> None:
+    """Weights and biases follow the memory order of the last axis."""
+    x = source_of(emitter, step)
+    last, channels = len(x.shape) - 1, x.shape[-1]
+    layout = rows_along(emitter, x, last)
+    source = emitter.arranged(x, layout)
+    order = suffix_layout(layout, (last,)).stored(np.arange(channels))
+    name, target = emitter.output(step, layout)
+    emitter.add(
+        INorm(
+            name=name,
+            inputs=(source.name,),
+            output=target.name,
+            rows=source.elements // channels,
+            channels=channels,
+            centred=kind.centred,
+            weight=Constant(kind.weight[order]),
+            bias=Constant(kind.bias[order] if kind.centred else kind.bias),
+            shift=kind.shift,
+            low=kind.low,
+            high=kind.high,
+            input_type=source.dtype,
+            output_type=target.dtype,
+        )
     )

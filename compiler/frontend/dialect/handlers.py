@@ -14,6 +14,7 @@ from compiler.frontend.constants import FOLDS
 from compiler.frontend.dialect.functions import FUNCTIONS
 from compiler.frontend.dialect.pointwise import add, function, multiply
 from compiler.frontend.dialect.requantshift import plain, read_requantisation
+from compiler.frontend.dialect.rows import norm, softmax
 from compiler.frontend.dialect.state import DialectReader
 from compiler.frontend.dialect.weighted import conv, gemm, linear
 from compiler.frontend.errors import Refused, raise_findings
@@ -92,6 +93,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Squeeze": layout.squeeze,
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,
+        "iLayerNorm": norm,
+        "iRMSNorm": norm,
+        "iSoftmax": softmax,
     }
 )
 
@@ -104,6 +108,9 @@ ATTRIBUTES: Operators = MappingProxyType(
         "TrueIntegerDiv": dict.fromkeys(("Delta", "eps", "eta", "y")),
         "iGELU": dict.fromkeys(("b", "one")),
         "iHardswish": dict.fromkeys(("one_over_six", "six", "three")),
+        "iLayerNorm": dict.fromkeys(("D", "n_levels")),
+        "iRMSNorm": dict.fromkeys(("D", "n_levels")),
+        "iSoftmax": dict.fromkeys(("coeffA", "coeffB", "coeffC", "log2", "n_levels")),
     }
 )
 """The operators that may have activations as inputs, and their attributes."""

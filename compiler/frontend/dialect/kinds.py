@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from compiler.frontend.constants import AnyArray
 from compiler.frontend.steps import Kind, Weighted
+from compiler.ir import Constant
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,26 @@ class ChannelShift(Kind):
 
     mul: AnyArray = field(repr=False)
     add: AnyArray = field(repr=False)
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class IntegerSoftmax(Kind):
+    """`compiler.ops.isoftmax` over the last axis."""
+
+    table: Constant
+    levels: int
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNorm(Kind):
+    """`compiler.ops.inorm` over the last axis: weight int32[C], bias int32[C] or int32[0]."""
+
+    centred: bool
+    weight: AnyArray = field(repr=False)
+    bias: AnyArray = field(repr=False)
     shift: int
     low: int
     high: int

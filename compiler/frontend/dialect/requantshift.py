@@ -111,18 +111,30 @@ def _single(table: Int64s) -> bool:
 
 def read_requantisation(reader: Reader, node: Node, shape: tuple[int, ...]) -> Requantisation:
     """The RequantShift `node` on a tensor of `shape`; raises Refused for what it cannot mean."""
-    div = scalar(node, "div")
-    if div < 1 or div & (div - 1) or div.bit_length() - 1 > MAX_SHIFT:
-        raise Refused("div", f"{div}", f"a power of two up to 2^{MAX_SHIFT}")
-    levels = scalar(node, "n_levels_out" if "n_levels_out" in node.attributes else "n_levels")
-    if not 2 <= levels <= MAX_LEVELS:
-        raise Refused("n_levels", f"{levels} levels", f"2 to {MAX_LEVELS}")
-    low = -(levels // 2) if scalar(node, "signed", 0) else 0
+    shift = log2_of(node, "div")
+    low, high = bounds_of(node, signed=bool(scalar(node, "signed", 0)))
     mul, add = (_table(integers_of(reader.required(node, k, what).array, what), shape) for k, what in _TABLES)
-    return Requantisation(mul, add + div // 2, div.bit_length() - 1, low, low + levels - 1)
+    return Requantisation(mul, add + (1 << shift >> 1), shift, low, high)
 
 
 _TABLES = ((1, "mul"), (2, "add"))
+
+
+def log2_of(node: Node, name: str) -> int:
+    """The shift that divides by a power of two, which the attribute `name` is."""
+    div = scalar(node, name)
+    if div < 1 or div & (div - 1) or div.bit_length() - 1 > MAX_SHIFT:
+        raise Refused(name, f"{div}", f"a power of two up to 2^{MAX_SHIFT}")
+    return div.bit_length() - 1
+
+
+def bounds_of(node: Node, *, signed: bool) -> tuple[int, int]:
+    """Least and largest of the codes that n_levels or n_levels_out allows."""
+    levels = scalar(node, "n_levels_out" if "n_levels_out" in node.attributes else "n_levels")
+    if not 2 <= levels <= MAX_LEVELS:
+        raise Refused("n_levels", f"{levels} levels", f"2 to {MAX_LEVELS}")
+    low = -(levels // 2) if signed else 0
+    return low, low + levels - 1
 
 
 def _table(table: Int64s, shape: tuple[int, ...]) -> Int64s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from tests.compiler.frontend.models import Weight, build, save
 
 Ints = npt.NDArray[np.int64]
 RNG = np.random.default_rng(0)
+SAME: Mapping[str, Weight] = {"w": np.eye(4, dtype=np.float32).reshape(4, 4, 1, 1), "m": 1.0, "d": 0.0}
+"""A convolution that changes nothing but the memory order of four channels."""
 
 
 def shifts(model: onnx.ModelProto, levels: int = 256, signed: int = 1, div: int = 256) -> onnx.ModelProto:
@@ -175,6 +178,45 @@ def test_gelu(tmp_path: Path) -> None:
     ]
     expected = shifted(np.array(values).reshape(1, 4, 8, 8), 1, 0, 2048)
     assert np.array_equal(computed(imported, sample), expected)
+
+
+def test_softmax_in_any_memory_order(tmp_path: Path) -> None:
+    """I-BERT's polynomial over the last logical axis, which the convolution's layout has in the middle."""
+    sample = image()
+    body = """
+    a = Conv(x, w) b = RequantShift(a, m, d)
+    c = iSoftmax<coeffA=1, coeffB=13, coeffC=86, log2=9, n_levels=256>(b)
+    y = Transpose<perm=[0,1,3,2]>(c)
+    """
+    imported = dialect(tmp_path, body, SAME, sample, div=1)
+    below = sample["x"] - sample["x"].max(axis=-1, keepdims=True)
+    halvings = -below // 9
+    e = (below + halvings * 9 + 13) ** 2 + 86 >> np.minimum(halvings, 31)
+    expected = e * 255 // e.sum(axis=-1, keepdims=True)
+    assert np.array_equal(computed(imported, sample), expected.transpose(0, 1, 3, 2))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_norms_in_any_memory_order(centred: bool, tmp_path: Path) -> None:
+    """Rows of (H, W) flattened from channels-last memory: every channel keeps its weight."""
+    sample = image()
+    weight, bias = RNG.integers(1, 1_000_000, 256), RNG.integers(-(2**22), 2**22, 256)
+    name = "iLayerNorm" if centred else "iRMSNorm"
+    body = f"""
+    a = Conv(x, w) b = RequantShift(a, m, d) c = Flatten(b)
+    y = {name}<D=65536, n_levels=256>(c, g{", e" if centred else ""})
+    """
+    tables = {"g": weight.astype(np.float32), "e": bias.astype(np.float32)}
+    imported = dialect(tmp_path, body, {**SAME, **tables}, sample, div=1)
+    row = sample["x"].reshape(-1)
+    row = row - int(row.sum() / 256) if centred else row
+    root = math.isqrt(int((row * row).sum()) // 256 + 1)
+    total = [
+        int(v * g / root) + (int(e) if centred else 0) for v, g, e in zip(row, weight, bias, strict=True)
+    ]
+    expected = np.clip(np.array(total) >> 16, -128, 127)
+    assert np.array_equal(computed(imported, sample).reshape(-1), expected)
+    assert [op.kind for op in imported.module.main] == ["conv2d", "inorm", "transpose"]
 
 
 @pytest.mark.parametrize("operator", ["Add", "Mul"])
