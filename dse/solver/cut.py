@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.solver.bounds import Bounds, weighted
-from dse.solver.pareto import BoolArray, FloatArray, IntArray, filter_against, nondominated
+from dse.solver.pareto import BoolArray, FloatArray, filter_against, nondominated
 
 _CORNER_POINTS = 25
+_PAIRS = 1 << 20  # labels times corners compared at once; bounds memory, not results
 _FAR = 1e300  # a coordinate that is not limited; finite, so that zero weights times it are zero
 
 
@@ -43,35 +44,23 @@ def survivors(cut: Cut, bounds: Bounds, labels: FloatArray, go: FloatArray) -> B
     corner.
     """
     values = weighted(labels, bounds.weights) + go - (bounds.charge + bounds.margin)
-    alone = (bounds.facing > 0).sum(axis=1) == 1
-    floors = np.stack([_floor(values, bounds.facing, d) for d in range(bounds.facing.shape[1])], axis=1)
-    first, last = _corner_range(cut, floors)
-    waiting = np.flatnonzero(first < last)
-    waiting = waiting[filter_against(cut.front, floors[waiting])]
+    objectives = range(bounds.facing.shape[1])
+    floors = np.stack([_floor(values, bounds.facing, each) for each in objectives], axis=1)
+    waiting = np.flatnonzero(filter_against(cut.front, floors)) if len(cut.front) else np.arange(len(labels))
     alive = np.zeros(len(labels), dtype=bool)
-    tests = np.flatnonzero(~alone)
-    for corner in range(len(cut.corners)):
-        inside = waiting[(first[waiting] <= corner) & (corner < last[waiting])]
-        for objective in range(2, floors.shape[1]):
-            inside = inside[floors[inside, objective] < cut.corners[corner, objective]]
-        for weight in tests if len(inside) else ():
-            inside = inside[values[inside, weight] < cut.limits[corner, weight]]
-        if len(inside):
-            alive[inside] = True
-            waiting = waiting[~alive[waiting]]
+    part = max(1, _PAIRS // max(1, len(cut.corners)))
+    for begin in range(0, len(waiting), part):
+        tested = waiting[begin : begin + part]
+        alive[tested] = below_some_corner(values[tested], cut.limits)
     return alive
 
 
-def _corner_range(cut: Cut, floors: FloatArray) -> tuple[IntArray, IntArray]:
-    """Half-open range of the corners above the bounds on single objectives.
-
-    In two dimensions the corners' first coordinate rises while the second falls, so that the range is exact;
-    in three only the first coordinate narrows it.
-    """
-    first = np.searchsorted(cut.corners[:, 0], floors[:, 0], side="right")
-    if floors.shape[1] == 2:
-        return first, np.searchsorted(-cut.corners[:, 1], -floors[:, 1], side="left")
-    return first, np.full(len(floors), len(cut.corners))
+def below_some_corner(values: FloatArray, limits: FloatArray) -> BoolArray:
+    """Mask [n]: values [n, k] less than a corner's limits [K, k] for every weight."""
+    inside = np.ones((len(values), len(limits)), dtype=bool)
+    for weight in range(values.shape[1]):
+        inside &= values[:, weight, None] < limits[None, :, weight]
+    return np.asarray(inside.any(axis=1))
 
 
 def _floor(values: FloatArray, facing: FloatArray, objective: int) -> FloatArray:

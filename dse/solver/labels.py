@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.solver.bounds import ROUNDING, Bounds, weighted
 from dse.solver.cut import Cut, survivors
@@ -16,6 +17,7 @@ from dse.solver.tables import Tables
 _CHUNK = 1 << 19  # candidates expanded at once; bounds memory, not results
 _SLICES = (1, 8, 4, 2, 2)  # per capped sum, for none, one, two ... of them
 _OBJECTIVE_SLICES = 32
+_CELL_BITS = 14  # of the finest grid on which labels are merged
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,13 @@ class _Labels:
 @dataclass(frozen=True, eq=False)
 class Beam:
     """Keep the best few labels of every weight `per_neighbourhood` (see there), and at most `in_step` in a
-    whole step.
+    whole step. With `merge` those too many are not dropped: labels alike are merged into one with the
+    least of each cost, so that costs are lower bounds of what is reached, and nothing is missed.
     """
 
     per_neighbourhood: int | None = None
     in_step: int | None = None
+    merge: bool = False
 
 
 def explore(space: Space, bounds: Bounds, cut: Cut | None, beam: Beam) -> Paths:
@@ -150,12 +154,45 @@ def _narrow(space: Space, labels: _Labels, bounds: Bounds, index: int, beam: Bea
     limit = len(labels.state) if beam.in_step is None else beam.in_step
     if beam.per_neighbourhood is None and len(labels.state) <= limit:
         return labels, False
+    if beam.merge:
+        first, costs = merge_alike(labels.costs, labels.state, limit)
+        return replace(labels.take(first), costs=costs), True
     promise = weighted(labels.costs, bounds.weights[bounds.tight])
     promise += bounds.go[index + 1][labels.state][:, bounds.tight]
     rank = _best_ranks(promise, _neighbourhood(space, bounds, index, labels))
     if beam.per_neighbourhood is not None:
         labels, rank = labels.take(rank < beam.per_neighbourhood), rank[rank < beam.per_neighbourhood]
     return labels.take(np.sort(np.argsort(rank, kind="stable")[:limit])), len(rank) > limit
+
+
+def merge_alike(costs: FloatArray, state: IntArray, limit: int) -> tuple[IntArray, FloatArray]:
+    """At most `limit` labels, or one a state, out of costs [n, c] and states [n]: those in the same cell of
+    the finest grid that leaves so few become one. Their first ones [m], ascending by state, and the least of
+    each cost [m, c].
+
+    Cells are told apart by a hash: that two of a state share one by chance costs sharpness, never validity.
+    """
+    low, span = costs.min(axis=0), np.ptp(costs, axis=0)
+    cells = ((costs - low) / np.where(span > 0, span, 1.0) * ((1 << _CELL_BITS) - 1)).astype(np.uint64)
+    fine, coarse = 0, _CELL_BITS
+    while fine < coarse:
+        middle = (fine + coarse) // 2
+        few = len(np.unique(_cell_keys(cells >> np.uint64(middle), state))) <= limit
+        fine, coarse = (fine, middle) if few else (middle + 1, coarse)
+    keys = _cell_keys(cells >> np.uint64(fine), state)
+    first, group = np.unique(keys, return_index=True, return_inverse=True)[1:]
+    order = np.argsort(group, kind="stable")
+    begin = np.searchsorted(group[order], np.arange(len(first)))
+    return first, np.minimum.reduceat(costs[order], begin, axis=0)
+
+
+def _cell_keys(cells: NDArray[np.uint64], state: IntArray) -> NDArray[np.uint64]:
+    """[n] one number for state and cell, ascending by state."""
+    mixed = np.zeros(len(cells), np.uint64)
+    for column in cells.T:
+        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return (state.astype(np.uint64) << np.uint64(44)) | (mixed >> np.uint64(20))
 
 
 def _neighbourhood(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:

@@ -9,7 +9,7 @@ import numpy as np
 from dse.solver.columns import Columns, choose_columns
 from dse.solver.pareto import BoolArray, FloatArray, IntArray
 from dse.solver.problem import Network, Setting
-from dse.solver.tables import TableBuilder, Tables
+from dse.solver.tables import TableBuilder, TableCache, Tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,15 @@ class Step:
         )
 
 
+@dataclass(frozen=True)
+class Footprints:
+    """What a step uses of L2 and of L1 counts beyond `free_bytes`; stages and tiles in multiples of `grains`,
+    rounded down."""
+
+    free_bytes: tuple[int, int]
+    grains: tuple[float, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Space:
     """All feasible transitions. `stuck_layer` is the first layer that no reachable state can run, None if all
@@ -61,18 +70,27 @@ class _Frontier:
     states: IntArray
 
 
-def build_space(network: Network, setting: Setting, columns: Columns | None = None) -> Space:
+def build_space(
+    network: Network,
+    setting: Setting,
+    columns: Columns | None = None,
+    cache: TableCache | None = None,
+    apart: Footprints | None = None,
+) -> Space:
     """Enumerate reachable states layer by layer and attach a pruned option table to every transition.
 
-    columns: the sums that labels carry, by default those that the setting needs.
+    columns: the sums that labels carry, by default those that the setting needs. cache: of this network's
+    tables, where it is looked at under many settings. apart: which rows that differ in
+    footprints only are kept apart; without, none are, and only the setting's caps matter.
     """
     columns = columns or choose_columns(network, setting)
-    builder = TableBuilder(columns, setting)
+    grains = (0.0, 0.0) if apart is None else apart.grains
+    builder = TableBuilder(columns, setting, cache or TableCache(), grains)
     ranges = network.live_ranges()
     frontier = _Frontier((), np.zeros((1, 0), dtype=np.int64))
     steps: list[Step] = []
     for index in range(len(network.layers)):
-        step, frontier = _advance(network, setting, builder, ranges, index, frontier)
+        step, frontier = _advance(network, setting, builder, ranges, index, frontier, apart)
         if len(step.table) == 0:
             return Space(columns, builder.finish(), (), index)
         steps.append(step)
@@ -107,6 +125,7 @@ def _advance(
     ranges: tuple[tuple[int, int], ...],
     index: int,
     frontier: _Frontier,
+    apart: Footprints | None,
 ) -> tuple[Step, _Frontier]:
     layer = network.layers[index]
     output = network.tensors[layer.output]
@@ -117,9 +136,11 @@ def _advance(
     for number, home_out in enumerate(output.homes):
         live = np.stack([l2_live, l1_live], axis=1)
         live += output.size_bytes * (np.array(["L2", "L1"]) == home_out)
-        l2_slack, l1_slack = (caps - live).T
+        slack = (caps - live)[:, ::-1]
+        free = None if apart is None else (np.array(apart.free_bytes) - live)[:, ::-1]
         for homes_in, members in groups:
-            table = builder.lookup(layer, (homes_in, home_out), l1_slack[members], l2_slack[members])
+            beyond = None if free is None else free[members]
+            table = builder.lookup(layer, (homes_in, home_out), slack[members], beyond)
             fits = members[table >= 0]
             parts.append((fits, np.full(len(fits), number, dtype=np.int64), table[table >= 0], live[fits]))
     source, home, table, during = (np.concatenate(column) for column in zip(*parts, strict=True))
