@@ -33,6 +33,7 @@ from dse.segmentation import Runs, segmentations
 from dse.solver.bottleneck import NO_CAPS, Caps
 from dse.solver.minimum import MinimumMemory, minimum_memory
 from dse.solver.solve import Solution, bound_setting, solve
+from dse.solver.tables import TableCache
 from dse.spread import asked_for, position_of, spread
 from dse.task import Task
 
@@ -60,6 +61,7 @@ class ProblemEvaluator:
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _plains: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
+    _tables: TableCache = field(default_factory=TableCache, repr=False)
 
     def __post_init__(self) -> None:
         check_pins(self.task.pins, self.graph, self.task.platform, self.task.io_home)
@@ -313,7 +315,7 @@ class ProblemEvaluator:
         if key not in self._solutions:
             problem = self._problem_of(setting)
             inner = self.limits.inner(setting, "memory" in self.task.objectives)
-            self._solutions[key] = solve(problem.network, inner, GAP, LABEL_LIMIT)
+            self._solutions[key] = solve(problem.network, inner, GAP, LABEL_LIMIT, cache=self._tables)
         return self._solutions[key]
 
     def _violation(self, setting: OuterSetting) -> float:

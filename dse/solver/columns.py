@@ -43,14 +43,7 @@ class Columns:
 
 def resident_bytes(layer: Layer, move: Move) -> tuple[int, int, int]:
     """Bytes that the move's parameters take in each of the POOLS."""
-    if move.resident is not None:
-        return move.resident
-    home = move.home_params
-    return (
-        layer.params_bytes if home == "L2" else 0,
-        layer.params_wm_bytes if home == "WM" else 0,
-        layer.params_bytes if home == "L1" else 0,
-    )
+    return layer.resident(move)
 
 
 def pool_caps_bytes(setting: Setting) -> tuple[FloatArray, FloatArray]:
@@ -104,8 +97,5 @@ def _usage_by_layer(network: Network, pools: FloatArray, caps: FloatArray) -> li
     """Per layer the pool bytes [m, 3] of the moves that no cap forbids on their own."""
     result = []
     for layer in network.layers:
-        usage = np.array([resident_bytes(layer, move) for move in layer.moves], dtype=np.float64).reshape(
-            -1, 3
-        )
-        result.append(usage[(usage @ pools.T <= caps).all(axis=1)])
+        result.append(layer.usage[(layer.usage @ pools.T <= caps).all(axis=1)])
     return result

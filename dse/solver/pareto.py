@@ -17,6 +17,7 @@ BoolArray = NDArray[np.bool_]
 # Below these sizes one broadcast comparison is cheaper than another level of recursion (measured, numpy 2).
 _LEAF_ROWS = 96
 _LEAF_PAIRS = 1 << 14
+_FEW_ROWS = 24  # which columns vary is then not worth finding out
 _EARLIER = np.triu(np.ones((_LEAF_ROWS, _LEAF_ROWS), dtype=bool), 1)
 
 
@@ -70,6 +71,9 @@ def _nondominated_sorted(points: FloatArray) -> BoolArray:
     alive = np.ones(len(points), dtype=bool)
     if len(points) < 2:
         return alive
+    if len(points) <= _FEW_ROWS and points.shape[1] > 2:
+        _thin(points, alive, 0, len(points))
+        return alive
     varying = points[:, points.min(axis=0) < points.max(axis=0)]
     if varying.shape[1] < 2:
         alive[1:] = False
@@ -100,9 +104,10 @@ def _thin(points: FloatArray, alive: BoolArray, begin: int, end: int) -> None:
 
 def _pairs(judges: FloatArray, points: FloatArray, first: int) -> BoolArray:
     """[m, n]: judge i is no larger than point j in every column from `first` on."""
-    result = judges[:, None, first] <= points[None, :, first]
+    left, right = judges.T[:, :, None], points.T[:, None, :]
+    result: BoolArray = left[first] <= right[first]
     for column in range(first + 1, points.shape[1]):
-        result &= judges[:, None, column] <= points[None, :, column]
+        result &= left[column] <= right[column]
     return result
 
 

@@ -95,6 +95,21 @@ class Layer:
     moves: tuple[Move, ...]
     params_wm_bytes: int = 0
 
+    @cached_property
+    def usage(self) -> FloatArray:
+        """[m, 3] bytes of parameters that its moves keep in L2, weight memory and L1."""
+        return np.array([self.resident(move) for move in self.moves], np.float64).reshape(-1, 3)
+
+    def resident(self, move: Move) -> tuple[int, int, int]:
+        """The same of one move."""
+        if move.resident is not None:
+            return move.resident
+        return (
+            self.params_bytes if move.home_params == "L2" else 0,
+            self.params_wm_bytes if move.home_params == "WM" else 0,
+            self.params_bytes if move.home_params == "L1" else 0,
+        )
+
     def __post_init__(self) -> None:
         if len(set(self.inputs)) != len(self.inputs) or self.output in self.inputs:
             raise ValueError(

@@ -14,6 +14,7 @@ from dse.solver.labels import Beam, Paths, explore
 from dse.solver.pareto import FloatArray, IntArray, filter_against, nondominated
 from dse.solver.problem import Network, Setting
 from dse.solver.space import Space, build_space
+from dse.solver.tables import TableCache
 from dse.solver.width import free_homes, pin_homes, wide_tensors
 
 _BEAM = 8
@@ -87,6 +88,7 @@ def solve(
     label_limit: int | None = None,
     known: FloatArray | None = None,
     state_limit: int = 20_000,
+    cache: TableCache | None = None,
 ) -> Solution:
     """Front of `network` under `setting`, exact for gap 0, else within a factor 1 + gap in every objective.
 
@@ -94,6 +96,7 @@ def solve(
     returned. `label_limit` caps the labels kept in a step; a pass in which it acts is the last, the result is
     a beam search's and `exact` is False. Where live tensors could be combined in more than `state_limit`
     ways, the smallest are pinned to L2: `exact` is False, and `region` still holds for the network as given.
+    `cache`: option tables that calls share; it changes no result.
 
     Raises ValueError for a negative gap, a limit below 1 and `known` of the wrong width.
     """
@@ -101,9 +104,9 @@ def solve(
     wide = wide_tensors(network, state_limit)
     if wide:
         region = bound_setting(free_homes(network, wide), setting)
-        pinned = solve(pin_homes(network, wide), setting, gap, label_limit, known, state_limit)
+        pinned = solve(pin_homes(network, wide), setting, gap, label_limit, known, state_limit, cache)
         return replace(pinned, exact=False, region=region)
-    space = build_space(network, setting)
+    space = build_space(network, setting, cache=cache)
     if space.stuck_layer is not None:
         return _infeasible(network, setting, space, gap)
     bounds = compute_bounds(space)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dse.solver.columns import Columns, pool_caps_bytes, resident_bytes
+from dse.solver.columns import Columns, pool_caps_bytes
 from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated
 from dse.solver.problem import ENERGY, L1_TILE, STAGING, TIME, Layer, Setting
 
@@ -85,15 +85,16 @@ def _floor(values: FloatArray, grain: float) -> FloatArray:
 
 @dataclass(eq=False)
 class TableCache:
-    """What the spaces of one network share under many settings: options of layers, rows that survive.
+    """What spaces share under many settings: options of layers, rows that survive.
 
-    grains: time and energy of rows are rounded down to multiples of them; 0 rounds nothing.
+    grains: time and energy of rows are rounded down to multiples of them; 0 rounds nothing. layers: kept
+    alive, because the keys name their moves by identity.
     """
 
     grains: tuple[float, float] = (0.0, 0.0)
     options: dict[tuple[object, ...], dict[Homes, _Options]] = field(default_factory=dict)
     kept: dict[tuple[float, ...], IntArray] = field(default_factory=dict)
-    resident: dict[tuple[int, int, int], FloatArray] = field(default_factory=dict)
+    layers: dict[tuple[int, int, int], Layer] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -152,14 +153,12 @@ class TableBuilder:
 
     def _collected(self, key: tuple[int, int, int], layer: Layer) -> dict[Homes, _Options]:
         """The layer's options under the setting: those whose parameters no cap forbids on their own."""
-        if key not in self.cache.resident:
-            sizes = [resident_bytes(layer, move) for move in layer.moves]
-            self.cache.resident[key] = np.array(sizes, np.float64).reshape(-1, 3)
-        resident = self.cache.resident[key]
+        resident = layer.usage
         pools, caps = pool_caps_bytes(self.setting)
         fits = np.asarray((resident @ pools.T <= caps).all(axis=1))
         same = (*key, self.columns.pools.tobytes(), fits.tobytes())
         if same not in self.cache.options:
+            self.cache.layers.setdefault(key, layer)
             found = _collect(layer, resident @ self.columns.pools.T, fits)
             self.cache.options[same] = {homes: o.rounded(self.cache.grains) for homes, o in found.items()}
         return self.cache.options[same]

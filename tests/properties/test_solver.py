@@ -11,6 +11,7 @@ from dse.solver.certificate import Region, envelope_hypervolume, hypervolume_gap
 from dse.solver.hypervolume import hypervolume
 from dse.solver.problem import Network, Setting
 from dse.solver.solve import Solution, bound_setting, solve
+from dse.solver.tables import TableCache
 from tests.dse.solver.instances import (
     attainable,
     every_deployment,
@@ -37,6 +38,18 @@ def test_front_is_the_brute_force_front(seed: int, branches: bool) -> None:
     solution = solve(network, setting)
     assert solution.exact
     np.testing.assert_array_equal(solution.objectives(setting.with_memory), naive_front(found))
+
+
+@given(seeds, seeds)
+@settings(max_examples=60, deadline=None)
+def test_tables_that_settings_share_change_nothing(seed: int, other: int) -> None:
+    network, cache = random_network(seed), TableCache()
+    for each in (seed, other, seed + 1):
+        setting = random_setting(each)
+        alone, shared = solve(network, setting), solve(network, setting, cache=cache)
+        np.testing.assert_array_equal(shared.points, alone.points)
+        np.testing.assert_array_equal(shared.moves, alone.moves)
+        np.testing.assert_array_equal(shared.rows, alone.rows)
 
 
 @given(seeds)
