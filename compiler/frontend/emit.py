@@ -79,6 +79,7 @@ def transpose(emitter: Emitter, step: Step, kind: steps.Transpose) -> None:
 HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = MappingProxyType(
     {
         kinds.ChannelShift: dialect.channel_shift,
+        kinds.HeadProduct: dialect.head_product,
         kinds.IntegerNorm: dialect.integer_norm,
         kinds.IntegerSoftmax: dialect.integer_softmax,
         kinds.RowLinear: dialect.row_linear,

@@ -14,6 +14,7 @@ from compiler.reference import execute
 from compiler.simulate import simulate
 from tests.compiler.deployed import any_deployment, emitted, moved, ran
 from tests.e2e.deeploy import Golden, golden
+from tests.shared_models import deeploy
 
 MODELS = (
     "Add_RQ",
@@ -24,9 +25,13 @@ MODELS = (
     "GEMM_RQPerRow",
     "GEMM_TransB_RQ",
     "MLPerf_KeywordSpotting_DSCNN",
+    "MatMul_RQ",
     "iHardswish_RQ",
     "iRMSNorm",
     "iSoftmax",
+    "microLlama1",
+    "microLlama64_parallel",
+    "microLlama8_parallel",
     "miniMobileNet",
 )
 
@@ -36,6 +41,11 @@ pytestmark = pytest.mark.shared
 @functools.cache
 def model(name: str) -> Golden:
     return golden(name)
+
+
+def test_no_model_is_left_out() -> None:
+    folder = deeploy("Add_RQ").parent
+    assert sorted(path.parent.name for path in folder.glob("*/network.onnx")) == sorted(MODELS)
 
 
 @pytest.mark.parametrize("name", MODELS)

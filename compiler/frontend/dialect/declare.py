@@ -54,9 +54,13 @@ def declared(
     inputs = [info for info in changed.graph.input if info.name not in constants]
     arrays = by_input(read_arrays(sample), [info.name for info in inputs]) if sample else {}
     findings: list[Finding] = []
-    notes = [text for info in inputs if (text := _declare(info, arrays, findings))]
+    shown = {info.name: dtype for info in inputs if (dtype := _declare(info, arrays, findings))}
     if findings:
         raise ModelError(f"{name}: the integer types of the inputs are not known", findings)
+    notes = [
+        f"inputs hold {dtype}, as their samples show: {', '.join(n for n, d in shown.items() if d == dtype)}"
+        for dtype in sorted(set(shown.values()))
+    ]
     empty = [info.name for info in inputs if info.name in arrays and not arrays[info.name].size]
     _drop(changed.graph, empty)
     if empty:
@@ -65,7 +69,7 @@ def declared(
 
 
 def _declare(info: onnx.ValueInfoProto, arrays: Arrays, findings: list[Finding]) -> str:
-    """Fill in type and extents of one input; returns a note, or nothing where the file said it all."""
+    """Fill in type and extents of one input; returns the type where a sample told it, else nothing."""
     tensor = info.type.tensor_type
     known = _DECLARED.get(tensor.elem_type)
     array = arrays.get(info.name)
@@ -83,7 +87,7 @@ def _declare(info: onnx.ValueInfoProto, arrays: Arrays, findings: list[Finding])
     tensor.elem_type = _ELEMENTS[dtype]
     for dim, extent in zip(tensor.shape.dim, array.shape, strict=True):
         dim.dim_value = extent
-    return "" if known or not array.size else f"input {info.name!r} holds {dtype}, as its sample shows"
+    return "" if known or not array.size else str(dtype)
 
 
 def _misfit(array: AnyArray, extents: Sequence[int], known: np.dtype[np.integer] | None) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from compiler.frontend.dialect.kinds import (
     ChannelShift,
+    HeadProduct,
     IntegerNorm,
     IntegerSoftmax,
     RowLinear,
@@ -17,6 +18,7 @@ from compiler.frontend.dialect.kinds import (
 )
 from compiler.frontend.dialect.requantshift import word
 from compiler.frontend.emit_base import source_of
+from compiler.frontend.emit_matmul import stored
 from compiler.frontend.emit_pointwise import operands, rows_along
 from compiler.frontend.emit_weighted import convolution, inner
 from compiler.frontend.emitter import Emitter, suffix_layout
@@ -27,6 +29,7 @@ from compiler.ops.add import Add
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
+from compiler.ops.matmul import MatMul
 from compiler.ops.mul import Mul
 from compiler.ops.requant import Requant
 
@@ -187,6 +190,28 @@ def integer_norm(emitter: Emitter, step: Step, kind: IntegerNorm) -> None:
             low=kind.low,
             high=kind.high,
             input_type=source.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def head_product(emitter: Emitter, step: Step, kind: HeadProduct) -> None:
+    operands = stored(emitter, step)
+    name, target = emitter.output(step, operands.output)
+    heads, rows, outputs, depth = operands.extents
+    emitter.add(
+        MatMul(
+            name=name,
+            inputs=(operands.a.name, operands.b.name),
+            output=target.name,
+            heads=heads,
+            rows=rows,
+            outputs=outputs,
+            depth=depth,
+            layouts=operands.layouts,
+            requant=kind.requant,
+            type_a=operands.a.dtype,
+            type_b=operands.b.dtype,
             output_type=target.dtype,
         )
     )

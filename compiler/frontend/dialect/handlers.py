@@ -12,7 +12,7 @@ from compiler.frontend import operators_math as maths
 from compiler.frontend import source as files
 from compiler.frontend.constants import FOLDS
 from compiler.frontend.dialect.functions import FUNCTIONS
-from compiler.frontend.dialect.pointwise import add, function, multiply
+from compiler.frontend.dialect.pointwise import add, function, multiply, product
 from compiler.frontend.dialect.requantshift import plain, read_requantisation
 from compiler.frontend.dialect.rows import norm, softmax
 from compiler.frontend.dialect.state import DialectReader
@@ -45,9 +45,10 @@ def requant_shift(reader: DialectReader, node: Node) -> None:
 
 def matmul(reader: DialectReader, node: Node) -> None:
     matrix = reader.constant(node, 1)
-    if matrix is None:
-        raise Refused("B", "the product of two activations", "a constant second operand")
-    linear(reader, node, reader.value(node), matrix)
+    if matrix is not None:
+        linear(reader, node, reader.value(node), matrix)
+    else:
+        product(reader, node)
 
 
 def concat(reader: DialectReader, node: Node) -> None:

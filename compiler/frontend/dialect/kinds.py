@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from compiler.frontend.constants import AnyArray
 from compiler.frontend.steps import Kind, Weighted
 from compiler.ir import Constant
+from compiler.ops.requant import Requant
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,16 @@ class ChannelShift(Kind):
     shift: int
     low: int
     high: int
+
+
+@dataclass(frozen=True, eq=False)
+class HeadProduct(Kind):
+    """a (..., M, K) @ b (..., K, N) with equal leading axes, whose product is the number of heads.
+
+    The tables of `requant` have an entry for every head.
+    """
+
+    requant: Requant = field(repr=False)
 
 
 @dataclass(frozen=True)

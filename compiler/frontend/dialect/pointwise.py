@@ -1,4 +1,4 @@
-"""Sums and products of two operands, as terms."""
+"""Sums, products and matrix products of two operands, and functions of one, as terms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compiler.frontend.constants import Const
 from compiler.frontend.dialect.functions import FUNCTIONS
 from compiler.frontend.dialect.requantshift import integers_of
 from compiler.frontend.dialect.state import DialectReader
-from compiler.frontend.dialect.terms import Pair, Scalar
+from compiler.frontend.dialect.terms import Pair, Products, Scalar
 from compiler.frontend.errors import Refused
 from compiler.frontend.operators_math import operands
 from compiler.frontend.source import Node
@@ -37,6 +37,17 @@ def multiply(reader: DialectReader, node: Node) -> None:
     if not isinstance(term, Scalar) or c.size != 1:
         raise Refused("inputs", f"a constant of shape {c.shape}", "one number times 8-bit codes")
     reader.pend(node, replace(term, values=term.values * int(c.reshape(-1)[0])))
+
+
+def product(reader: DialectReader, node: Node) -> None:
+    """a @ b over the last two axes; the leading ones are equal."""
+    a, b = reader.value(node, 0), reader.value(node, 1)
+    if min(len(a.shape), len(b.shape)) < 2 or a.shape[-1] != b.shape[-2]:
+        raise Refused("inputs", f"{a.shape} times {b.shape}", "matrices whose inner extents agree")
+    if a.shape[:-2] != b.shape[:-2]:
+        raise Refused("inputs", f"stacks of {a.shape[:-2]} and {b.shape[:-2]} matrices", "equal stacks")
+    shape = (*a.shape[:-1], b.shape[-1])
+    reader.pend(node, Products(shape, a, b, np.zeros((), np.int64)))
 
 
 def function(reader: DialectReader, node: Node) -> None:

@@ -72,6 +72,16 @@ class Requantisation:
         wide = tuple(n if k == axis else 1 for k, n in enumerate(shape))
         return self._requant(*(np.broadcast_to(table, wide) for table in tables))
 
+    def by_head(self, shape: tuple[int, ...]) -> Requant:
+        """The tables of an output of `shape` with an entry for every matrix of its last two axes.
+
+        Raises Refused where they vary within a matrix.
+        """
+        tables = [aligned(table, len(shape)) for table in (self.mul, self.add)]
+        if any(extent > 1 for table in tables for extent in table.shape[-2:]):
+            raise Refused("mul", "tables that vary within a product of activations", "one entry per matrix")
+        return self._requant(*(np.broadcast_to(table, (*shape[:-2], 1, 1)) for table in tables))
+
     def everywhere(self, shape: tuple[int, ...]) -> Requant:
         """The tables with an entry for every element of an output of `shape`."""
         tables = [np.broadcast_to(aligned(table, len(shape)), shape) for table in (self.mul, self.add)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from compiler.frontend import steps
 from compiler.frontend.constants import AnyArray
-from compiler.frontend.dialect.kinds import ChannelShift, RowLinear, ShiftedProduct, ShiftedSum
+from compiler.frontend.dialect.kinds import ChannelShift, HeadProduct, RowLinear, ShiftedProduct, ShiftedSum
 from compiler.frontend.dialect.requantshift import Int64s, Requantisation
 from compiler.frontend.errors import Refused
 from compiler.frontend.reader import Reader
@@ -121,6 +121,22 @@ class Pair(Term):
         shift = by.after(1, self.offset, len(self.shape)).scalars()
         kind = ShiftedSum(shift) if self.is_sum else ShiftedProduct(shift)
         reader.step(node, kind, (self.a, self.b), self.shape, by.quant)
+
+
+@dataclass(frozen=True, eq=False)
+class Products(Term):
+    """a (..., M, K) @ b (..., K, N), plus an offset that broadcasts; leading axes are equal."""
+
+    a: Value
+    b: Value
+    offset: Int64s
+
+    def plus(self, constant: Int64s) -> Products:
+        return replace(self, offset=self.offset + constant)
+
+    def requantised(self, reader: Reader, node: Node, by: Requantisation) -> None:
+        whole = by.after(1, self.offset, len(self.shape))
+        reader.step(node, HeadProduct(whole.by_head(self.shape)), (self.a, self.b), self.shape, by.quant)
 
 
 def codes_of(x: Value) -> Int64s:

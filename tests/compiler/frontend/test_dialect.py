@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
 
 from compiler.frontend import Imported, ModelError, import_model
 from compiler.reference import execute
@@ -233,6 +235,71 @@ def test_two_operands_and_their_shift_are_one_operator(operator: str, tmp_path: 
     total = sample["x"] + sample["z"] if operator == "Add" else sample["x"] * sample["z"]
     assert [op.kind for op in imported.module.main] == [operator.lower()]
     assert np.array_equal(computed(imported, sample), shifted(total, -3, 11, 64))
+
+
+HEADS = {
+    "whole tensors": ("y = {product}(x, z)", (1, 2, 3, 4), (1, 2, 4, 5), 0),
+    "heads split and merged": (
+        """
+        s = Constant<value_ints=[6,2,4]>() u = Reshape(x, s) h = Transpose<perm=[1,0,2]>(u)
+        t = Reshape(z, s) k = Transpose<perm=[1,2,0]>(t) p = {product}(h, k)
+        r = Transpose<perm=[1,0,2]>(p) f = Constant<value_ints=[6,12]>() y = Reshape(r, f)
+        """,
+        (6, 8), (6, 8), 0,
+    ),
+    "scores times values": (
+        """
+        s = Constant<value_ints=[6,2,4]>() t = Reshape(z, s) k = Transpose<perm=[1,0,2]>(t)
+        p = {product}(x, k) y = Transpose<perm=[1,0,2]>(p)
+        """,
+        (2, 3, 6), (6, 8), 0,
+    ),
+    "heads innermost": (
+        """
+        s = Constant<value_ints=[3,5,2]>() v = Reshape(x, s) u = Transpose<perm=[2,0,1]>(v)
+        e = Constant<value_ints=[5,2,4]>() w = Reshape(z, e) t = Transpose<perm=[1,0,2]>(w)
+        y = {product}(u, t)
+        """,
+        (3, 10), (5, 8), 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_products_of_activations_move_heads_by_views(name: str, tmp_path: Path) -> None:
+    """ONNX computes the same with integers; transposes: what no layout of the kernel replaces."""
+    body, shape_x, shape_z, transposes = HEADS[name]
+    sample = {"x": RNG.integers(-128, 128, shape_x), "z": RNG.integers(-128, 128, shape_z)}
+    inputs = f"float{list(shape_x)} x, float{list(shape_z)} z"
+    requantised = r"q = MatMul(\2) \1 = RequantShift(q, m, d)"
+    shifted_body = re.sub(r"(\w+) = \{product\}\((.*?)\)", requantised, body)
+    weights: Mapping[str, Weight] = {"m": -5.0, "d": 77.0}
+    imported = dialect(tmp_path, shifted_body, weights, sample, inputs=inputs, div=1024)
+    expected = by_onnx(re.sub(r"\{product\}", "MatMul", body), sample, inputs)
+    assert np.array_equal(computed(imported, sample), shifted(expected, -5, 77, 1024))
+    kinds = [op.kind for op in imported.module.main]
+    assert sorted(kinds) == ["matmul"] + ["transpose"] * transposes
+
+
+def by_onnx(body: str, sample: Mapping[str, Ints], inputs: str) -> Ints:
+    """What onnx's reference evaluator computes with the integers as floats."""
+    run = ReferenceEvaluator(build(body, {}, inputs=inputs))
+    (result,) = run.run(None, {name: array.astype(np.float32) for name, array in sample.items()})
+    return np.asarray(result).astype(np.int64)
+
+
+def test_multipliers_by_head(tmp_path: Path) -> None:
+    sample = {"x": RNG.integers(-128, 128, (1, 2, 3, 4)), "z": RNG.integers(-128, 128, (1, 2, 4, 5))}
+    mul, add = np.array([7, -20]).reshape(1, 2, 1, 1), np.array([0, 900]).reshape(1, 2, 1, 1)
+    imported = dialect(
+        tmp_path,
+        "a = MatMul(x, z) y = RequantShift(a, m, d)",
+        {"m": mul.astype(np.float32), "d": add.astype(np.float32)},
+        sample,
+        inputs="float[1,2,3,4] x, float[1,2,4,5] z",
+        div=1024,
+    )
+    assert np.array_equal(computed(imported, sample), shifted(sample["x"] @ sample["z"], mul, add, 1024))
 
 
 def test_multipliers_by_channel_of_codes(tmp_path: Path) -> None:
