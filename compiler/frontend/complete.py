@@ -15,6 +15,7 @@ from compiler.frontend.steps import (
     Bounded,
     Conv,
     Linear,
+    MatMul,
     Mean,
     Net,
     Pad,
@@ -105,6 +106,9 @@ def _range(step: Step, quants: list[Quant], inputs: list[Value], output: Value) 
         return sum(lows), sum(highs)
     if isinstance(kind, Product):
         return _extremes(np.outer([lows[0], highs[0]], [lows[1], highs[1]]))
+    if isinstance(kind, MatMul):
+        first, second = zip(lows, highs, strict=True)
+        return _product_range(kind.factor, inputs[0].shape[-1], first, second)
     if isinstance(kind, Conv | Linear):
         return _weighted_range(kind, lows[0], highs[0])
     return min(lows), max(highs)
@@ -121,3 +125,14 @@ def _weighted_range(kind: Weighted, low: float, high: float) -> Range:
     deviation = np.sqrt((weights**2).sum(axis=1) / 12) * (high - low)
     reach = np.minimum(DEVIATIONS * deviation, np.abs(weights).sum(axis=1) * (high - low) / 2)
     return float((centre - reach).min()), float((centre + reach).max())
+
+
+def _product_range(factor: float, depth: int, a: Range, b: Range) -> Range:
+    """The same for a sum of products of two independent, uniform values in the ranges a and b."""
+    means = [(low + high) / 2 for low, high in (a, b)]
+    squares = [mean**2 + (high - low) ** 2 / 12 for mean, (low, high) in zip(means, (a, b), strict=True)]
+    low, high = _extremes(np.outer(a, b))
+    centre = depth * means[0] * means[1]
+    reach = DEVIATIONS * float(np.sqrt(depth * (squares[0] * squares[1] - (means[0] * means[1]) ** 2)))
+    ends = [factor * max(centre - reach, depth * low), factor * min(centre + reach, depth * high)]
+    return min(ends), max(ends)

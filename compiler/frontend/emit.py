@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from compiler.frontend import emit_matmul as products
 from compiler.frontend import emit_pointwise as pointwise
 from compiler.frontend import emit_spatial as spatial
 from compiler.frontend import emit_weighted as weighted
@@ -91,6 +92,7 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
         steps.Concat: pointwise.concat,
         steps.Conv: weighted.conv,
         steps.Linear: weighted.linear,
+        steps.MatMul: products.matmul,
         steps.MaxPool: spatial.max_pool,
         steps.Mean: spatial.mean,
         steps.Pad: spatial.pad,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,3 +50,12 @@ def emit_moving(
     name, between = emitter.intermediate(step, after, quant, "codes")
     emitter.add(build(name, source, between))
     emitter.requantised(step, between, after)
+
+
+def note_coarse(emitter: Emitter, step: Step, error_steps: float) -> None:
+    """Say so where 1 LSB is not proven: wide sums leave the multipliers few of the 32 bits."""
+    if error_steps >= 1:
+        emitter.notes.append(
+            f"{step.node} ({step.operator}): sums so wide that 32-bit requantisation may be "
+            f"{math.ceil(error_steps)} steps off (1 where sums are narrower)"
+        )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.frontend import steps
-from compiler.frontend.emit_base import bounds_of, image_of, source_of
+from compiler.frontend.emit_base import bounds_of, image_of, note_coarse, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
 from compiler.frontend.steps import Step
@@ -101,17 +101,8 @@ def _rounded(
     bounds = bounds_of(emitter, step, kind)
     real = conv_affine(codes, source, kind.scale, kind.bias, target, bounds)
     requant = real.requant()
-    _note_coarse(emitter, step, float(real.error_steps(requant.shift).max(initial=0)))
+    note_coarse(emitter, step, float(real.error_steps(requant.shift).max(initial=0)))
     return requant
-
-
-def _note_coarse(emitter: Emitter, step: Step, error_steps: float) -> None:
-    """Say so where 1 LSB is not proven: wide sums leave the multipliers few of the 32 bits."""
-    if error_steps >= 1:
-        emitter.notes.append(
-            f"{step.node} ({step.operator}): sums so wide that 32-bit requantisation may be "
-            f"{math.ceil(error_steps)} steps off (1 where sums are narrower)"
-        )
 
 
 def affine(emitter: Emitter, step: Step, kind: steps.Affine) -> None:

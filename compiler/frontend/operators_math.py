@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from compiler.frontend import operators_product as products
 from compiler.frontend.constants import AnyArray, Const, FloatArray
 from compiler.frontend.errors import Refused
 from compiler.frontend.functions import clip
@@ -148,7 +149,10 @@ def _finite(array: FloatArray, name: str) -> FloatArray:
 
 
 def gemm(reader: Reader, node: Node) -> None:
-    x, weights = reader.value(node, 0), _constant_operand(reader, node, 1)
+    if reader.constant(node, 1) is None:
+        products.gemm(reader, node)
+        return
+    x, weights = reader.value(node, 0), reader.required(node, 1, "B")
     if len(x.shape) != 2 or len(weights.shape) != 2:
         raise Refused("inputs", f"shapes {x.shape} and {weights.shape}", "matrices")
     if integer(node.attributes, "transA", 0):
@@ -170,7 +174,11 @@ def matmul(reader: Reader, node: Node) -> None:
     if left is not None:
         _matmul_left(reader, node, left)
         return
-    x, weights = reader.value(node, 0), _constant_operand(reader, node, 1)
+    weights = reader.constant(node, 1)
+    if weights is None:
+        products.matmul(reader, node)
+        return
+    x = reader.value(node, 0)
     if len(weights.shape) == 1:
         column = weights.reshaped((weights.shape[0], 1))
         y = _linear(reader, node, x, column, 1, 1.0, np.zeros(1), inner=":column")
@@ -192,17 +200,6 @@ def _matmul_left(reader: Reader, node: Node, left: Const) -> None:
     turned = reader.transpose(node, x, swap, inner=":transposed")
     y = _linear(reader, node, turned, left, 0, 1.0, np.zeros(left.shape[0]), inner=":product")
     reader.transpose(node, y, swap)
-
-
-def _constant_operand(reader: Reader, node: Node, index: int) -> Const:
-    const = reader.constant(node, index)
-    if const is None:
-        raise Refused(
-            "B",
-            "the product of two activations; kernels read the second operand as packed constant weights",
-            "a constant second operand",
-        )
-    return const
 
 
 def _linear(

@@ -24,6 +24,7 @@ from compiler.frontend.steps import (
     Function,
     Kind,
     Linear,
+    MatMul,
     MaxPool,
     Net,
     Pad,
@@ -175,8 +176,12 @@ def _with_function(kind: Bounded, function: Function) -> Bounded | None:
     bounds = functions.clip_bounds(function)
     if bounds is not None:
         return replace(kind, bounds=kind.bounds.then(bounds))
-    if function.name == "affine" and isinstance(kind, Weighted | Affine):
-        factor, offset = function.parameters
+    if function.name != "affine":
+        return None
+    factor, offset = function.parameters
+    if isinstance(kind, MatMul) and kind.bounds == FREE and factor and not offset:
+        return replace(kind, factor=kind.factor * factor)
+    if isinstance(kind, Weighted | Affine):
         return _scaled(kind, np.asarray(factor), np.asarray(offset))
     return None
 

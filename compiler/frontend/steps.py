@@ -152,6 +152,13 @@ class Product(Bounded):
 
 
 @dataclass(frozen=True)
+class MatMul(Bounded):
+    """a @ b * factor: (..., M, K) times (..., K, N); the batch of b is a prefix of a's, or a has none."""
+
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
 class MaxPool(Kind):
     """Maximum over windows of (1, C, H, W); pads (top, left, bottom, right)."""
 

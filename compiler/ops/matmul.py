@@ -193,6 +193,16 @@ def matmul_range(
     return np.repeat(least, heads), np.repeat(most, heads)
 
 
+def matmul_affine(
+    operands: tuple[Tensor, Tensor], y: Tensor, heads: int, depth: int, factor: float, bounds: tuple[int, int]
+) -> RealAffine:
+    """What factor * a @ b does to its accumulators, in real values; bounds: clamp in output codes."""
+    a, b = operands
+    sums = matmul_range(((a.dtype, a.zero_point), (b.dtype, b.zero_point)), depth, heads)
+    multipliers = np.full(heads, factor * a.scale * b.scale / y.scale)
+    return RealAffine(multipliers, (), y.zero_point, sums, bounds)
+
+
 def matmul_from_scales(
     name: str,
     operands: tuple[Tensor, Tensor],
@@ -211,8 +221,6 @@ def matmul_from_scales(
     """
     a, b = operands
     heads, rows, outputs, depth = extents
-    sums = matmul_range(((a.dtype, a.zero_point), (b.dtype, b.zero_point)), depth, heads)
-    multipliers = np.full(heads, factor * a.scale * b.scale / y.scale)
     limits = bounds if bounds is not None else (y.dtype.low, y.dtype.high)
     return MatMul(
         name=name,
@@ -224,7 +232,7 @@ def matmul_from_scales(
         depth=depth,
         ratio=ratio,
         layouts=layouts,
-        requant=RealAffine(multipliers, (), y.zero_point, sums, limits).requant(),
+        requant=matmul_affine(operands, y, heads, depth, factor, limits).requant(),
         zero_a=a.zero_point,
         zero_b=b.zero_point,
         type_a=a.dtype,

@@ -37,7 +37,7 @@ from tests.compiler.deployed import (
     moved,
     ran,
 )
-from tests.compiler.networks import every_operator, random_decisions
+from tests.compiler.networks import attention, every_operator, random_decisions
 from tests.compiler.ops.cases import CASES
 
 GRAPH = every_operator(0)
@@ -104,6 +104,18 @@ def test_single_operators_of_any_shape(kind: str, seed: int, tmp_path: Path) -> 
     deployment = deployed(graph, random_decisions(graph, rng, any_choice(graph, rng)))
     project = emitted(tmp_path / "net", graph, deployment, inputs_of(case))
     variant = ("host", "rv32")[seed % 2]
+    report = ran(project, variant, lazy=True, harts=3)  # type: ignore[arg-type]
+    assert report.verdicts[-1] == "result ok"
+    assert report.counts == moved(predict_counts(graph, deployment))
+
+
+@pytest.mark.parametrize("variant", ["host", "rv32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_attention(seed: int, variant: str, tmp_path: Path) -> None:
+    """Heads split and merged by views, several to a group, reductions in parts."""
+    graph = attention(seed)
+    deployment = any_deployment(graph, seed)
+    project = emitted(tmp_path / "net", graph, deployment, codes(graph, seed))
     report = ran(project, variant, lazy=True, harts=3)  # type: ignore[arg-type]
     assert report.verdicts[-1] == "result ok"
     assert report.counts == moved(predict_counts(graph, deployment))

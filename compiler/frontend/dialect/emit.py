@@ -18,7 +18,7 @@ from compiler.frontend.dialect.kinds import (
 )
 from compiler.frontend.dialect.requantshift import word
 from compiler.frontend.emit_base import source_of
-from compiler.frontend.emit_matmul import stored
+from compiler.frontend.emit_matmul import of_heads, stored
 from compiler.frontend.emit_pointwise import operands, rows_along
 from compiler.frontend.emit_weighted import convolution, inner
 from compiler.frontend.emitter import Emitter, suffix_layout
@@ -208,8 +208,9 @@ def head_product(emitter: Emitter, step: Step, kind: HeadProduct) -> None:
             rows=rows,
             outputs=outputs,
             depth=depth,
+            ratio=operands.ratio,
             layouts=operands.layouts,
-            requant=kind.requant,
+            requant=of_heads(kind.requant, heads),
             type_a=operands.a.dtype,
             type_b=operands.b.dtype,
             output_type=target.dtype,

@@ -29,7 +29,59 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+ATTENTION: dict[str, Weight] = {
+    **dict.fromkeys(("wq", "wo"), (16, 16)),
+    **dict.fromkeys(("wk", "wv"), (16, 8)),
+    "four": [1, 12, 4, 4],
+    "two": [1, 12, 2, 4],
+    "folded": [1, 2, 24, 4],
+    "heads": [1, 4, 12, 4],
+    "flat": [1, 12, 16],
+    "c": 0.5,
+}
+GROUPED = """
+    q = MatMul(x, wq) k = MatMul(x, wk) v = MatMul(x, wv)
+    q1 = Reshape(q, four) k1 = Reshape(k, two) v1 = Reshape(v, two)
+    q2 = Transpose<perm=[0,2,1,3]>(q1) k2 = Transpose<perm=[0,2,3,1]>(k1) v2 = Transpose<perm=[0,2,1,3]>(v1)
+    q3 = Reshape(q2, folded)
+    s = MatMul(q3, k2) m = Mul(s, c) p = Softmax<axis=-1>(m) o = MatMul(p, v2)
+    o1 = Reshape(o, heads) o2 = Transpose<perm=[0,2,1,3]>(o1) o3 = Reshape(o2, flat) y = MatMul(o3, wo)
+"""
+"""Four heads of queries for two of keys, the heads of a group folded into rows."""
+
 CASES = (
+    Case("product", "y = MatMul(x, z)", "matmul", options={"inputs": "float[1,3,6,5] x, float[1,3,5,7] z"}),
+    Case("product_of_itself", "t = Transpose<perm=[0,1,3,2]>(x) y = MatMul(x, t)", "matmul"),
+    Case("shared_matrix", "y = MatMul(x, z)", "matmul", options={"inputs": "float[1,3,6,5] x, float[5,7] z"}),
+    Case(
+        "shared_by_two",
+        "y = MatMul(x, z)",
+        "matmul",
+        options={"inputs": "float[3,2,6,5] x, float[3,1,5,7] z"},
+    ),
+    Case(
+        "one_on_many",
+        "y = MatMul(x, z)",
+        "matmul transpose",
+        options={"inputs": "float[6,5] x, float[3,5,7] z"},
+    ),
+    Case("row_times_matrix", "y = MatMul(x, z)", "matmul", options={"inputs": "float[5] x, float[5,7] z"}),
+    Case(
+        "matrix_times_column", "y = MatMul(x, z)", "matmul", options={"inputs": "float[1,6,5] x, float[5] z"}
+    ),
+    Case(
+        "gemm_of_two",
+        "y = Gemm<transA=1,alpha=0.5>(x, z)",
+        "transpose matmul",
+        options={"inputs": "float[5,6] x, float[5,7] z"},
+    ),
+    Case(
+        "attention",
+        GROUPED,
+        "conv2d conv2d conv2d matmul lut softmax matmul conv2d",
+        ATTENTION,
+        {"inputs": "float[1,12,16] x"},
+    ),
     Case("conv_bias", "y = Conv<pads=[1,1,1,1]>(x, w, b)", "conv2d", CONV),
     Case("conv_no_bias", "y = Conv(x, w)", "conv2d", {"w": CONV["w"]}),
     Case("conv_strided", "y = Conv<strides=[2,1],pads=[0,1,1,2]>(x, w, b)", "conv2d", CONV),

@@ -20,7 +20,7 @@ def refused(body: str, folder: Path, weights: dict[str, Weight] | None = None, *
 def test_all_findings_are_collected(tmp_path: Path) -> None:
     body = """
     a = Sin(x) b = Conv<auto_pad="SOME">(x, w) c = AveragePool<kernel_shape=[2,2],dilations=[2,2]>(a)
-    e = Resize<mode="cubic">(x, , s) f = LSTM(x, w, w) y = MatMul(x, x)
+    e = Resize<mode="cubic">(x, , s) f = LSTM(x, w, w) y = MatMul(x, w)
     """
     error = refused(body, tmp_path, {"w": (4, 4, 3, 3), "s": np.array([1, 1, 2, 2], np.float32)})
     found = {(f.operator, f.attribute) for f in error.findings}
@@ -37,7 +37,14 @@ def test_a_finding_reads_as_one_line() -> None:
 
 
 CASES = {
-    "product of activations": ("y = MatMul(x, x)", "kernels read the second operand as packed constant"),
+    "product of batches": (
+        "t = Transpose<perm=[1,0,2,3]>(x) y = MatMul(t, x)",
+        "neither is a part of the other",
+    ),
+    "product with a sum": (
+        "f = Flatten<axis=3>(x) y = Gemm(f, f, f)",
+        "is added to a product of activations",
+    ),
     "batch": ("y = MaxPool<kernel_shape=[2,2]>(x)", "a batch of 3"),
     "three dimensions": ("y = GlobalAveragePool(x) z = MaxPool<kernel_shape=[1,1,1]>(x)", "rank 5"),
     "domain": ("y = com.example.Relu(x)", "operator of domain 'com.example'"),
