@@ -31,7 +31,7 @@ def recompute(network: Network, solution: Solution, point: int) -> tuple[float, 
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_front_is_the_brute_force_front(seed: int, branches: bool) -> None:
     network, setting = random_network(seed, branches), random_setting(seed)
     found = objectives(attainable(network, setting), setting)
