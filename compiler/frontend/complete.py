@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +15,12 @@ from compiler.frontend.steps import (
     AvgPool,
     Bounded,
     Conv,
+    Difference,
     Linear,
     MatMul,
     Mean,
     Net,
+    Norm,
     Pad,
     Product,
     Quant,
@@ -104,6 +107,12 @@ def _range(step: Step, quants: list[Quant], inputs: list[Value], output: Value) 
         return _extremes(np.stack(ends))
     if isinstance(kind, Sum):
         return sum(lows), sum(highs)
+    if isinstance(kind, Difference):
+        return lows[0] - highs[1], highs[0] - lows[1]
+    if isinstance(kind, Norm):
+        # Elements of a row have deviation 1, and none is beyond the root of their number.
+        reach = min(DEVIATIONS, math.sqrt(kind.gamma.size)) * np.abs(kind.gamma)
+        return float((kind.beta - reach).min()), float((kind.beta + reach).max())
     if isinstance(kind, Product):
         return _extremes(np.outer([lows[0], highs[0]], [lows[1], highs[1]]))
     if isinstance(kind, MatMul):

@@ -153,6 +153,7 @@ FOLDS: Mapping[str, Fold] = {
     "Div": _divide,
     "Sqrt": lambda a, _: np.sqrt(a[0]),
     "Neg": lambda a, _: np.negative(a[0]),
+    "Pow": lambda a, _: np.power(a[0], a[1]).astype(a[0].dtype),
     "Reciprocal": lambda a, _: np.reciprocal(a[0]),
     "Cast": _cast,
     "Concat": lambda a, at: np.concatenate(a, axis=at.get("axis", 0)),

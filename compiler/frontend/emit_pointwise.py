@@ -10,6 +10,7 @@ import numpy as np
 from compiler.frontend import functions, steps
 from compiler.frontend.emit_base import bounds_of, in_order, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
+from compiler.frontend.errors import Refused
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
 from compiler.frontend.steps import Step, Value
 from compiler.ir import Tensor
@@ -18,6 +19,7 @@ from compiler.ops.broadcast import Broadcast
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.lut import lut_from_function
 from compiler.ops.mul import mul_from_scales
+from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.softmax import softmax_from_scales
 
 
@@ -55,11 +57,17 @@ def operands(emitter: Emitter, step: Step) -> tuple[Tensor, Tensor, Layout, Broa
     return emitter.arranged(a, layout), emitter.arranged(b, inner), layout, "channel"
 
 
-def total(emitter: Emitter, step: Step, kind: steps.Sum) -> None:
+def total(emitter: Emitter, step: Step, kind: steps.Sum | steps.Difference) -> None:
     a, b, layout, form = operands(emitter, step)
     name, target = emitter.output(step, layout)
     bounds = bounds_of(emitter, step, kind)
-    emitter.add(add_from_scales(name, (a, b), target, broadcast=form, bounds=bounds))
+    signs = (1, -1) if isinstance(kind, steps.Difference) else (1, 1)
+    emitter.add(add_from_scales(name, (a, b), target, broadcast=form, signs=signs, bounds=bounds))
+
+
+def quotient(emitter: Emitter, step: Step, kind: steps.Quotient) -> None:
+    why = "of two activations, outside a normalisation whose inside is not quantised"
+    raise Refused("inputs", why, "a constant divisor or dividend, x / sqrt(mean(x^2) + e)")
 
 
 def product(emitter: Emitter, step: Step, kind: steps.Product) -> None:
@@ -74,6 +82,16 @@ def rows_along(emitter: Emitter, x: Value, axis: int) -> Layout:
     others = [k for k in range(len(x.shape)) if k != axis]
     layout = emitter.layout(x)
     return layout if grouped_by(layout, (others, (axis,))) is not None else in_order(x.shape, (*others, axis))
+
+
+def norm(emitter: Emitter, step: Step, kind: steps.Norm) -> None:
+    x = source_of(emitter, step)
+    layout = rows_along(emitter, x, len(x.shape) - 1)
+    source = emitter.arranged(x, layout)
+    name, target = emitter.output(step, layout)
+    real = RealNorm(kind.centred, kind.gamma, kind.beta, kind.epsilon)
+    rows = math.prod(x.shape[:-1])
+    emitter.add(norm_from_scales(name, real, rows, source, target, bounds_of(emitter, step, kind)))
 
 
 def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:

@@ -20,7 +20,7 @@ from compiler.frontend.integer_inputs import input_quants
 from compiler.frontend.operators import HANDLERS
 from compiler.frontend.quantise import is_float, quantise
 from compiler.frontend.reader import Reader
-from compiler.frontend.simplify import simplify
+from compiler.frontend.simplify import insides, simplify
 from compiler.frontend.source import Port, Source
 from compiler.frontend.steps import Net
 from compiler.frontend.support import check
@@ -72,7 +72,7 @@ def _ordinary(
     net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
     if is_float(model):
-        model, warnings = _quantised(model, source.inputs, file.name, calibration, seed)
+        model, warnings = _quantised(model, source.inputs, file.name, (calibration, seed), insides(net))
         notes = (*source.notes, *warnings)
         net, _ = _read(model, file.name)
     completed, findings = complete(simplify(net))
@@ -81,19 +81,25 @@ def _ordinary(
 
 
 def _quantised(
-    model: onnx.ModelProto, ports: tuple[Port, ...], name: str, calibration: Path | str | None, seed: int
+    model: onnx.ModelProto,
+    ports: tuple[Port, ...],
+    name: str,
+    data: tuple[Path | str | None, int],
+    inside: frozenset[str],
 ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The QDQ form of a float model, and notes; data: calibration file, and the seed where that is None."""
+    calibration, seed = data
     for port in ports:
         if port.element != onnx.TensorProto.FLOAT:
             raise ModelError(f"{name}: input {port.name} of a float model is not float32")
     if calibration is not None:
         samples = load_samples(Path(calibration), ports)
-        return quantise(model, ports, samples, name), sample_notes(Path(calibration), samples)
+        return quantise(model, ports, samples, name, inside), sample_notes(Path(calibration), samples)
     note = (
         f"{name}: a float model without calibration data: quantised from {SYNTHETIC_SAMPLES} synthetic "
         f"samples (seed {seed}); its accuracy means nothing. Pass --calibration data.npz"
     )
-    return quantise(model, ports, synthetic_samples(ports, seed), name), (note,)
+    return quantise(model, ports, synthetic_samples(ports, seed), name, inside), (note,)
 
 
 def _read(model: onnx.ModelProto, name: str) -> tuple[Net, Source]:

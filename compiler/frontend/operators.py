@@ -9,6 +9,7 @@ import numpy as np
 
 from compiler.frontend import operators_layout as layout
 from compiler.frontend import operators_math as maths
+from compiler.frontend import operators_norm as norms
 from compiler.frontend.constants import FOLDS, Const
 from compiler.frontend.errors import Refused
 from compiler.frontend.reader import Reader
@@ -50,17 +51,25 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "DequantizeLinear": layout.dequantize_linear,
         "Div": _or_fold(maths.arithmetic),
         "Dropout": layout.identity,
+        "Erf": maths.unary,
+        "Exp": maths.unary,
         "Flatten": layout.flatten,
+        "Gelu": maths.unary,
         "Gemm": maths.gemm,
         "GlobalAveragePool": maths.reduce_mean,
         "HardSigmoid": maths.unary,
         "HardSwish": maths.unary,
         "Identity": layout.identity,
+        "LayerNormalization": norms.normalization,
         "MatMul": maths.matmul,
         "MaxPool": maths.max_pool,
         "Mul": _or_fold(maths.arithmetic),
+        "Neg": _or_fold(maths.unary),
         "Pad": layout.pad,
+        "Pow": _or_fold(maths.unary),
         "QuantizeLinear": layout.quantize_linear,
+        "RMSNormalization": norms.normalization,
+        "Reciprocal": _or_fold(maths.unary),
         "ReduceMean": maths.reduce_mean,
         "Relu": maths.unary,
         "Reshape": layout.reshape,
@@ -68,8 +77,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Shape": layout.shape_of,
         "Sigmoid": maths.unary,
         "Softmax": maths.softmax,
+        "Sqrt": _or_fold(maths.unary),
         "Squeeze": layout.squeeze,
         "Sub": _or_fold(maths.arithmetic),
+        "Swish": maths.unary,
         "Tanh": maths.unary,
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,

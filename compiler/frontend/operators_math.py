@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,12 +18,14 @@ from compiler.frontend.steps import (
     Affine,
     AvgPool,
     Conv,
+    Difference,
     Function,
     Kind,
     Linear,
     MaxPool,
     Mean,
     Product,
+    Quotient,
     Softmax,
     Sum,
     Unary,
@@ -230,6 +233,11 @@ def arithmetic(reader: Reader, node: Node) -> None:
     if np.broadcast_shapes(const.shape, x.shape) != x.shape:
         raise Refused("inputs", f"constant {const.shape} enlarges {x.shape}", "constants that broadcast")
     c = const.real.reshape((1,) * (len(x.shape) - len(const.shape)) + const.shape)
+    if node.operator == "Div" and right is None:
+        dividend = _scalar(const, "A")
+        scaled = () if dividend == 1.0 else (Function("affine", (dividend, 0.0)),)
+        reader.step(node, Unary((Function("reciprocal"), *scaled)), (x,), x.shape)
+        return
     factor, offset = _affine(node.operator, c, constant_first=right is None)
     if not (np.isfinite(factor).all() and np.isfinite(offset).all()):
         raise Refused("inputs", "the constant makes infinities", "finite constants")
@@ -244,8 +252,6 @@ def _affine(operator: str, c: FloatArray, constant_first: bool) -> tuple[FloatAr
         return c, zero
     if operator == "Sub":
         return (-one, c) if constant_first else (one, -c)
-    if constant_first:
-        raise Refused("A", "a constant divided by an activation", "an activation divided by a constant")
     with np.errstate(divide="ignore"):
         return 1.0 / c, zero
 
@@ -260,10 +266,10 @@ def affine(reader: Reader, node: Node, x: Value, factor: FloatArray, offset: Flo
 
 
 def _binary(reader: Reader, node: Node) -> None:
-    kinds: dict[str, Kind] = {"Add": Sum(), "Mul": Product()}
-    if node.operator not in kinds:
-        raise Refused("inputs", "two activations", "Add and Mul of activations; a constant otherwise")
+    kinds: dict[str, Kind] = {"Add": Sum(), "Mul": Product(), "Sub": Difference(), "Div": Quotient()}
     a, b, shape = operands(reader, node)
+    if node.operator in ("Sub", "Div") and math.prod(reader.value(node, 0).shape) != math.prod(shape):
+        raise Refused("inputs", f"{b.shape} first, {a.shape} second", "a first operand of full shape")
     reader.step(node, kinds[node.operator], (a, b), shape)
 
 
@@ -302,6 +308,17 @@ def unary(reader: Reader, node: Node) -> None:
     reader.step(node, Unary((_function(reader, node),)), (x,), x.shape)
 
 
+SCALAR_FUNCTIONS: Mapping[str, str] = {
+    "Erf": "erf",
+    "Exp": "exp",
+    "HardSwish": "hard_swish",
+    "Reciprocal": "reciprocal",
+    "Sigmoid": "sigmoid",
+    "Sqrt": "sqrt",
+    "Tanh": "tanh",
+}
+
+
 def _function(reader: Reader, node: Node) -> Function:
     if node.operator == "Relu":
         return clip(0.0, math.inf)
@@ -310,7 +327,21 @@ def _function(reader: Reader, node: Node) -> Function:
     if node.operator == "HardSigmoid":
         alpha, beta = number(node.attributes, "alpha", 0.2), number(node.attributes, "beta", 0.5)
         return Function("hard_sigmoid", (alpha, beta))
-    return Function({"Sigmoid": "sigmoid", "HardSwish": "hard_swish", "Tanh": "tanh"}[node.operator])
+    if node.operator == "Neg":
+        return Function("affine", (-1.0, 0.0))
+    if node.operator == "Pow":
+        return Function("pow", (_scalar(reader.required(node, 1, "exponent"), "exponent"),))
+    if node.operator == "Gelu":
+        return Function("gelu_tanh" if node.attributes.get("approximate") == "tanh" else "gelu")
+    if node.operator == "Swish":
+        return Function("swish", (number(node.attributes, "alpha", 1.0),))
+    return Function(SCALAR_FUNCTIONS[node.operator])
+
+
+def _scalar(const: Const, name: str) -> float:
+    if const.array.size != 1:
+        raise Refused(name, f"shape {const.shape}", "a scalar")
+    return float(_finite(const.real, name).reshape(-1)[0])
 
 
 def _bound(reader: Reader, node: Node, index: int, name: str, default: float) -> float:

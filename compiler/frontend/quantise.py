@@ -16,6 +16,7 @@ import onnx
 from compiler.frontend.calibration import Samples
 from compiler.frontend.constants import dequantise
 from compiler.frontend.errors import ModelError
+from compiler.frontend.rounding import unrounded
 from compiler.frontend.source import Port, to_array
 from compiler.frontend.support import OPERATORS, QUANTISERS
 
@@ -41,10 +42,17 @@ def is_float(model: onnx.ModelProto) -> bool:
     )
 
 
-def quantise(model: onnx.ModelProto, ports: tuple[Port, ...], samples: Samples, name: str) -> onnx.ModelProto:
+def quantise(
+    model: onnx.ModelProto,
+    ports: tuple[Port, ...],
+    samples: Samples,
+    name: str,
+    insides: frozenset[str] = frozenset(),
+) -> onnx.ModelProto:
     """The model in QDQ form: int8 activations, int8 weights per output channel, int32 biases.
 
-    BatchNormalization is folded first. Raises ModelError without onnxruntime, or where it fails.
+    BatchNormalization is folded first. insides: activations that stay float, as do constants beside them.
+    Raises ModelError without onnxruntime, or where it fails.
     """
     if find_spec("onnxruntime") is None:
         raise ModelError(
@@ -53,7 +61,7 @@ def quantise(model: onnx.ModelProto, ports: tuple[Port, ...], samples: Samples, 
     fixed = _with_float_constants(_with_fixed_inputs(model, ports))
     try:
         with tempfile.TemporaryDirectory() as folder, _quiet():
-            return _quantised(fixed, samples, Path(folder))
+            return unrounded(_quantised(fixed, samples, Path(folder)), fixed, insides)
     except Exception as error:  # onnxruntime's exceptions share no base class
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise ModelError(f"{name}: onnxruntime cannot quantise this model: {why}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.frontend import functions, rewrite
+from compiler.frontend import functions, patterns, rewrite
 from compiler.frontend.constants import FloatArray
 from compiler.frontend.steps import (
     FREE,
@@ -27,6 +27,7 @@ from compiler.frontend.steps import (
     MatMul,
     MaxPool,
     Net,
+    Norm,
     Pad,
     Reshape,
     Step,
@@ -181,17 +182,22 @@ def _with_function(kind: Bounded, function: Function) -> Bounded | None:
     factor, offset = function.parameters
     if isinstance(kind, MatMul) and kind.bounds == FREE and factor and not offset:
         return replace(kind, factor=kind.factor * factor)
-    if isinstance(kind, Weighted | Affine):
+    if isinstance(kind, Weighted | Affine | Norm):
         return _scaled(kind, np.asarray(factor), np.asarray(offset))
     return None
 
 
-def _scaled(kind: Weighted | Affine, factor: FloatArray, offset: FloatArray) -> Weighted | Affine | None:
+Scaled = Weighted | Affine | Norm
+
+
+def _scaled(kind: Scaled, factor: FloatArray, offset: FloatArray) -> Scaled | None:
     """`kind` followed by y*factor + offset, per output; None where a clamp lies between."""
     if kind.bounds != FREE or not np.all(factor):
         return None
     if isinstance(kind, Affine):
         return replace(kind, factor=kind.factor * factor, offset=kind.offset * factor + offset)
+    if isinstance(kind, Norm):
+        return replace(kind, gamma=kind.gamma * factor, beta=kind.beta * factor + offset)
     return replace(kind, scale=kind.scale * factor, bias=kind.bias * factor + offset)
 
 
@@ -202,8 +208,8 @@ def fold_affine(site: Site) -> Net | None:
         return None
     maker = site.net.steps[site.maker].kind
     if isinstance(maker, Affine):
-        scaled = _scaled(maker, kind.factor, kind.offset)
-    elif isinstance(maker, Conv | Linear):
+        scaled: Scaled | None = _scaled(maker, kind.factor, kind.offset)
+    elif isinstance(maker, Conv | Linear | Norm):
         axis = 1 if isinstance(maker, Conv) else len(site.source.shape) - 1
         factor, offset = (_per_output(c, axis, site.source.shape) for c in (kind.factor, kind.offset))
         if factor is None or offset is None:
@@ -219,6 +225,17 @@ def _per_output(constant: FloatArray, axis: int, shape: tuple[int, ...]) -> Floa
     if any(n > 1 for a, n in enumerate(constant.shape) if a != axis):
         return None
     return np.broadcast_to(constant.reshape(-1), (shape[axis],))
+
+
+def fold_rounded_unary(site: Site) -> Net | None:
+    """A scalar function of a function of codes is one function of codes, the rounding between included."""
+    kind, quant = site.step.kind, site.source.quant
+    if site.maker is None or not site.alone or not isinstance(kind, Unary) or quant is None:
+        return None
+    maker = site.net.steps[site.maker].kind
+    if not isinstance(maker, Unary) or site.output.quant is None:
+        return None
+    return site.absorbed(Unary((*maker.functions, functions.quantise(quant), *kind.functions)))
 
 
 def fold_clip_on_codes(site: Site) -> Net | None:
@@ -273,7 +290,14 @@ def _window(kind: Kind) -> tuple[int, int]:
 
 
 Rule = Callable[[Site], Net | None]
-RULES: tuple[Rule, ...] = (
+
+
+def _pattern(rule: Callable[[Net, int], Net | None]) -> Rule:
+    return lambda site: rule(site.net, site.index)
+
+
+PATTERNS: tuple[Rule, ...] = tuple(map(_pattern, patterns.PATTERNS))
+FOLDS: tuple[Rule, ...] = (
     drop_identity,
     clip_on_input,
     before_layout,
@@ -281,18 +305,35 @@ RULES: tuple[Rule, ...] = (
     fold_unary,
     adopt_quantisation,
     fold_clip_on_codes,
+    fold_rounded_unary,
     fold_pad,
 )
 
 
-def simplify(net: Net) -> Net:
+def simplify(net: Net, rules: tuple[Rule, ...] = (*PATTERNS, *FOLDS)) -> Net:
     """Apply the rules until none applies; every application removes a step or moves one forward."""
     net = rewrite.without_dead(net)
     index = 0
     while index < len(net.steps):
-        for rule in RULES:
+        for rule in rules:
             if (rewritten := rule(Site(net, index))) is not None:
                 net, index = rewritten, -1
                 break
         index += 1
     return rewrite.without_dead(net)
+
+
+def insides(net: Net) -> frozenset[str]:
+    """ONNX names of the values of a float net that are gone because patterns became operators.
+
+    A quantiser that rounds them takes the patterns apart.
+    """
+    apart, whole = (set(simplify(net, rules).values) for rules in (FOLDS, (*PATTERNS, *FOLDS)))
+    inside, gone = apart - whole, net.values.keys() - whole
+    # What goes without patterns, too, is inside where it lies beside a value that is.
+    while True:
+        beside = {s.output for s in net.steps if not inside.isdisjoint(s.inputs)}
+        beside |= {name for s in net.steps if s.output in inside for name in s.inputs}
+        if (beside & gone) <= inside:
+            return frozenset(net.values[name].origin for name in inside) - {""}
+        inside |= beside & gone

@@ -128,10 +128,14 @@ class Affine(Bounded):
 
 @dataclass(frozen=True)
 class Function:
-    """A scalar function by name with its parameters; see compiler.frontend.functions."""
+    """A scalar function by name with its parameters; see compiler.frontend.functions.
+
+    inner: chains of functions of the same argument whose results this one combines.
+    """
 
     name: str
     parameters: tuple[float, ...] = ()
+    inner: tuple[tuple[Function, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,29 @@ class MatMul(Bounded):
     """a @ b * factor: (..., M, K) times (..., K, N); the batch of b is a prefix of a's, or a has none."""
 
     factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Difference(Bounded):
+    """a - b with broadcasting of b."""
+
+
+@dataclass(frozen=True)
+class Quotient(Bounded):
+    """a / b with broadcasting of b: no operator of its own, but part of patterns that are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Norm(Bounded):
+    """Over the last axis: x (less its mean if centred) / sqrt(mean square + epsilon) * gamma + beta.
+
+    gamma, beta: real, one for each element of the axis.
+    """
+
+    gamma: FloatArray = field(kw_only=True, repr=False)
+    beta: FloatArray = field(kw_only=True, repr=False)
+    epsilon: float = 0.0
+    centred: bool = False
 
 
 @dataclass(frozen=True)

@@ -229,8 +229,69 @@ CASES = (
     Case("tanh", "y = Tanh(x)", "lut"),
     Case("hard_sigmoid", "y = HardSigmoid<alpha=0.3,beta=0.4>(x)", "lut"),
     # ONNX Runtime has no kernel for HardSwish and writes x * HardSigmoid(x) instead.
-    Case("hard_swish", "t = Conv(x, w, b) y = HardSwish(t)", "conv2d lut mul", CONV),
-    Case("scalar_affine", "t = Mul(x, a) y = Add(t, c)", "lut lut", {"a": 0.7, "c": 0.25}),
+    Case("hard_swish", "t = Conv(x, w, b) y = HardSwish(t)", "conv2d lut", CONV),
+    Case("silu", "t = Conv(x, w, b) s = Sigmoid(t) y = Mul(t, s)", "conv2d lut", CONV),
+    Case("gelu", "y = Gelu(x)", "lut", {}, {"opset": 20}),
+    Case("gelu_tanh", 'y = Gelu<approximate="tanh">(x)', "lut", {}, {"opset": 20}),
+    Case(
+        "gelu_erf",
+        "a = Div(x, r) e = Erf(a) p = Add(e, one) h = Mul(x, half) y = Mul(h, p)",
+        "lut",
+        {"r": 1.4142135, "one": 1.0, "half": 0.5},
+    ),
+    Case(
+        "gelu_erf_pytorch",
+        "a = Div(x, r) e = Erf(a) p = Add(e, one) h = Mul(x, p) y = Mul(h, half)",
+        "lut",
+        {"r": 1.4142135, "one": 1.0, "half": 0.5},
+    ),
+    Case(
+        "gelu_tanh_nodes",
+        "c = Pow(x, three) k = Mul(c, a) s = Add(x, k) t = Mul(s, r) h = Tanh(t) p = Add(h, one)"
+        " m = Mul(x, p) y = Mul(m, half)",
+        "lut",
+        {"three": 3.0, "a": 0.044715, "r": 0.7978846, "one": 1.0, "half": 0.5},
+    ),
+    Case("reciprocal_exp", "e = Exp(x) p = Add(e, one) y = Div(one, p)", "lut", {"one": 1.0}),
+    Case("difference", "m = ReduceMean<axes=[2],keepdims=1>(x) y = Sub(x, m)", "avgpool add"),
+    Case(
+        "layer_norm",
+        "y = LayerNormalization<epsilon=1e-5>(x, g, b)",
+        "norm",
+        {"g": np.linspace(0.5, 1.5, 20, dtype=np.float32), "b": (20,)},
+        {"inputs": "float[1,7,20] x"},
+    ),
+    Case(
+        "layer_norm_nodes",
+        "m = ReduceMean<axes=[-1]>(x) d = Sub(x, m) s = Pow(d, two) v = ReduceMean<axes=[-1]>(s)"
+        " a = Add(v, e) r = Sqrt(a) n = Div(d, r) k = Mul(n, g) y = Add(k, b)",
+        "norm",
+        {"two": 2.0, "e": 1e-5, "g": np.linspace(0.5, 1.5, 20, dtype=np.float32), "b": (20,)},
+        {"inputs": "float[1,7,20] x"},
+    ),
+    Case(
+        "rms_norm_nodes",
+        "s = Mul(x, x) v = ReduceMean<axes=[-1]>(s) a = Add(v, e) r = Sqrt(a) n = Div(x, r) k = Mul(n, g)"
+        " y = MatMul(k, w)",
+        "norm conv2d",
+        {"e": 1e-5, "g": np.linspace(0.5, 1.5, 20, dtype=np.float32), "w": (20, 8)},
+        {"inputs": "float[1,7,20] x"},
+    ),
+    Case(
+        "rms_norm_reciprocal",
+        "s = Pow(x, two) v = ReduceMean<axes=[-1]>(s) a = Add(v, e) r = Sqrt(a) i = Div(one, r) n = Mul(x, i)"
+        " y = Mul(g, n)",
+        "norm",
+        {"two": 2.0, "one": 1.0, "e": 1e-5, "g": np.linspace(0.5, 1.5, 20, dtype=np.float32)},
+        {"inputs": "float[1,7,20] x"},
+    ),
+    Case(
+        "softmax_columns",
+        "t = Conv(x, w, b) y = Softmax<axis=3>(t)",
+        "conv2d transpose softmax",
+        CONV,
+    ),
+    Case("scalar_affine", "t = Mul(x, a) y = Add(t, c)", "lut", {"a": 0.7, "c": 0.25}),
     Case("channel_affine", "y = Mul(x, c)", "conv2d", {"c": (4, 1, 1)}),
     Case(
         "lone_batchnorm",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 import pytest
 
-from compiler.frontend import Imported
+from compiler.frontend import Imported, ModelError
 from compiler.ir import IntType
 from tests.compiler.frontend.models import Weight, build, imported, kinds
 from tests.e2e.agreement import layers
@@ -35,6 +35,7 @@ BASE: dict[str, Weight] = {
     "zz": code(-128),
 }
 ENTER = "q = QuantizeLinear(x, xs, xz) d = DequantizeLinear(q, xs, xz)"
+NEXT = "m = MaxPool<kernel_shape=[3,3],pads=[1,1,1,1]>(d)"
 LEAVE = "o = QuantizeLinear(t, ys, yz) y = DequantizeLinear(o, ys, yz)"
 
 
@@ -168,10 +169,10 @@ def test_relu_vanishes_into_the_zero_point(tmp_path: Path) -> None:
 
 
 def test_clip_between_equal_quantisations_joins_the_layer(tmp_path: Path) -> None:
-    body = f"{ENTER} s = Add(d, d) o = QuantizeLinear(s, ys, yz) e = DequantizeLinear(o, ys, yz)"
+    body = f"{ENTER} {NEXT} s = Add(d, m) o = QuantizeLinear(s, ys, yz) e = DequantizeLinear(o, ys, yz)"
     tail = "c = Clip(e, lo, hi) p = QuantizeLinear(c, ys, yz) y = DequantizeLinear(p, ys, yz)"
     result = imported(build(f"{body} {tail}", {**BASE, "lo": -1.0, "hi": 2.0}), tmp_path)
-    (op,) = result.module.main.operators
+    _, op = result.module.main.operators
     assert (op.low, op.high) == (9 - 24, 9 + 48)  # type: ignore[attr-defined]
     assert agrees(result)
 
@@ -252,7 +253,52 @@ def test_an_unused_branch_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_one_float_value_read_with_and_without_quantisation_is_noted(tmp_path: Path) -> None:
-    body = f"{ENTER} s = Sigmoid(d) a = QuantizeLinear(s, zs, zz) e = DequantizeLinear(a, zs, zz)"
-    result = imported(build(f"{body} t = Add(s, e) {LEAVE}", BASE), tmp_path)
-    assert kinds(result) == ["lut", "add"]
+    s = "s = AveragePool<kernel_shape=[3,3],pads=[1,1,1,1]>(d)"
+    body = f"{ENTER} {s} {NEXT} a = QuantizeLinear(s, zs, zz) e = DequantizeLinear(a, zs, zz) f = Mul(m, s)"
+    result = imported(build(f"{body} t = Add(f, e) {LEAVE}", BASE), tmp_path)
+    assert kinds(result) == ["avgpool", "maxpool", "mul", "add"]
     assert "with and without quantisation" in " ".join(result.module.notes)
+
+
+def test_codes_and_roundings_between_functions_of_one_value_are_one_exact_table(tmp_path: Path) -> None:
+    """SiLU as a quantiser writes it, its sigmoid rounded; every code as ONNX Runtime has it."""
+    gate = "g = Sigmoid(d) a = QuantizeLinear(g, zs, zz) e = DequantizeLinear(a, zs, zz)"
+    model = build(f"{ENTER} {gate} t = Mul(d, e) {LEAVE}", {**BASE, "zs": 1 / 256})
+    result = imported(model, tmp_path)
+    assert kinds(result) == ["lut"]
+    ramp = {b.onnx: np.linspace(-5, 5, 256).reshape(b.shape) for b in result.inputs}
+    assert all(a.exact == 1 for a in layers(result, [ramp]).values())
+
+
+def test_one_value_with_and_without_its_codes_has_them_for_all(tmp_path: Path) -> None:
+    """The sum reads a mean as it is and rounded: it is a table of the codes, not of another quantisation."""
+    s = "s = AveragePool<kernel_shape=[3,3],pads=[1,1,1,1]>(d)"
+    body = f"{ENTER} {s} a = QuantizeLinear(s, zs, zz) e = DequantizeLinear(a, zs, zz) t = Add(s, e)"
+    result = imported(build(f"{body} {LEAVE}", BASE), tmp_path)
+    assert kinds(result) == ["avgpool", "lut"]
+    assert result.module.main.operators[0].output_type is IntType.I8  # type: ignore[attr-defined]
+    (mean,) = (t for t in result.module.main.tensors if t.name == result.module.main.operators[0].output)
+    assert mean.scale == pytest.approx(0.0199)
+
+
+def test_a_normalisation_that_is_rounded_inside_is_refused(tmp_path: Path) -> None:
+    inside = "s = Mul(d, d) a = QuantizeLinear(s, zs, zz) e = DequantizeLinear(a, zs, zz)"
+    body = f"{ENTER} {inside} v = ReduceMean<axes=[-1]>(e) r = Sqrt(v) t = Div(d, r) {LEAVE}"
+    with pytest.raises(ModelError, match="outside a normalisation whose inside is not quantised"):
+        imported(build(body, BASE), tmp_path)
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_normalisation_between_codes_is_one_operator(centred: bool, tmp_path: Path) -> None:
+    """Everything inside is float, gamma and beta are folded in, codes go in and out."""
+    mean = "m = ReduceMean<axes=[-1]>(d) c = Sub(d, m)" if centred else "c = Identity(d)"
+    body = (
+        f"{ENTER} {mean} s = Mul(c, c) v = ReduceMean<axes=[-1]>(s) a = Add(v, eps) r = Sqrt(a) n = Div(c, r)"
+    )
+    weights = {**BASE, "eps": 1e-5, "g": np.linspace(0.5, 1.5, 40, dtype=np.float32), "b": (40,)}
+    model = build(f"{body} k = Mul(n, g) t = Add(k, b) {LEAVE}", weights, inputs="float[1,9,40] x")
+    result = imported(model, tmp_path)
+    assert kinds(result) == ["norm"]
+    assert result.module.main.operators[0].centred == centred  # type: ignore[attr-defined]
+    assert result.module.notes == ()
+    assert agrees(result)
