@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from compiler.counts import Counts, predict_fused, predict_layer, prefetch_counts, total_counts
+from compiler.counts import Counts, LinkCount, predict_fused, predict_layer, prefetch_counts, total_counts
 from compiler.deployment import LEVELS, Deployment, LayerPlan, Segment
 from compiler.ir import Graph, Operator
 from compiler.schedule.footprint import plan_grid
@@ -18,9 +19,11 @@ from costmodels.pipeline import LayerWork, Priced, prefetch_time, price_layer, s
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.prefetch import LINK, Copy, Span, walk_layers
 from costmodels.transfer import transfer_cycles
+from dse.network import signature
 from dse.options.candidates import Candidates, measure
 from dse.options.fused import FusedChoice, FusedLayerWork, segment_bytes, segment_text
 from dse.options.homes import NONE, HomeChoice, Mode, streams
+from dse.options.pins import LayerPins
 from dse.points import DesignPoint, LayerEstimate, OuterSetting
 from dse.task import Task
 
@@ -139,10 +142,10 @@ def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
     ]
 
 
-def estimate_layer(
+def estimate_alone(
     platform: Platform, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer
 ) -> _Known:
-    """Cycles by cause, energy and counts of one layer, without the cycles that prefetches add to it."""
+    """Cycles by cause, energy and counts of one layer, without what prefetches for later layers add to it."""
     found = price_one(platform, point, layer)
     priced = found.priced
     columns = (
@@ -156,10 +159,8 @@ def estimate_layer(
     # A load is what is left of a total, and so may miss zero by the total's rounding.
     causes = tuple((name, max(0.0, float(column[0]))) for name, column in zip(CAUSES, columns, strict=True))
     causes += ((PREFETCH, 0.0),)
-    started = [prefetch_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
-    counts = total_counts([_own_counts(layer, deployment), *started])
+    counts = _own_counts(layer, deployment)
     of = layer.fused and layer.fused[0]
-    copies = _copies(platform, point, layer, started)
     estimate = LayerEstimate(
         name=layer.op.name,
         kind=layer.op.kind,
@@ -170,16 +171,36 @@ def estimate_layer(
         buffering=layer.plan.buffering,
         homes=" ".join((*layer.homes[:-1], layer.params, layer.homes[-1])),
         cycles=sum(value for _, value in causes),
-        energy_uj=float(priced.energy_uj[0]) + sum(moved_uj for _, moved_uj in copies),
+        energy_uj=float(priced.energy_uj[0]),
         macs=counts.macs,
         calls=counts.calls,
         l1_bytes=found.l1_bytes if of is None else segment_bytes(deployment, of.segment),
         causes=causes,
         binding=_binding(causes, layer.plan.engine),
-        links=tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links),
+        links=_links(counts),
         segment="" if of is None else segment_text(of),
     )
-    return _Known(estimate, replace(found.span, copies=tuple(copy for copy, _ in copies)))
+    return _Known(estimate, found.span)
+
+
+def _links(counts: Counts) -> tuple[tuple[str, int, int, int], ...]:
+    return tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links)
+
+
+def _with_copies(platform: Platform, point: OperatingPoint, layer: PlannedLayer, alone: _Known) -> _Known:
+    """The layer with the copies that it starts for later ones, which still take no time of it.
+
+    alone: it or one that looks and runs like it."""
+    own = replace(alone.estimate, name=layer.op.name)
+    if not layer.prefetches:
+        return replace(alone, estimate=own)
+    started = [prefetch_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
+    links = tuple((name, LinkCount(*moved)) for name, *moved in own.links)
+    counts = total_counts([Counts(own.calls, own.macs, 0, links), *started])
+    copies = _copies(platform, point, layer, started)
+    energy_uj = own.energy_uj + sum(moved_uj for _, moved_uj in copies)
+    estimate = replace(own, energy_uj=energy_uj, links=_links(counts))
+    return _Known(estimate, replace(alone.span, copies=tuple(copy for copy, _ in copies)))
 
 
 def _own_counts(layer: PlannedLayer, deployment: Deployment) -> Counts:
@@ -195,8 +216,6 @@ def _copies(
 ) -> list[tuple[Copy, float]]:
     """The copies that a layer starts for later ones, with the energy of their bytes in uJ."""
     sizes = np.array([counts.by_link[LINK].bytes for counts in started], np.int64)
-    if not len(sizes):
-        return []
     time = prefetch_time(platform, sizes, point)
     columns = (np.broadcast_to(v, sizes.shape).tolist() for v in (time.total, time.mean.issue, time.moved_uj))
     return [
@@ -219,6 +238,9 @@ def _with_prefetches(
         return
     added = walk_layers([layer.span for layer in known])
     for layer, cycles in zip((each.estimate for each in known), added, strict=True):
+        if cycles == 0.0:
+            yield layer
+            continue
         causes = (*layer.causes[:-1], (PREFETCH, cycles))
         waiting = standing_uj(cycles / platform.reference_hz(point) * 1e3, platform.standing_mw(point))
         yield replace(
@@ -232,10 +254,14 @@ def _with_prefetches(
 
 @dataclass
 class Estimator:
-    """Prices deployments of one task; remembers layers, of which deployments share most."""
+    """Prices deployments of one task; remembers layers, of which deployments share most.
+
+    Layers that look alike have one price, whatever they start for others.
+    """
 
     task: Task
     _known: dict[object, _Known] = field(default_factory=dict, repr=False)
+    _alone: dict[object, _Known] = field(default_factory=dict, repr=False)
     _tilings: dict[object, Candidates] = field(default_factory=dict, repr=False)
 
     def design_point(self, setting: OuterSetting, deployment: Deployment, source: str) -> DesignPoint:
@@ -275,17 +301,41 @@ class Estimator:
         later = tuple(plan for _, plan in layer.prefetches)
         key = (point.name, layer.plan, layer.homes, layer.params, later, layer.segment)
         if key not in self._known:
-            known = replace(layer, measured=self._tiling(layer))
-            self._known[key] = estimate_layer(self.task.platform, point, deployment, known)
+            alone = self._priced_alone(point, deployment, layer)
+            self._known[key] = _with_copies(self.task.platform, point, layer, alone)
         return self._known[key]
+
+    def _priced_alone(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
+        plan = replace(layer.plan, operator=self._kinds[layer.op.name])
+        if layer.segment is not None:
+            plan = layer.plan  # its place in the segment matters
+        key = (point.name, plan, layer.homes, layer.params, layer.segment)
+        if key not in self._alone:
+            known = replace(layer, measured=self._tiling(layer))
+            self._alone[key] = estimate_alone(self.task.platform, point, deployment, known)
+        return self._alone[key]
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, str]:
+        """By operator the first one that looks like it."""
+        graph = self.task.module.main
+        found: dict[object, str] = {}
+        kinds = {}
+        for op in graph:
+            sizes = tuple(graph.by_name[name].bytes for name in (*op.inputs, op.output))
+            looks = (op.kind, signature(op, op.space(graph.by_name), (), LayerPins()), sizes)
+            kinds[op.name] = found.setdefault(looks, op.name)
+        return kinds
 
     def _tiling(self, layer: PlannedLayer) -> Candidates | None:
         """The traffic of the layer's tiling, which many homes and operating points share; None if fused."""
         plan = layer.plan
-        key = (plan.operator, plan.engine, plan.layout, plan.tile, plan.order)
-        if layer.fused is None and key not in self._tilings:
+        if layer.fused is not None:
+            return None
+        key = (self._kinds[plan.operator], plan.engine, plan.layout, plan.tile, plan.order)
+        if key not in self._tilings:
             self._tilings[key] = _candidates(layer)
-        return self._tilings.get(key) if layer.fused is None else None
+        return self._tilings[key]
 
 
 def _boot_ms(platform: Platform, point: OperatingPoint, boot_bytes: int) -> float:

@@ -156,16 +156,19 @@ class _Search:
         """Evaluations of the settings that are new; fewer if the search is stopped meanwhile.
 
         Settings that share an inner problem travel together, so that one worker solves it once for all; the
-        largest such groups go first, so that the workers end at about the same time.
+        largest such groups go first, so that the workers end at about the same time. A single worker leaves
+        the first setting of all, which brings the bound and so takes long, to the end: the front comes first.
         """
         groups = _by_problem(each.setting for each in asked if each.setting not in self.live.outcomes)
+        if self.pool.workers == 1 and not self.live.finished:
+            groups.sort(key=lambda group: asked[0].setting in group)
         items = [setting for group in groups for setting in group]
         done: dict[OuterSetting, Evaluation] = {}
         results = self.pool.map(items, [len(group) for group in groups])
         try:
             for setting, evaluation in zip(items, results, strict=False):
                 done[setting] = evaluation
-                progress(self._progress(len(done)))
+                progress(self._progress(len(done), () if self.archive.points else tuple(done.values())))
                 if self.stop.is_set():
                     break
         except KeyboardInterrupt:
@@ -208,16 +211,18 @@ class _Search:
     def _elapsed(self) -> float:
         return time.monotonic() - self.begin_seconds
 
-    def _progress(self, evaluated: int) -> Progress:
+    def _progress(self, evaluated: int, untold: Sequence[Evaluation] = ()) -> Progress:
+        """untold: evaluations whose points count already."""
         options = self.options
+        archive = self.archive.with_evaluations(untold) if untold else self.archive
         return Progress(
             trials=len(self.live.finished) + evaluated,
             limit=options.trials,
             seconds=self._elapsed(),
             seconds_limit=options.seconds,
-            front=len(self.archive.points),
+            front=len(archive.points),
             infeasible=self.infeasible,
-            best=self.archive.best(),
+            best=archive.best(),
             reached=self.reached,
         )
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from compiler.counts import predict_counts
 from compiler.deployment import LEVELS, Deployment
-from compiler.schedule import LevelCapacities, deploy
-from costmodels.platform import load_platform
-from dse.estimate import Estimator
+from compiler.ir import Graph, IntType, Tensor
+from compiler.schedule import Decisions, LevelCapacities, deploy, footprint
+from costmodels.platform import OperatingPoint, Platform, load_platform
+from dse.estimate import PREFETCH, Estimator, PlannedLayer, planned_layers, price_one
 from dse.points import DesignPoint, OuterSetting
 from dse.task import Task
-from tests.compiler.networks import Choice, every_operator, random_decisions
+from tests.compiler.networks import Choice, conv, every_operator, random_decisions
 from tests.dse.small import every_operator_evaluator, task_of, without_l3
 
 ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
@@ -165,3 +167,48 @@ def test_farther_ahead_is_priced_as_well(distance: int) -> None:
 def test_a_copy_loop_hides_nothing() -> None:
     task = task_of(every_operator(0))
     assert all_from_l3(task, 1).latency_ms == pytest.approx(all_from_l3(task, 0).latency_ms)
+
+
+@pytest.mark.parametrize("first", [0, 6, 12])
+def test_what_deployments_share_has_the_price_that_each_has_alone(first: int) -> None:
+    """Bit for bit: layers that look alike, tilings and homes that come back."""
+    task = task_of(every_operator(first))
+    shared = Estimator(task)
+    for seed in range(first, first + 6):
+        deployment = deployed(task, seed)
+        point = shared.design_point(SETTING, deployment, "given")
+        assert point == Estimator(task).design_point(SETTING, deployment, "given")
+        planned = planned_layers(task.module.main, deployment)
+        for layer, estimate in zip(planned, point.layers, strict=True):
+            alone = price_one(task.platform, task.platform.point(), layer)
+            assert (estimate.name, estimate.kind) == (layer.op.name, layer.op.kind)
+            own = sum(cycles for name, cycles in estimate.causes if name != PREFETCH)
+            assert own == pytest.approx(float(alone.priced.total_cycles[0]), rel=1e-12)
+
+
+def test_repeated_layers_are_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    source = Tensor("x", (1, 6, 6, 8), IntType.I8, 0.05, -4)
+    first, middle = conv("first", source, 8, rng, window=(1, 1), pads=(0, 0, 0, 0), groups=1)
+    second, last = conv("second", middle, 8, rng, window=(1, 1), pads=(0, 0, 0, 0), groups=1)
+    task = task_of(Graph("main", (source, middle, last), (first, second), ("x",), (last.name,)))
+    made = deployed(task, 0)
+    plans = made.plans[0], replace(made.plans[0], operator="second")
+    homes = dict.fromkeys(made.home_of, "l2"), dict.fromkeys(made.param_home_of, "l2")
+    needs = tuple(
+        footprint(op, op.space(task.module.main.by_name), plan)
+        for op, plan in zip((first, second), plans, strict=True)
+    )
+    same = deploy(task.module, task.platform.name, "nominal", Decisions(plans, needs, *homes), ROOM)
+    assert isinstance(same, Deployment)
+    priced_names = []
+
+    def count(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> object:
+        priced_names.append(layer.op.name)
+        return price_one(platform, point, layer)
+
+    monkeypatch.setattr("dse.estimate.price_one", count)
+    layers = Estimator(task).design_point(SETTING, same, "given").layers
+    assert priced_names == ["first"]
+    assert [layer.name for layer in layers] == ["first", "second"]
+    assert replace(layers[0], name="second") == layers[1]

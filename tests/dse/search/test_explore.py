@@ -235,6 +235,20 @@ def test_progress_counts_up_to_the_limit() -> None:
     assert seen[-1].best == tuple(min(p.objective(n) for p in found.points) for n in OBJECTIVES)
 
 
+def test_the_front_shows_before_the_first_seed_brings_the_bound() -> None:
+    evaluator = Counting()
+    first = evaluator.setting(*evaluator.seeds()[0])
+    shown: list[tuple[int, bool]] = []
+
+    def watch(progress: Progress) -> None:
+        shown.append((progress.front, first in evaluator.asked))
+
+    explore(lambda: evaluator, SearchOptions(trials=16), progress=watch)
+    assert shown[0][0] > 0
+    assert [asked for _, asked in shown].index(True) > 5
+    assert shown[-1][1]
+
+
 def test_an_error_of_the_evaluator_comes_through() -> None:
     class Broken(FakeEvaluator):
         def evaluate(self, setting: OuterSetting) -> Evaluation:
