@@ -40,7 +40,10 @@ __all__ = [
     "StreamTime",
     "StreamWork",
     "alone_cycles",
+    "call_cycles",
+    "covered_cycles",
     "hop_times",
+    "hops_uj",
     "is_duplex",
     "kernel_time",
     "prefetch_time",
@@ -108,10 +111,10 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     steps = _product(work.trips)
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
-    setup = steps * _overhead(platform, engine, work, point)
+    setup = steps * call_cycles(platform, engine, work.spec, work.buffering, point)
     times = [stream.time or stream_time(platform, stream, point, work.engine) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
-    moved = sum((time.moved_uj for time in times), _moved_uj(platform, (*work.before, *work.after), point))
+    moved = sum((time.moved_uj for time in times), hops_uj(platform, (*work.before, *work.after), point))
     after = _elapsed(platform, work.after, point)
     staging = _elapsed(platform, work.before, point) + after
     loads_stall, stores_stall = _stalls(work, times)
@@ -134,7 +137,7 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
         store_cycles=column(overlapped.store - stores_stall),
         staging_cycles=column(staging),
         after_cycles=column(after),
-        cover_cycles=column(_cover(shares_prefetch_link(platform, work), total - staging, after)),
+        cover_cycles=column(covered_cycles(shares_prefetch_link(platform, work), total - staging, after)),
         time_ms=column(time_ms),
         engine_uj=column(engine_uj(engine.power, work.spec.kernel, busy, macs, point.dynamic_scale)),
         waiting_uj=column(standing_uj(time_ms, platform.waiting_mw(point)) - spared),
@@ -158,16 +161,18 @@ def shares_prefetch_link(platform: Platform, work: LayerWork) -> tuple[bool, boo
     return before, during, after
 
 
-def _cover(shared: tuple[bool, bool, bool], loop: FloatArray, after: FloatArray) -> FloatArray:
+def covered_cycles(shared: tuple[bool, bool, bool], loop: FloatArray, after: FloatArray) -> FloatArray:
     """Cycles from the beginning of the loop during which the link of prefetches is free."""
     _, during, then = shared
     return floats(0) if during else loop if then else loop + after
 
 
-def _overhead(platform: Platform, engine: Engine, work: LayerWork, point: OperatingPoint) -> float:
+def call_cycles(
+    platform: Platform, engine: Engine, spec: KernelSpec, buffering: int, point: OperatingPoint
+) -> float:
     """Reference cycles of one call beyond the kernel."""
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
-    return call_overhead(engine, work.spec, work.buffering) * platform.reference_cycles(clock, point)
+    return call_overhead(engine, spec, buffering) * platform.reference_cycles(clock, point)
 
 
 def _pipeline(
@@ -211,7 +216,7 @@ def stream_time(
     issued = ZERO if issue is ZERO else mean_of(issue, stream.fetches)
     flow = Flow(mean_of(elapsed, stream.fetches), issued, np.asarray(stream.depth).astype(np.int8))
     overlapped = ZERO if stall is ZERO else stall - mean_of(stall, stream.fetches)
-    moved_uj = _moved_uj(platform, stream.hops, point)
+    moved_uj = hops_uj(platform, stream.hops, point)
     return StreamTime(np.asarray(elapsed), flow, moved_uj, np.asarray(overlapped))
 
 
@@ -283,7 +288,8 @@ def _channels(platform: Platform, work: LayerWork, loading: bool) -> set[str]:
     return {platform.link_of[hop.link].channel for stream in chosen for hop in stream.hops}
 
 
-def _moved_uj(platform: Platform, hops: Sequence[Hop], point: OperatingPoint) -> FloatArray:
+def hops_uj(platform: Platform, hops: Sequence[Hop], point: OperatingPoint) -> FloatArray:
+    """Energy of the bytes that these move."""
     total = ZERO
     for hop in hops:
         total = total + moved_pj(hop.bytes, *platform.byte_pj(platform.link_of[hop.link], point))

@@ -9,9 +9,10 @@ structure and all sums factorise by axis.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, reduce
+from typing import Self
 
 import numpy as np
 
@@ -23,21 +24,66 @@ from compiler.tiling.grid import AxisSums, Grid, Product, axis_sums
 
 @dataclass(frozen=True, eq=False)
 class StreamTraffic:
-    """One operand over a whole layer, each field int64 [C].
+    """One operand over a whole layer, each field int64 [C] (of a product: broadcasting to its shape).
 
     depth: position (1-based, in loop order) of the innermost loop with several trips that moves the
-    operand, 0 if it is fetched once. fetches: how often a tile is fetched (or stored). transfers,
-    lines, bytes: sums over all fetches. tile_bytes: the largest tile. grain: bytes of which the beginnings
-    of all its lines in the tensor are multiples.
+    operand, 0 if it is fetched once. foreign: positions and trips of the loops that do not move it: it goes
+    round once more in each trip of those around `depth`. once_fetches, once_transfers, once_lines,
+    once_bytes: of one such round, in which every tile moves once. tile_bytes: the largest tile. grain:
+    bytes of which the beginnings of all its lines in the tensor are multiples.
     """
 
     depth: IntArray
-    fetches: IntArray
-    transfers: IntArray
-    lines: IntArray
-    bytes: IntArray
+    foreign: tuple[tuple[int, IntArray], ...]
+    once_fetches: IntArray
+    once_transfers: IntArray
+    once_lines: IntArray
+    once_bytes: IntArray
     tile_bytes: IntArray
     grain: IntArray
+
+    @cached_property
+    def repeats(self) -> IntArray:
+        """How often every tile moves: trips of foreign loops around `depth`."""
+        factors = [np.where(position < self.depth, trips, 1) for position, trips in self.foreign]
+        return _product(factors) if factors else np.ones_like(self.depth)
+
+    @cached_property
+    def fetches(self) -> IntArray:
+        """How often a tile is fetched (or stored)."""
+        return np.asarray(self.once_fetches * self.repeats)
+
+    @cached_property
+    def transfers(self) -> IntArray:
+        """Sum over all fetches."""
+        return np.asarray(self.once_transfers * self.repeats)
+
+    @cached_property
+    def lines(self) -> IntArray:
+        """Sum over all fetches."""
+        return np.asarray(self.once_lines * self.repeats)
+
+    @cached_property
+    def bytes(self) -> IntArray:
+        """Sum over all fetches."""
+        return np.asarray(self.once_bytes * self.repeats)
+
+    def mapped(self, change: Callable[[IntArray], IntArray]) -> Self:
+        """All arrays changed; those that are one stay one."""
+        known: dict[int, IntArray] = {}
+
+        def changed(array: IntArray) -> IntArray:
+            if id(array) not in known:
+                known[id(array)] = change(array)
+            return known[id(array)]
+
+        arrays = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "foreign"}
+        foreign = tuple((position, changed(trips)) for position, trips in self.foreign)
+        return replace(self, foreign=foreign, **{name: changed(array) for name, array in arrays.items()})
+
+    def in_order(self, grid: Grid | Product, order: Sequence[str], dims: frozenset[str]) -> Self:
+        """The same tilings in another loop order; dims: those that move it. One round stays what it is."""
+        return replace(self, depth=reload_depth(grid, order, dims), foreign=_foreign(grid, order, dims))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +102,12 @@ def reload_depth(grid: Grid | Product, order: Sequence[str], dims: frozenset[str
     return depth
 
 
-def _repeats(grid: Grid | Product, order: Sequence[str], dims: frozenset[str], depth: IntArray) -> IntArray:
-    """How often every tile of the operand is fetched again: trips of foreign loops around `depth`."""
-    repeats = grid.zeros + 1
-    for position, name in enumerate(order, start=1):
-        if name not in dims:
-            repeats = repeats * np.where(position < depth, grid.trip(name), 1)
-    return repeats
+def _foreign(
+    grid: Grid | Product, order: Sequence[str], dims: frozenset[str]
+) -> tuple[tuple[int, IntArray], ...]:
+    """Positions and trips of the loops over other dimensions."""
+    loops = enumerate(order, start=1)
+    return tuple((position, grid.trip(name)) for position, name in loops if name not in dims)
 
 
 def _product(columns: Sequence[IntArray]) -> IntArray:
@@ -100,15 +145,14 @@ def _count_lines(sums: Sequence[AxisSums]) -> tuple[IntArray, IntArray]:
 def operand_traffic(grid: Grid | Product, access: Access, order: Sequence[str]) -> StreamTraffic:
     """Traffic of an input or output under a loop order (a tile that stays is not fetched again)."""
     sums = [axis_sums(grid, axis) for axis in access.axes]
-    depth = reload_depth(grid, order, access.dims)
-    repeats = _repeats(grid, order, access.dims, depth)
     transfers, lines = _count_lines(sums)
     return StreamTraffic(
-        depth=depth,
-        fetches=_product([axis.trips for axis in sums]) * repeats,
-        transfers=transfers * repeats,
-        lines=lines * repeats,
-        bytes=_product([axis.total for axis in sums]) * repeats * access.element_bytes,
+        depth=reload_depth(grid, order, access.dims),
+        foreign=_foreign(grid, order, access.dims),
+        once_fetches=_product([axis.trips for axis in sums]),
+        once_transfers=transfers,
+        once_lines=lines,
+        once_bytes=_product([axis.total for axis in sums]) * access.element_bytes,
         tile_bytes=_product([axis.largest for axis in sums]) * access.element_bytes,
         grain=_grain(grid, access),
     )
@@ -186,16 +230,15 @@ def param_traffic(
     dims = frozenset(grid.space.param_dims)
     blocks = _Blocks.of(grid)
     sizes = op.param_bytes(layout, parts, blocks.extents, blocks.last)
-    depth = reload_depth(grid, order, dims)
-    repeats = _repeats(grid, order, dims, depth)
     region = blocks.over(sizes)
-    fetches = blocks.over(np.asarray(sizes > 0, np.int64)) * repeats
+    fetches = blocks.over(np.asarray(sizes > 0, np.int64))
     return ParamTraffic(
-        depth=depth,
-        fetches=fetches,
-        transfers=fetches,
-        lines=fetches,
-        bytes=region * repeats,
+        depth=reload_depth(grid, order, dims),
+        foreign=_foreign(grid, order, dims),
+        once_fetches=fetches,
+        once_transfers=fetches,
+        once_lines=fetches,
+        once_bytes=region,
         tile_bytes=blocks.largest(sizes),
         grain=np.full_like(region, 4),
         region_bytes=region,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from compiler.ir import Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, align4
@@ -29,8 +29,6 @@ from costmodels.grids import product_kernel_time
 from costmodels.layer import KernelTime
 from costmodels.work import IntArray
 
-Traffic = TypeVar("Traffic", bound=StreamTraffic)
-
 
 @dataclass(frozen=True)
 class Effort:
@@ -49,11 +47,56 @@ class Effort:
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """C tilings: columns of `grid`, all in loop order `order` on `engine`.
+class Traffic:
+    """What tilings move and hold, as arrays over the tilings of a grid or at the shapes of a product.
 
-    tables, weights: the parameter blocks in two parts, as a weight memory holds them. accumulator_bytes
-    [C]: L1 bytes of partial sums. kernel: time of its kernels, which no home changes, where it is known.
+    tables, weights: the parameter blocks in two parts, as a weight memory holds them. accumulator_bytes: L1
+    bytes of partial sums.
+    """
+
+    grid: Grid | Product
+    inputs: tuple[StreamTraffic, ...]
+    params: ParamTraffic
+    tables: ParamTraffic
+    weights: ParamTraffic
+    output: StreamTraffic
+    accumulator_bytes: IntArray
+
+    def in_order(self, order: Sequence[str]) -> Traffic:
+        """That of the same tilings in another loop order."""
+        grid, space = self.grid, self.grid.space
+        dims = frozenset(space.param_dims)
+        return replace(
+            self,
+            inputs=tuple(
+                stream.in_order(grid, order, access.dims)
+                for stream, access in zip(self.inputs, space.inputs, strict=True)
+            ),
+            params=self.params.in_order(grid, order, dims),
+            tables=self.tables.in_order(grid, order, dims),
+            weights=self.weights.in_order(grid, order, dims),
+            output=self.output.in_order(grid, order, space.output.dims),
+        )
+
+    def mapped(self, grid: Grid, change: Callable[[IntArray], IntArray]) -> Traffic:
+        """That of a grid, with all arrays changed."""
+        return Traffic(
+            grid=grid,
+            inputs=tuple(stream.mapped(change) for stream in self.inputs),
+            params=self.params.mapped(change),
+            tables=self.tables.mapped(change),
+            weights=self.weights.mapped(change),
+            output=self.output.mapped(change),
+            accumulator_bytes=change(self.accumulator_bytes),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """C tilings, all in loop order `order` on `engine`, measured one by one or as a product of sizes.
+
+    shaped_kernel: time of their kernels at the shape of `measured`, which no home changes, where it is known.
+    What has the shape of a product is brought to one entry a tiling, [C], where that is asked for.
     """
 
     operator: Operator
@@ -61,14 +104,61 @@ class Candidates:
     engine: str
     layout: str
     order: tuple[str, ...]
-    grid: Grid
-    inputs: tuple[StreamTraffic, ...]
-    params: ParamTraffic
-    tables: ParamTraffic
-    weights: ParamTraffic
-    output: StreamTraffic
-    accumulator_bytes: IntArray
-    kernel: KernelTime | None = None
+    measured: Traffic
+    shaped_kernel: KernelTime | None = None
+
+    @property
+    def count(self) -> int:
+        """C."""
+        grid = self.measured.grid
+        return grid.count if isinstance(grid, Grid) else math.prod(grid.shape)
+
+    @cached_property
+    def grid(self) -> Grid:
+        grid = self.measured.grid
+        return grid if isinstance(grid, Grid) else grid.flat
+
+    @cached_property
+    def flat(self) -> Traffic:
+        """What was measured, one by one."""
+        product = self.measured.grid
+        if isinstance(product, Product):
+            return self.measured.mapped(self.grid, product.ravel)
+        count = (product.count,)
+        return self.measured.mapped(product, lambda array: np.broadcast_to(array, count))
+
+    @property
+    def inputs(self) -> tuple[StreamTraffic, ...]:
+        return self.flat.inputs
+
+    @property
+    def params(self) -> ParamTraffic:
+        return self.flat.params
+
+    @property
+    def tables(self) -> ParamTraffic:
+        return self.flat.tables
+
+    @property
+    def weights(self) -> ParamTraffic:
+        return self.flat.weights
+
+    @property
+    def output(self) -> StreamTraffic:
+        return self.flat.output
+
+    @property
+    def accumulator_bytes(self) -> IntArray:
+        return self.flat.accumulator_bytes
+
+    @cached_property
+    def kernel(self) -> KernelTime | None:
+        """Time of the kernels, where it is known: [C]."""
+        time = self.shaped_kernel
+        if time is None:
+            return None
+        share = np.broadcast_to(time.share, time.cycles.shape)
+        return KernelTime(time.cycles.reshape(-1), time.split.reshape(-1), share.reshape(-1))
 
     @cached_property
     def classes(self) -> TileClasses:
@@ -84,31 +174,14 @@ class Candidates:
 
     def subset(self, rows: IntArray) -> Candidates:
         """Only these tilings."""
-        return replace(
-            self,
-            grid=Grid(self.space, self.grid.tiles[rows]),
-            inputs=tuple(_taken_traffic(traffic, rows) for traffic in self.inputs),
-            params=_taken_traffic(self.params, rows),
-            tables=_taken_traffic(self.tables, rows),
-            weights=_taken_traffic(self.weights, rows),
-            output=_taken_traffic(self.output, rows),
-            accumulator_bytes=self.accumulator_bytes[rows],
-            kernel=None if self.kernel is None else self.kernel.take(rows),
+        grid = self.measured.grid
+        where = (rows,) if isinstance(grid, Grid) else np.unravel_index(rows, grid.shape)
+        shape = (grid.count,) if isinstance(grid, Grid) else grid.shape
+        taken = self.measured.mapped(
+            Grid(self.space, self.grid.tiles[rows]), lambda array: np.broadcast_to(array, shape)[where]
         )
-
-
-def _taken_traffic(traffic: Traffic, rows: IntArray) -> Traffic:
-    return _mapped(traffic, lambda array: array[rows])
-
-
-def _mapped(traffic: Traffic, change: Callable[[IntArray], IntArray]) -> Traffic:
-    """All arrays changed; those that are one stay one."""
-    known: dict[int, IntArray] = {}
-    arrays = {field.name: getattr(traffic, field.name) for field in fields(traffic)}
-    for array in arrays.values():
-        if id(array) not in known:
-            known[id(array)] = change(array)
-    return replace(traffic, **{name: known[id(array)] for name, array in arrays.items()})
+        time = self.kernel
+        return replace(self, measured=taken, shaped_kernel=None if time is None else time.take(rows))
 
 
 def layout_of(engine: Engine) -> str:
@@ -161,7 +234,7 @@ def layer_candidates(
     effort: Effort,
     split: tuple[str, ...] | None = None,
 ) -> tuple[Candidates, ...]:
-    """One set for every loop order; tilings whose smallest footprint exceeds `l1_bytes` are dropped.
+    """One set for every loop order; sizes with which every smallest footprint exceeds `l1_bytes` are dropped.
 
     The smallest footprint is single buffered with every activation at home in L1, so that only the
     parameters' tile and the accumulator count. split: the only division over the cores, if there is one.
@@ -169,29 +242,44 @@ def layer_candidates(
     product = Product(space, _sizes(space, engine, effort))
     if math.prod(product.shape) == 0:
         return ()
-    layout = layout_of(engine)
-    kernel = _kernel(engine, product, split)
-    found = []
-    for order in space.orders:
-        candidates = replace(measure(op, space, engine.name, layout, order, product), kernel=kernel)
-        least = np.minimum(candidates.params.tile_bytes, candidates.tables.tile_bytes)
-        fits = np.flatnonzero(least + candidates.accumulator_bytes <= l1_bytes)
-        if len(fits):
-            found.append(candidates if len(fits) == candidates.grid.count else candidates.subset(fits))
-    return tuple(found)
+    first = measure(op, space, engine.name, layout_of(engine), space.orders[0], product)
+    fits = _fits(first.measured, l1_bytes)
+    if not fits.any():
+        return ()
+    if not fits.all():
+        product = _without(product, ~fits)
+        first = measure(op, space, engine.name, first.layout, first.order, product)
+    first = replace(first, shaped_kernel=product_time(engine, product, split))
+    rest = (replace(first, order=o, measured=first.measured.in_order(o)) for o in space.orders[1:])
+    return (first, *rest)
 
 
-def _kernel(engine: Engine, product: Product, split: tuple[str, ...] | None) -> KernelTime:
-    """Of all tilings of a product, in the order of its flat ones."""
+def _fits(traffic: Traffic, l1_bytes: int) -> npt.NDArray[np.bool_]:
+    """Whether the smallest footprints are within `l1_bytes`, at the shape of a product."""
+    least = np.minimum(traffic.params.tile_bytes, traffic.tables.tile_bytes)
+    return np.asarray(least + traffic.accumulator_bytes <= l1_bytes)
+
+
+def _without(product: Product, banned: npt.NDArray[np.bool_]) -> Product:
+    """Without the sizes of any dimension of which every tiling is banned."""
+    banned, axes = np.broadcast_to(banned, product.shape), range(len(product.sizes))
+    gone = (banned.all(axis=tuple(other for other in axes if other != axis)) for axis in axes)
+    sizes = tuple(size[~drop] for size, drop in zip(product.sizes, gone, strict=True))
+    return Product(product.space, sizes)
+
+
+def product_time(engine: Engine, product: Product, split: tuple[str, ...] | None = None) -> KernelTime:
+    """Kernel time of all tilings of a product, at its shape. Raises UnsupportedKernel."""
     space = product.space
     spec = space.spec
     sizes = {dim.name: size for dim, size in zip(space.dims, product.sizes, strict=True)}
     reduction = frozenset(dim.name for dim in space.dims if dim.reduction)
     time = product_kernel_time(engine, spec, sizes, (split,) if split else (), reduction)
     axes = [[name for name, _ in spec.dims].index(dim.name) for dim in space.dims]
-    cycles, share = (np.transpose(array, axes).reshape(-1) for array in (time.cycles, time.share))
-    index = np.transpose(time.split, axes).reshape(-1)
-    return KernelTime(cycles, np.full_like(index, spec.splits.index(split)) if split else index, share)
+    index = np.transpose(time.split, axes)
+    if split:
+        index = np.full_like(index, spec.splits.index(split))
+    return KernelTime(np.transpose(time.cycles, axes), index, np.transpose(time.share, axes))
 
 
 def measure(
@@ -199,38 +287,25 @@ def measure(
 ) -> Candidates:
     """The exact traffic of given tilings."""
     output = operand_traffic(grid, space.output, order)
-    reducing = grid.zeros
+    every = (BOTH, frozenset((TABLES,)), frozenset((WEIGHTS,)))
+    both, tables, weights = (param_traffic(grid, op, order, layout, parts) for parts in every)
+    traffic = Traffic(
+        grid=grid,
+        inputs=tuple(operand_traffic(grid, access, order) for access in space.inputs),
+        params=both,
+        tables=tables,
+        weights=weights,
+        output=output,
+        accumulator_bytes=_accumulator_bytes(grid, output),
+    )
+    return Candidates(op, space, engine, layout, order, traffic)
+
+
+def _accumulator_bytes(grid: Grid | Product, output: StreamTraffic) -> IntArray:
+    """L1 bytes of the partial sums of a tile, where its reduction is tiled."""
+    space, reducing = grid.space, grid.zeros
     for dim in space.dims:
         if dim.reduction:
             reducing = reducing + (grid.trip(dim.name) > 1)
     elements = output.tile_bytes // space.output.element_bytes
-    inputs = [operand_traffic(grid, access, order) for access in space.inputs]
-    every = (frozenset((TABLES,)), frozenset((WEIGHTS,)))
-    both, tables, weights = (param_traffic(grid, op, order, layout, parts) for parts in (BOTH, *every))
-    return Candidates(
-        operator=op,
-        space=space,
-        engine=engine,
-        layout=layout,
-        order=order,
-        grid=grid if isinstance(grid, Grid) else grid.flat,
-        inputs=tuple(_flat(grid, traffic) for traffic in inputs),
-        params=_flat(grid, both),
-        tables=_flat(grid, tables),
-        weights=_flat(grid, weights),
-        output=_flat(grid, output),
-        accumulator_bytes=_raveled(
-            grid, np.where(reducing > 0, align4(elements * space.accumulator_bytes), 0)
-        ),
-    )
-
-
-def _flat(grid: Grid | Product, traffic: Traffic) -> Traffic:
-    """The same for every tiling, one by one."""
-    return _mapped(traffic, lambda array: _raveled(grid, array))
-
-
-def _raveled(grid: Grid | Product, array: IntArray) -> IntArray:
-    if isinstance(grid, Product):
-        return grid.ravel(array)
-    return array if array.shape == (grid.count,) else np.broadcast_to(array, (grid.count,))
+    return np.where(reducing > 0, align4(elements * space.accumulator_bytes), 0)

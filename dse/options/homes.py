@@ -15,7 +15,7 @@ from compiler.tiling import StreamTraffic
 from costmodels.classes import NO_CLASSES
 from costmodels.pipeline import Hop, LayerWork, StreamWork
 from costmodels.work import IntArray
-from dse.options.candidates import Candidates
+from dse.options.candidates import Candidates, Traffic
 
 NONE = "-"
 BUFFERINGS = (1, 2)
@@ -76,7 +76,7 @@ class Operand:
 
     def slots(self, buffering: int) -> IntArray:
         """Bytes [C] of its tile slots in L1: two where it is double buffered and has several tiles."""
-        several = self.traffic.fetches > 1 if self.role == "output" else self.traffic.depth > 0
+        several = self.traffic.once_fetches > 1 if self.role == "output" else self.traffic.depth > 0
         return np.asarray(np.where(several, buffering, 1) * align4(self.traffic.tile_bytes))
 
     def stages(self, buffering: int) -> IntArray:
@@ -87,15 +87,24 @@ class Operand:
 
     def work(self) -> StreamWork:
         """Its transfers within the layer; a whole stage moves tiles between L2 and L1 only."""
-        traffic, outward = self.traffic, self.role == "output"
+        t = self.traffic
+        return self._work(t.fetches, t.transfers, t.lines, t.bytes)
+
+    def round(self) -> StreamWork:
+        """The same for one round, in which every tile moves once."""
+        t = self.traffic
+        return self._work(t.once_fetches, t.once_transfers, t.once_lines, t.once_bytes)
+
+    def _work(self, fetches: IntArray, transfers: IntArray, lines: IntArray, bytes_: IntArray) -> StreamWork:
+        outward = self.role == "output"
         near, far = (f"{L1}_{L2}", f"{L2}_{L3}") if outward else (f"{L2}_{L1}", f"{L3}_{L2}")
-        moved = (traffic.transfers, traffic.lines, traffic.bytes, traffic.grain)
+        moved = (transfers, lines, bytes_, self.traffic.grain)
         cut = self.role != "params"
         hops: tuple[Hop, ...] = (Hop(near, *moved, cut),)
         if self.staging == TILE:
-            dense = Hop(near, traffic.fetches, traffic.fetches, traffic.bytes)
+            dense = Hop(near, fetches, fetches, bytes_)
             hops = (dense, Hop(far, *moved, cut)) if outward else (Hop(far, *moved, cut), dense)
-        return StreamWork(self.role, hops, traffic.fetches, traffic.depth)
+        return StreamWork(self.role, hops, fetches, self.traffic.depth)
 
     def whole_hop(self) -> Hop:
         """The one transfer of a whole stage."""
@@ -104,7 +113,7 @@ class Operand:
 
 
 def operand(
-    c: Candidates, number: int, home: str, staging: str, tensor_bytes: tuple[int, ...]
+    c: Candidates | Traffic, number: int, home: str, staging: str, tensor_bytes: tuple[int, ...]
 ) -> Operand | None:
     """Stream `number` of a layer (inputs, parameters, output) from `home`; None where nothing moves.
 
@@ -160,13 +169,9 @@ def streams(c: Candidates, choice: HomeChoice, mode: Mode, tensor_bytes: tuple[i
     return Streams(l1, staging, work)
 
 
-def resident_bytes(c: Candidates, home: str) -> IntArray:
-    """Bytes [C, 3] that parameters at home there keep in L2, in a weight memory and in L1."""
-    found = np.zeros((c.grid.count, 3), np.int64)
-    if home == L2:
-        found[:, 0] = c.params.region_bytes
-    elif home == L1:
-        found[:, 2] = c.params.region_bytes
-    elif home in WEIGHT_MEMORIES:
-        found[:, 0], found[:, 1] = c.tables.region_bytes, c.weights.region_bytes
-    return found
+def resident_bytes(traffic: Traffic, home: str) -> tuple[IntArray, IntArray, IntArray]:
+    """Bytes that parameters at home there keep in L2, in a weight memory and in L1, for every tiling."""
+    none, region = traffic.grid.zeros, traffic.params.region_bytes
+    if home in WEIGHT_MEMORIES:
+        return traffic.tables.region_bytes, traffic.weights.region_bytes, none
+    return (region if home == L2 else none), none, (region if home == L1 else none)

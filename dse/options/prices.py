@@ -7,12 +7,13 @@ variant a stream: its arrays are gathered from the menus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compiler.deployment import WHOLE
+from compiler.tiling import Product
 from costmodels.classes import NO_CLASSES
 from costmodels.overlap import Flow
 from costmodels.pipeline import (
@@ -27,8 +28,10 @@ from costmodels.pipeline import (
 )
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
+from dse.options.blocks import Block, Combination, Placing, blocks, placings
 from dse.options.candidates import Candidates
-from dse.options.homes import BUFFERINGS, HomeChoice, Mode, Operand, operand, resident_bytes
+from dse.options.homes import BUFFERINGS, Operand, operand, resident_bytes
+from dse.options.shaped import Prices, ProductPricer, Variant
 from dse.solver.pareto import BoolArray, FloatArray
 
 # Columns of priced rows; then come the resident bytes in L2, weight memory and L1.
@@ -49,8 +52,6 @@ _JUDGES = np.array(
     ]
 )
 
-Combination = tuple[HomeChoice, Mode]
-
 
 @dataclass(frozen=True, eq=False)
 class PricedRows:
@@ -70,17 +71,21 @@ class _Menu:
     whole_hop: the transfer of whole stages, if a variant has one.
     """
 
-    number_of: dict[tuple[str, str], int]
+    number_of: dict[Placing, int]
     hops: tuple[tuple[Hop, ...], ...]
     whole_hop: Hop | None
     values: FloatArray
+
+    @property
+    def links(self) -> Mapping[Placing, frozenset[str]]:
+        """What each variant uses."""
+        return {key: frozenset(hop.link for hop in self.hops[k]) for key, k in self.number_of.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
     """Combinations priced together; `values`: for every stream, of their variants [n, _VALUES, C]."""
 
-    numbers: tuple[int, ...]
     buffering: int
     hops: tuple[tuple[Hop, ...], ...]
     whole_hops: tuple[Hop | None, ...]
@@ -89,44 +94,81 @@ class _Block:
 
 @dataclass(frozen=True, eq=False)
 class Pricer:
-    """A set of tilings at an operating point, with the time of its kernels, which no home changes.
+    """A set of tilings whose kernel time is known, at an operating point.
 
     l1_bytes: rows that need more are dropped. tensor_bytes: sizes of the inputs, then of the output.
-    Raises ValueError for more tilings than one call of the cost model takes.
     """
 
     candidates: Candidates
-    kernel: KernelTime
     platform: Platform
     point: OperatingPoint
     l1_bytes: int
     tensor_bytes: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if self.candidates.grid.count > BLOCK:
-            raise ValueError(f"{self.candidates.grid.count} tilings of a layer, at most {BLOCK} are priced")
 
     def price(self, combinations: Sequence[Combination]) -> Iterator[tuple[int, PricedRows]]:
         """(number of a combination, its rows worth a look), for all that have any.
 
         The rows hold the combination's whole Pareto front and little else.
         """
-        menus = [self._menu(k, combinations) for k in range(len(self.candidates.inputs) + 2)]
-        for block in _blocks(combinations, menus, max(1, BLOCK // self.candidates.grid.count)):
-            columns, split, cover = self._columns(
-                block, [combinations[number][0].params for number in block.numbers]
-            )
+        split = self._kernel.split.reshape(-1)
+        for numbers, columns, cover in self._blocks(combinations):
             alive = _undecided(columns, np.asarray(columns[L1_BYTES] <= self.l1_bytes))
-            for place, number in enumerate(block.numbers):
+            for place, number in enumerate(numbers):
                 kept = np.flatnonzero(alive[place])
                 if len(kept):
                     rows = columns[:, place, kept].T
-                    yield number, PricedRows(rows, kept, split[place, kept], cover[place, kept])
+                    yield number, PricedRows(rows, kept, split[kept], cover[place, kept])
 
-    def _columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, IntArray, FloatArray]:
-        """Columns [7, n, C] of the rows, and splits and covers [n, C] of a block."""
+    def columns(self, combinations: Sequence[Combination]) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+        """(number of a combination, columns [7, C] of all its rows, their covers [C])."""
+        for numbers, columns, cover in self._blocks(combinations):
+            for place, number in enumerate(numbers):
+                yield number, columns[:, place], cover[place]
+
+    @property
+    def _kernel(self) -> KernelTime:
+        assert self.candidates.shaped_kernel is not None  # `layer_candidates` knows it
+        return self.candidates.shaped_kernel
+
+    def _blocks(
+        self, combinations: Sequence[Combination]
+    ) -> Iterator[tuple[tuple[int, ...], FloatArray, FloatArray]]:
+        """Some combinations, columns [7, n, C] and covers [n, C] of their rows; all, block by block."""
+        c, most = self.candidates, max(1, BLOCK // self.candidates.count)
+        streams = range(len(c.measured.inputs) + 2)
+        if isinstance(c.measured.grid, Product):
+            pricer = ProductPricer(c, self._kernel, self.platform, self.point, self.tensor_bytes)
+            variants = [pricer.menu(k, combinations) for k in streams]
+            for block in blocks(combinations, [_links(menu) for menu in variants], most):
+                prices = pricer.price(block.buffering, block.chosen(variants))
+                yield block.numbers, *self._shaped_columns(block, prices)
+            return
+        menus = [self._menu(k, combinations) for k in streams]
+        for group in blocks(combinations, [menu.links for menu in menus], most):
+            yield group.numbers, *self._flat_columns(_block(group, menus), group.params)
+
+    def _shaped_columns(self, block: Block, prices: Prices) -> tuple[FloatArray, FloatArray]:
+        columns = np.empty((COLUMNS, *prices.price.time_ms.shape))
+        columns[TIME], columns[ENERGY] = prices.price.time_ms, prices.price.energy_uj
+        columns[L1_BYTES], columns[STAGING] = prices.l1_bytes, prices.stage_bytes
+        self._set_resident(columns, block.params)
+        cover = np.broadcast_to(prices.cover_cycles * self._cycle_ms, columns.shape[1:])
+        count = columns.shape[1]
+        return columns.reshape(COLUMNS, count, -1), cover.reshape(count, -1)
+
+    @property
+    def _cycle_ms(self) -> float:
+        return 1e3 / self.platform.reference_hz(self.point)
+
+    def _set_resident(self, columns: FloatArray, params: Sequence[str]) -> None:
+        resident = {home: resident_bytes(self.candidates.measured, home) for home in params}
+        for place, home in enumerate(params):
+            for number, bytes_ in enumerate(resident[home], start=RESIDENT):
+                columns[number, place] = bytes_
+
+    def _flat_columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         c = self.candidates
-        shape = (len(block.numbers), c.grid.count)
+        shape = (len(params), c.count)
         priced = price_layer(self.platform, self._work(block), self.point)
         columns = np.empty((COLUMNS, *shape))
         columns[TIME] = priced.time_ms.reshape(shape)
@@ -136,14 +178,13 @@ class Pricer:
         for values in block.values:
             columns[L1_BYTES] += values[:, _SLOTS + BUFFERINGS.index(block.buffering)]
             columns[STAGING] += values[:, _STAGES + BUFFERINGS.index(block.buffering)]
-        resident = {home: resident_bytes(c, home).T for home in params}
-        columns[RESIDENT:] = np.stack([resident[home] for home in params], axis=1)
-        cover = priced.cover_cycles * (1e3 / self.platform.reference_hz(self.point))
-        return columns, priced.split.reshape(shape), np.asarray(cover.reshape(shape), np.float64)
+        self._set_resident(columns, params)
+        cover = priced.cover_cycles * self._cycle_ms
+        return columns, np.asarray(cover.reshape(shape), np.float64)
 
     def _work(self, block: _Block) -> LayerWork:
         """The block as one layer of n * C candidates, combination after combination."""
-        c, count = self.candidates, len(block.numbers)
+        c, count = self.candidates, len(block.values[0])
         whole = [_whole(hop, value) for hop, value in zip(block.whole_hops, block.values, strict=True)]
         return LayerWork(
             spec=c.space.spec,
@@ -155,19 +196,17 @@ class Pricer:
             before=tuple(hop for hops in whole[:-1] for hop in hops),
             after=tuple(whole[-1]),
             kernel=KernelTime(
-                np.tile(self.kernel.cycles, count),
-                np.tile(self.kernel.split, count),
-                np.tile(self.kernel.share, count),
+                np.tile(self._kernel.cycles, count),
+                np.tile(self._kernel.split, count),
+                np.tile(self._kernel.share, count),
             ),
         )
 
     def _menu(self, stream: int, combinations: Sequence[Combination]) -> _Menu:
         c = self.candidates
-        variants = dict.fromkeys(
-            (choice.streams[stream], mode.staging[stream]) for choice, mode in combinations
-        )
+        variants = placings(stream, combinations)
         operands = [operand(c, stream, home, staging, self.tensor_bytes) for home, staging in variants]
-        values = np.zeros((len(operands), _VALUES, c.grid.count))
+        values = np.zeros((len(operands), _VALUES, c.count))
         hops: list[tuple[Hop, ...]] = []
         for row, moved in zip(values, operands, strict=True):
             hops.append(() if moved is None else self._fill(row, moved))
@@ -187,37 +226,19 @@ class Pricer:
         return work.hops
 
 
-def _blocks(combinations: Sequence[Combination], menus: Sequence[_Menu], most: int) -> Iterator[_Block]:
-    """Combinations that can be priced together, at most `most` at a time.
-
-    They buffer alike and use the same links in each direction, which decides what moves at the same time.
-    """
-    groups: dict[object, list[tuple[int, tuple[int, ...]]]] = {}
-    for number, (choice, mode) in enumerate(combinations):
-        variants = zip(choice.streams, mode.staging, strict=True)
-        codes = tuple(menu.number_of[variant] for menu, variant in zip(menus, variants, strict=True))
-        used = [frozenset(hop.link for hop in menu.hops[k]) for menu, k in zip(menus, codes, strict=True)]
-        loads = frozenset[str]().union(*used[:-1])
-        groups.setdefault((mode.buffering, loads, used[-1]), []).append((number, codes))
-    for members in groups.values():
-        for start in range(0, len(members), most):
-            part = members[start : start + most]
-            yield _block(combinations, menus, part)
+def _links(menu: Mapping[Placing, Variant]) -> Mapping[Placing, frozenset[str]]:
+    return {
+        key: frozenset(hop.link for hop in (one.work.hops if one.work else ())) for key, one in menu.items()
+    }
 
 
-def _block(
-    combinations: Sequence[Combination],
-    menus: Sequence[_Menu],
-    members: Sequence[tuple[int, tuple[int, ...]]],
-) -> _Block:
-    first = members[0]
-    codes = np.array([each for _, each in members])
+def _block(group: Block, menus: Sequence[_Menu]) -> _Block:
+    codes = [[menu.number_of[key] for key in keys] for menu, keys in zip(menus, group.placings, strict=True)]
     return _Block(
-        numbers=tuple(number for number, _ in members),
-        buffering=combinations[first[0]][1].buffering,
-        hops=tuple(menu.hops[k] for menu, k in zip(menus, first[1], strict=True)),
+        buffering=group.buffering,
+        hops=tuple(menu.hops[code[0]] for menu, code in zip(menus, codes, strict=True)),
         whole_hops=tuple(menu.whole_hop for menu in menus),
-        values=tuple(menu.values[codes[:, k]] for k, menu in enumerate(menus)),
+        values=tuple(menu.values[code] for menu, code in zip(menus, codes, strict=True)),
     )
 
 

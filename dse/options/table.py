@@ -13,10 +13,11 @@ from compiler.ir import Operator, Space
 from compiler.schedule.footprint import Footprint
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
+from dse.options.blocks import Combination
 from dse.options.candidates import Candidates, Effort, layer_candidates
 from dse.options.homes import NONE, HomeChoice, Mode, modes
 from dse.options.pins import OFF, LayerPins, engine_blockers
-from dse.options.prices import RESIDENT, Combination, PricedRows, Pricer
+from dse.options.prices import RESIDENT, PricedRows, Pricer
 from dse.solver.pareto import FloatArray, nondominated
 
 
@@ -172,7 +173,7 @@ def layer_sets(op: Operator, space: Space, request: OptionsRequest, pins: LayerP
 
 
 def _choices(op: Operator, sets: Sets, request: OptionsRequest, pins: LayerPins) -> Iterator[HomeChoice]:
-    has_params = any(int(c.params.region_bytes.max(initial=0)) > 0 for c in sets)
+    has_params = any(int(c.measured.params.region_bytes.max(initial=0)) > 0 for c in sets)
     params = request.param_homes if has_params else (NONE,)
     if pins.params_home == L3 and pins.prefetch != OFF:
         pins = replace(pins, params_home=None)  # what is prefetched runs as from L2
@@ -229,8 +230,7 @@ class _Table:
 
     def _pricer(self, c: Candidates) -> Pricer:
         request = self.request
-        assert c.kernel is not None  # `layer_candidates` knows it
-        return Pricer(c, c.kernel, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
+        return Pricer(c, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
 
     def _split_by_resident(self, choice: HomeChoice, parts: Found) -> Iterator[Option]:
         """The front over time, energy, L1, staging and resident bytes, an option for each of the latter."""

@@ -2,9 +2,9 @@
 
 The layer is a convolution of a size that ImageNet networks have, 3x3 on 56x56 pixels, 64 to 128 channels.
 Every distinct ceil(N/k) of every dimension is a size (`SIZES`), so that their product is some ten thousand
-tilings. Each run does the whole way for every loop order: sizes, traffic of every operand, time of the
-kernels, time and energy of the layer, double buffered with everything at home in L2. Nothing is carried over
-between the runs.
+tilings. Each run goes the explorer's whole way for every loop order: sizes, traffic of every operand, time of
+the kernels, then time, energy, bytes in L1 and of stages of every tiling, double buffered with everything at
+home in L2. Nothing is carried over between the runs.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from functools import cached_property
 
 import numpy as np
 
-from compiler.deployment import L2
+from compiler.deployment import DIRECT, L2
 from compiler.ir import Constant, IntType, Tensor
 from compiler.ops.conv2d import Conv2d
 from compiler.ops.requant import Requant
 from costmodels.engines import Engine
-from costmodels.pipeline import price_layer
 from costmodels.platform import Platform
 from dse.options.candidates import Candidates, Effort, layer_candidates
-from dse.options.homes import HomeChoice, Mode, streams
+from dse.options.homes import HomeChoice, Mode
+from dse.options.prices import Pricer
 
 SIZES = Effort(sizes=(), other=64, candidates=100_000)
 """Every distinct size of every dimension."""
@@ -52,15 +52,17 @@ class ConvLayer:
         return {"x": self.source, "y": output}
 
     def candidates(self, platform: Platform, engine: Engine) -> tuple[Candidates, ...]:
-        """All tilings in every loop order, those that can never fit dropped, kernels priced."""
+        """All tilings in every loop order, sizes that can never fit dropped, kernels priced."""
         l1_bytes = platform.level_of["l1"].usable_bytes
         return layer_candidates(self.op, self.op.space(self.tensors), engine, l1_bytes, SIZES)
 
     def price(self, platform: Platform, engine: Engine) -> int:
         """The whole way; the number of tilings priced."""
-        choice, mode = HomeChoice((L2,), L2, L2), Mode(2, ("direct",) * 3)
+        combination = HomeChoice((L2,), L2, L2), Mode(2, (DIRECT,) * 3)
         sizes = tuple(tensor.bytes for tensor in self.tensors.values())
-        found = self.candidates(platform, engine)
-        for each in found:
-            price_layer(platform, streams(each, choice, mode, sizes).work)
-        return sum(each.grid.count for each in found)
+        l1_bytes = platform.level_of["l1"].usable_bytes
+        priced = 0
+        for each in self.candidates(platform, engine):
+            pricer = Pricer(each, platform, platform.point(), l1_bytes, sizes)
+            priced += sum(columns.shape[1] for _, columns, _ in pricer.columns([combination]))
+        return priced

@@ -100,7 +100,8 @@ def by_enumeration(graph: Graph, name: str, request: OptionsRequest) -> dict[Hom
             stream = streams(c, choice, mode, sizes)
             priced = price_layer(request.platform, stream.work, request.point)
             columns = (priced.time_ms, priced.energy_uj, stream.l1_bytes, stream.staging_bytes)
-            table = np.stack([*columns, *resident_bytes(c, params).T], axis=1)
+            resident = (np.broadcast_to(b, c.grid.count) for b in resident_bytes(c.flat, params))
+            table = np.stack([*columns, *resident], axis=1)
             rows.append(table[stream.l1_bytes <= request.l1_bytes])
         table = np.concatenate(rows)
         found[choice] = table[nondominated(table)]

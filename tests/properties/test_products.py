@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compiler.deployment import L1, L2, L3
 from compiler.ir import Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS
-from compiler.tiling import Product, StreamTraffic, operand_traffic, param_traffic
+from compiler.tiling import ParamTraffic, Product, StreamTraffic, operand_traffic, param_traffic
 from costmodels.classes import tile_classes
 from costmodels.engines import Engine, UnsupportedKernel
 from costmodels.grids import product_kernel_time
-from costmodels.pipeline import kernel_time
+from costmodels.pipeline import kernel_time, price_layer
 from costmodels.platform import load_platform
 from costmodels.work import KernelSpec
-from tests.compiler.ops.cases import CASES
+from dse.options.candidates import Candidates, measure, product_time
+from dse.options.homes import NONE, HomeChoice, Mode, modes, streams
+from dse.options.prices import ENERGY, L1_BYTES, STAGING, TIME, Pricer
+from tests.compiler.ops.cases import CASES, Case
 from tests.properties.test_traffic import drawn_case, drawn_tile
 
 ENGINES: dict[str, Engine] = {
@@ -27,6 +31,7 @@ ENGINES: dict[str, Engine] = {
     for engine in load_platform(platform).engines
 }
 ROUNDING = 1e-12
+SUMS = ("depth", "fetches", "transfers", "lines", "bytes", "tile_bytes", "grain")
 
 
 def drawn_product(data: st.DataObject, space: Space) -> Product:
@@ -36,9 +41,10 @@ def drawn_product(data: st.DataObject, space: Space) -> Product:
 
 
 def assert_equal(product: Product, shaped: StreamTraffic, flat: StreamTraffic) -> None:
-    for field in fields(flat):
-        want = getattr(flat, field.name)
-        assert np.array_equal(product.ravel(getattr(shaped, field.name)), want), field.name
+    for name in SUMS:
+        assert np.array_equal(product.ravel(getattr(shaped, name)), getattr(flat, name)), name
+    if isinstance(shaped, ParamTraffic) and isinstance(flat, ParamTraffic):
+        assert np.array_equal(product.ravel(shaped.region_bytes), flat.region_bytes)
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -92,3 +98,47 @@ def test_kernel_time_of_a_product_is_that_of_its_tilings(
     np.testing.assert_allclose(found.cycles.ravel(), want.cycles, rtol=ROUNDING)
     assert np.array_equal(found.split.ravel(), want.split)
     assert np.array_equal(found.share.ravel(), want.share)
+
+
+def drawn_mode(data: st.DataObject, c: Candidates) -> tuple[HomeChoice, Mode]:
+    """Any homes, buffering and staging."""
+    homes = [data.draw(st.sampled_from((L1, L2, L3)), label="home") for _ in range(len(c.inputs) + 2)]
+    if not int(c.params.region_bytes.max()):
+        homes[-2] = NONE
+    choice = HomeChoice(tuple(homes[:-2]), homes[-1], homes[-2])
+    return choice, data.draw(st.sampled_from(list(modes(choice))), label="mode")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", CASES)
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_prices_of_a_product_are_those_of_its_tilings(kind: str, engine: str, data: st.DataObject) -> None:
+    case, platform = drawn_case(data, kind), load_platform(engine.split(".")[0])
+    op, space, owner = case.op, case.op.space(case.tensors), ENGINES[engine]
+    order = data.draw(st.sampled_from(space.orders), label="order")
+    product = drawn_product(data, space)
+    try:
+        kernel = product_time(owner, product)
+    except UnsupportedKernel:
+        return
+    shaped = replace(measure(op, space, owner.name, "plain", order, product), shaped_kernel=kernel)
+    chosen = [drawn_mode(data, shaped) for _ in range(2)]
+    pricer = Pricer(shaped, platform, platform.point(), 1 << 40, case_bytes(case))
+    seen = {number: (columns, cover) for number, columns, cover in pricer.columns(chosen)}
+    for number, (choice, mode) in enumerate(chosen):
+        stream = streams(
+            measure(op, space, owner.name, "plain", order, product.flat), choice, mode, case_bytes(case)
+        )
+        want, (columns, cover) = price_layer(platform, stream.work), seen[number]
+        np.testing.assert_allclose(columns[TIME], want.time_ms, rtol=ROUNDING)
+        np.testing.assert_allclose(columns[ENERGY], want.energy_uj, rtol=ROUNDING)
+        assert np.array_equal(columns[L1_BYTES], stream.l1_bytes)
+        assert np.array_equal(columns[STAGING], stream.staging_bytes)
+        cover_ms = want.cover_cycles * (1e3 / platform.reference_hz(platform.point()))
+        np.testing.assert_allclose(cover, cover_ms, rtol=ROUNDING)
+
+
+def case_bytes(case: Case) -> tuple[int, ...]:
+    """Of the inputs, then of the output."""
+    return tuple(case.tensors[name].bytes for name in (*case.op.inputs, case.op.output))

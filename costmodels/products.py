@@ -1,0 +1,257 @@
+"""The price of a whole product of tile sizes: each term at the shape of the dimensions that it depends on.
+
+`pipeline.price_layer` prices tilings one by one. Where they are all combinations of some sizes by dimension,
+a stream's mean fetch depends on few dimensions and a trip count on one, so that only what joins them has
+the full shape. Further, the innermost loop with several trips is the same for all tilings of a part of the
+product (all sizes of the outer loops, sizes that are cut of this one, the whole extent of those inside), so
+that within a part it is known for every transition which streams move, and transitions at which the same
+streams move are priced together. The sums are those of `overlap.pipeline_cycles`, added up in another order:
+results differ by rounding only, which a property test says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TypeVar
+
+import numpy as np
+
+from costmodels.layer import StreamTime
+from costmodels.overlap import ONE, ZERO, Flow
+from costmodels.work import FloatArray, IntArray
+
+A = TypeVar("A", IntArray, FloatArray)
+BLOCK = 16384
+"""Tilings priced at a time, so that intermediate arrays stay in a core's cache."""
+
+Part = tuple[slice, ...]
+Moves = tuple[int, ...]
+"""For every stream the least depth with which it moves: a level of loops, `ALL` or `NONE`."""
+ALL, NONE = 0, 127
+
+
+@dataclass(frozen=True, eq=False)
+class ProductStream:
+    """One operand, stored (`outward`) or loaded.
+
+    once: its time and energy over one round, in which every tile of it moves once; depth as in
+    `StreamWork`. foreign: positions, from 1, of the loops that do not move it. All arrays broadcast to the
+    product.
+    """
+
+    outward: bool
+    once: StreamTime
+    foreign: frozenset[int]
+
+    def cut(self, part: Part) -> ProductStream:
+        """In a part of the product."""
+        time = self.once
+        flow = Flow(_cut(time.mean.elapsed, part), _cut(time.mean.issue, part), _cut(time.mean.depth, part))
+        once = StreamTime(_cut(time.total, part), flow, _cut(time.moved_uj, part))
+        return ProductStream(self.outward, once, self.foreign)
+
+
+@dataclass(frozen=True, eq=False)
+class ProductWork:
+    """One layer in a product of tilings, on one engine with one kind of buffering.
+
+    trips: by loop, outermost first, each along its own axis, in ascending order of tile sizes. axes: that
+    axis of each loop, counted from the last one, -1. step_cycles: mean reference cycles of a step, its call
+    included. busy_uj: energy of the engine at work beyond what it draws waiting. staging_cycles: of transfers
+    before and after the loop, staging_uj: their energy. standing_mw: what is drawn all the time. All arrays
+    broadcast to the product; leading axes hold anything, such as different homes of the same tilings.
+    """
+
+    trips: tuple[IntArray, ...]
+    axes: tuple[int, ...]
+    streams: tuple[ProductStream, ...]
+    buffering: int
+    duplex: bool
+    step_cycles: FloatArray
+    busy_uj: FloatArray
+    staging_cycles: FloatArray
+    staging_uj: FloatArray
+    standing_mw: float
+    cycle_ms: float
+
+    def cut(self, part: Part) -> ProductWork:
+        """A part of the product."""
+        return ProductWork(
+            tuple(_cut(trip, part) for trip in self.trips),
+            self.axes,
+            tuple(stream.cut(part) for stream in self.streams),
+            self.buffering,
+            self.duplex,
+            _cut(self.step_cycles, part),
+            _cut(self.busy_uj, part),
+            _cut(self.staging_cycles, part),
+            _cut(self.staging_uj, part),
+            self.standing_mw,
+            self.cycle_ms,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ProductPrice:
+    """Reference cycles of the loop (without staging), time in ms and energy in uJ, at the full shape."""
+
+    loop_cycles: FloatArray
+    time_ms: FloatArray
+    energy_uj: FloatArray
+
+
+def price_product(work: ProductWork, shape: tuple[int, ...]) -> ProductPrice:
+    """Time and energy of all tilings of a product; `shape`: the full one."""
+    loop, energy = np.empty(shape), np.empty(shape)
+    for inner, part in _parts(work, len(shape)):
+        size = loop[part].shape
+        for block in _blocks(part, size):
+            piece = _Piece(work.cut(block), inner)
+            target = loop[block]
+            target[...] = piece.loop_cycles()
+            energy[block] = piece.moved_uj()
+    time = loop + work.staging_cycles if work.staging_cycles is not ZERO else loop.copy()
+    time *= work.cycle_ms
+    energy += time * work.standing_mw
+    energy += work.busy_uj
+    return ProductPrice(loop, time, energy)
+
+
+def _parts(work: ProductWork, rank: int) -> Iterator[tuple[int, Part]]:
+    """Parts of the product, each with the position of its innermost loop of several trips; 0 for one tile."""
+    rest = [slice(None)] * rank
+    for position in range(len(work.trips), 0, -1):
+        trips, axis = work.trips[position - 1].ravel(), work.axes[position - 1]
+        several = int(np.count_nonzero(trips > 1))
+        if several:
+            chosen = rest.copy()
+            chosen[axis] = slice(0, several)
+            yield position, tuple(chosen)
+        if several == len(trips):
+            return
+        rest[axis] = slice(several, len(trips))
+    yield 0, tuple(rest)
+
+
+def _blocks(part: Part, shape: tuple[int, ...], axis: int = 0) -> Iterator[Part]:
+    """The same in blocks of at most `BLOCK` tilings, cut along the first axes; `shape`: of the part."""
+    inside = int(np.prod(shape[axis + 1 :], dtype=np.int64)) if axis < len(shape) else 1
+    if axis >= len(shape) or shape[axis] * inside <= BLOCK:
+        yield part
+        return
+    start = part[axis].start or 0
+    step = max(1, BLOCK // inside)
+    for low in range(0, shape[axis], step):
+        chosen = slice(start + low, start + min(low + step, shape[axis]))
+        yield from _blocks((*part[:axis], chosen, *part[axis + 1 :]), shape, axis + 1)
+
+
+def _cut(array: A, part: Part) -> A:
+    """What of an array that broadcasts to the product is in a part of it."""
+    if array.ndim == 0:
+        return array
+    inside = part[len(part) - array.ndim :]
+    return array[tuple(of if n > 1 else slice(None) for of, n in zip(inside, array.shape, strict=True))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Tilings that share their innermost loop of several trips, `inner` (0: none has any)."""
+
+    work: ProductWork
+    inner: int
+
+    def loop_cycles(self) -> FloatArray:
+        """Reference cycles of all steps."""
+        work = self.work
+        loads = [stream for stream in work.streams if not stream.outward]
+        stores = [stream for stream in work.streams if stream.outward]
+        if work.buffering == 1:
+            moved = [stream.once.total * self._repeats(stream) for stream in work.streams]
+            return np.asarray(reduce(np.add, moved, work.step_cycles * self._steps()))
+        total = _sum(stream.once.mean.elapsed for stream in work.streams)
+        if not self.inner:
+            return np.asarray(work.step_cycles + total)
+        for (load, store), count in self._transitions(loads, stores).items():
+            step = self._step(loads, load, stores, store)
+            total = total + (step if count is ONE else step * count)
+        return np.asarray(total)
+
+    def moved_uj(self) -> FloatArray:
+        """Energy of all bytes moved, before and after the loop too."""
+        moved = (stream.once.moved_uj * self._repeats(stream) for stream in self.work.streams)
+        return np.asarray(reduce(np.add, moved, self.work.staging_uj))
+
+    def _steps(self) -> FloatArray:
+        return np.asarray(reduce(np.multiply, self.work.trips[: self.inner], ONE))
+
+    def _repeats(self, stream: ProductStream) -> FloatArray:
+        """How often every tile of a stream moves."""
+        repeats = ONE
+        fixed = self.inner not in stream.foreign
+        own = [p for p in range(1, self.inner + 1) if p not in stream.foreign]
+        for position in sorted(stream.foreign):
+            trips = self.work.trips[position - 1] if position <= self.inner else None
+            if trips is not None and fixed:
+                repeats = repeats * trips
+            elif trips is not None and own and position < own[-1]:
+                repeats = repeats * np.where(position < stream.once.mean.depth, trips, 1)
+        return repeats
+
+    def _transitions(
+        self, loads: Sequence[ProductStream], stores: Sequence[ProductStream]
+    ) -> dict[tuple[Moves, Moves], FloatArray]:
+        """How many steps load and store which streams."""
+        load_in, store_in = self._moves(loads, self.inner), self._moves(stores, self.inner)
+        counts: dict[tuple[Moves, Moves], FloatArray] = {}
+
+        def add(load: Moves, store: Moves, count: FloatArray) -> None:
+            counts[load, store] = counts[load, store] + count if (load, store) in counts else count
+
+        add(load_in, (NONE,) * len(stores), ONE)
+        add((NONE,) * len(loads), store_in, ONE)
+        before, outer = ONE, ZERO
+        for level in range(1, self.inner):
+            count = before * (self.work.trips[level - 1] - 1)
+            before, outer = before * self.work.trips[level - 1], outer + count
+            add(self._moves(loads, level), store_in, count)
+            add(load_in, self._moves(stores, level), count)
+        add(load_in, store_in, before * self.work.trips[self.inner - 1] - 2.0 - 2.0 * outer)
+        return counts
+
+    def _moves(self, streams: Sequence[ProductStream], level: int) -> Moves:
+        return tuple(self._least_depth(stream, level) for stream in streams)
+
+    def _least_depth(self, stream: ProductStream, level: int) -> int:
+        """With which it moves at the transitions of a level, where there are any; see `overlap`."""
+        if self.inner not in stream.foreign or level not in stream.foreign:
+            return ALL
+        return level if any(p not in stream.foreign for p in range(level + 1, self.inner)) else NONE
+
+    def _step(
+        self, loads: Sequence[ProductStream], load: Moves, stores: Sequence[ProductStream], store: Moves
+    ) -> FloatArray:
+        """Cycles of a step that loads and stores these."""
+        brought = _sum(_where(s.once.mean.elapsed, s, least) for s, least in zip(loads, load, strict=True))
+        taken = _sum(_where(s.once.mean.elapsed, s, least) for s, least in zip(stores, store, strict=True))
+        moves = zip((*loads, *stores), (*load, *store), strict=True)
+        issue = _sum(_where(s.once.mean.issue, s, least) for s, least in moves)
+        both = np.maximum if self.work.duplex else np.add
+        elapsed = taken if brought is ZERO else brought if taken is ZERO else both(brought, taken)
+        busy = _sum((self.work.step_cycles, issue))
+        return busy if elapsed is ZERO else np.maximum(busy, elapsed)
+
+
+def _where(cycles: FloatArray, stream: ProductStream, least: int) -> FloatArray:
+    """Cycles of a fetch of a stream where its depth is at least this; `ZERO` itself for nothing."""
+    if least in (ALL, NONE) or cycles is ZERO:
+        return ZERO if least == NONE else cycles
+    return np.where(stream.once.mean.depth >= least, cycles, 0.0)
+
+
+def _sum(arrays: Iterable[FloatArray]) -> FloatArray:
+    """The sum of those that are not `ZERO` itself, else this."""
+    some = [array for array in arrays if array is not ZERO]
+    return reduce(np.add, some) if some else ZERO
