@@ -29,10 +29,14 @@ def product_cycles(
     """
     if split not in ((), ("h",), ("y",), ("o",)):
         raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
-    heads, rows, outputs = (
-        largest_shares(extent_of(extents, name), cores, split == (name,)) for name in ("h", "y", "o")
-    )
     depth, unfinished = extent_of(extents, "i"), floats(partial)
+    sizes = {name: extent_of(extents, name) for name in ("h", "y", "o")}
+    # The cores' axis goes in front of all others, so that it meets none of them.
+    rank = max(array.ndim for array in (depth, unfinished, *sizes.values()))
+    heads, rows, outputs = (
+        largest_shares(size.reshape((1,) * (rank - size.ndim) + size.shape), cores, split == (name,))
+        for name, size in sizes.items()
+    )
     result = (1.0 - unfinished) * costs.requant_cycles + unfinished * costs.partial_cycles
     pairs, blocks = floor_div(rows, 2), floor_div(outputs, 4)
     odd, left = rows - 2 * pairs, outputs - 4 * blocks
