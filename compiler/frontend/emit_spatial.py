@@ -96,10 +96,11 @@ def mean(emitter: Emitter, step: Step, kind: steps.Mean) -> None:
 
 def pad(emitter: Emitter, step: Step, kind: steps.Pad) -> None:
     x, y = source_of(emitter, step), emitter.value(step.output)
-    rank = len(x.shape)
-    last = rank > 2 and emitter.layout(x) == channels_last(x.shape)
-    arrange = channels_last if last else row_major
-    order = (0, *range(2, rank), 1) if last else tuple(range(rank))
+    layout = emitter.layout(x)
+    if any(len(factors) > 1 for factors in layout.factors):
+        layout = row_major(x.shape)
+    alone = (axis for axis in range(len(x.shape)) if axis not in layout.memory_axes)
+    order = (*alone, *layout.memory_axes)
     boxes = _boxes([(x.shape[a], kind.before[a], kind.after[a]) for a in order])
     value = int(emitter.quant(x).encode(kind.value))
 
@@ -116,7 +117,7 @@ def pad(emitter: Emitter, step: Step, kind: steps.Pad) -> None:
             data_type=source.dtype,
         )
 
-    emit_moving(emitter, step, arrange(x.shape), arrange(y.shape), build)
+    emit_moving(emitter, step, layout, in_order(y.shape, order), build)
 
 
 def _boxes(axes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ import numpy as np
 from compiler.frontend import operators_layout as layout
 from compiler.frontend import operators_math as maths
 from compiler.frontend import operators_norm as norms
+from compiler.frontend import operators_slice as slices
 from compiler.frontend.constants import FOLDS, Const
 from compiler.frontend.errors import Refused
 from compiler.frontend.reader import Reader
@@ -76,7 +77,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Resize": layout.resize,
         "Shape": layout.shape_of,
         "Sigmoid": maths.unary,
+        "Slice": _or_fold(slices.slice_),
         "Softmax": maths.softmax,
+        "Split": slices.split,
         "Sqrt": _or_fold(maths.unary),
         "Squeeze": layout.squeeze,
         "Sub": _or_fold(maths.arithmetic),

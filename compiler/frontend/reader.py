@@ -123,9 +123,9 @@ class Reader:
         check_elements(const.shape)
         self._constants[node.outputs[0]] = const
 
-    def alias(self, node: Node, value: Value) -> None:
-        """The node's output is `value` under another name."""
-        self._bound[node.outputs[0]] = value
+    def alias(self, node: Node, value: Value, place: int = 0) -> None:
+        """The node's output `place` is `value` under another name."""
+        self._bound[node.outputs[place]] = value
 
     def step(
         self,
@@ -136,12 +136,16 @@ class Reader:
         quant: Quant | None = None,
         *,
         inner: str = "",
+        place: int = 0,
     ) -> Value:
-        """Append a step and return its output; with `inner`, an intermediate value of that suffix."""
+        """Append a step and return its output (the node's output `place`).
+
+        With `inner`, an intermediate value of that suffix.
+        """
         check_elements(tuple(shape))
         if 0 in shape:
             raise Refused("shape", f"an empty output of shape {tuple(shape)}", "at least one element")
-        origin = node.outputs[0]
+        origin = node.outputs[place]
         value = Value(origin + inner, tuple(int(extent) for extent in shape), quant, "" if inner else origin)
         names = tuple(v.name for v in inputs)
         self._steps.append(Step(kind, names, value.name, node.name, node.operator))

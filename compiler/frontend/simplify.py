@@ -258,6 +258,8 @@ def fold_pad(site: Site) -> Net | None:
     pad, source = site.net.steps[site.maker], site.net.values[site.net.steps[site.maker].inputs[0]]
     if not isinstance(pad.kind, Pad) or len(pad.kind.before) != 4:
         return None
+    if min(*pad.kind.before, *pad.kind.after) < 0:
+        return None
     if site.source.quant not in (None, source.quant) or any((*pad.kind.before[:2], *pad.kind.after[:2])):
         return None
     kind = _padded(site.step.kind, pad.kind, source)

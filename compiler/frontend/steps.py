@@ -224,7 +224,7 @@ class Concat(Kind):
 
 @dataclass(frozen=True)
 class Pad(Kind):
-    """Constant padding: before and after by axis, filled with the real value `value`."""
+    """Padding before and after by axis, filled with the real value `value`; less than 0 cuts off."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]

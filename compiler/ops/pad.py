@@ -15,7 +15,11 @@ from costmodels.work import KernelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Pad(Operator):
-    """The input (H, W, C) with `before` and `after` = (y, x, c) elements of code `value` around it."""
+    """The input (H, W, C) with `before` and `after` = (y, x, c) elements of code `value` around it.
+
+    Numbers below 0 cut so many elements off: a slice is a padding by less than nothing.
+    Raises OperatorError where nothing of the input is left.
+    """
 
     kind: ClassVar[str] = "pad"
     in_shape: tuple[int, int, int]
@@ -25,8 +29,11 @@ class Pad(Operator):
     data_type: IntType = IntType.I8
 
     def __post_init__(self) -> None:
-        good = min(*self.before, *self.after) >= 0
-        require(good, f"{self.name}: negative padding {self.before} {self.after}")
+        cut = (
+            min(b, 0) + n + min(a, 0) for b, n, a in zip(self.before, self.in_shape, self.after, strict=True)
+        )
+        message = f"{self.name}: padding {self.before} {self.after} leaves nothing of {self.in_shape}"
+        require(min(cut) > 0, message)
         fits = self.data_type.low <= self.value <= self.data_type.high
         require(fits, f"{self.name}: padding code {self.value} is no {self.data_type.value}")
 
@@ -44,7 +51,7 @@ class Pad(Operator):
             input_bytes=self.data_type.bytes,
             output_bytes=self.data_type.bytes,
             splits=(("y", "x"),),
-            padding=((self.before[0], self.after[0]), (self.before[1], self.after[1])),
+            padding=self._around(),
         )
         return Space(
             spec=spec,
@@ -53,6 +60,11 @@ class Pad(Operator):
             output=access(tensors, self.output, outputs, self.data_type),
             orders=(("y", "x", "c"),),
         )
+
+    def _around(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Outputs in the padding before and behind, in y and in x."""
+        y, x = ((max(self.before[k], 0), max(self.after[k], 0)) for k in (0, 1))
+        return y, x
 
     def compute(
         self,

@@ -50,6 +50,20 @@ GROUPED = """
 """Four heads of queries for two of keys, the heads of a group folded into rows."""
 
 CASES = (
+    Case("slice", "y = Slice(x, a, b, c)", "pad", {"a": [1, -5], "b": [3, 99], "c": [1, -1]}),
+    Case("slice_by_attributes", "y = Slice<starts=[2],ends=[4],axes=[1]>(x)", "pad", options={"opset": 9}),
+    Case(
+        "split",
+        "s, t = Split<axis=1>(x, p) y = MatMul(s, t)",
+        "pad pad matmul",
+        {"p": [2, 2]},
+    ),
+    Case(
+        "turned_halves",
+        "s, t = Split<axis=3>(x) n = Neg(t) y = Concat<axis=3>(n, s)",
+        "pad pad lut concat",
+        options={"opset": 13},
+    ),
     Case("product", "y = MatMul(x, z)", "matmul", options={"inputs": "float[1,3,6,5] x, float[1,3,5,7] z"}),
     Case("product_of_itself", "t = Transpose<perm=[0,1,3,2]>(x) y = MatMul(x, t)", "matmul"),
     Case("shared_matrix", "y = MatMul(x, z)", "matmul", options={"inputs": "float[1,3,6,5] x, float[5,7] z"}),

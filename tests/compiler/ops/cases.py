@@ -313,9 +313,10 @@ def transpose(rng: Rng) -> Case:
 
 
 def pad(rng: Rng) -> Case:
+    """Padding, or cutting off, on every side."""
     shape = (pick(rng, 1, 5), pick(rng, 1, 5), pick(rng, 1, 5))
-    before = (pick(rng, 0, 3), pick(rng, 0, 3), pick(rng, 0, 3))
-    after = (pick(rng, 0, 3), pick(rng, 0, 3), pick(rng, 0, 3))
+    sides = [(pick(rng, -((n - 1) // 2), 3), pick(rng, -((n - 1) // 2), 3)) for n in shape]
+    before, after = ((sides[0][k], sides[1][k], sides[2][k]) for k in (0, 1))
     x = tensor(rng, "x", (1, *shape))
     out = tuple(b + n + a for b, n, a in zip(before, shape, after, strict=True))
     y = Tensor("y", (1, *out), x.dtype, x.scale, x.zero_point)

@@ -216,8 +216,10 @@ def transpose(op: Transpose, x: IntArray) -> IntArray:
 def pad(op: Pad, x: IntArray) -> IntArray:
     x = x.reshape(op.in_shape)
     out = np.full([b + n + a for b, n, a in zip(op.before, op.in_shape, op.after, strict=True)], op.value)
-    for y, column, c in np.ndindex(*op.in_shape):
-        out[y + op.before[0], column + op.before[1], c + op.before[2]] = x[y, column, c]
+    for index in np.ndindex(*op.in_shape):
+        place = tuple(i + b for i, b in zip(index, op.before, strict=True))
+        if all(0 <= p < n for p, n in zip(place, out.shape, strict=True)):
+            out[place] = x[index]
     return out
 
 
