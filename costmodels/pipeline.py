@@ -164,7 +164,7 @@ def shares_prefetch_link(platform: Platform, work: LayerWork) -> tuple[bool, boo
 def covered_cycles(shared: tuple[bool, bool, bool], loop: FloatArray, after: FloatArray) -> FloatArray:
     """Cycles from the beginning of the loop during which the link of prefetches is free."""
     _, during, then = shared
-    return floats(0) if during else loop if then else loop + after
+    return floats(0) if during else loop if then or after is ZERO else loop + after
 
 
 def call_cycles(

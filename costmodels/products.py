@@ -104,18 +104,14 @@ class ProductPrice:
 
 def price_product(work: ProductWork, shape: tuple[int, ...]) -> ProductPrice:
     """Time and energy of all tilings of a product; `shape`: the full one."""
-    loop, energy = np.empty(shape), np.empty(shape)
+    loop, time, energy = np.empty(shape), np.empty(shape), np.empty(shape)
     for inner, part in _parts(work, len(shape)):
-        size = loop[part].shape
-        for block in _blocks(part, size):
+        for block in _blocks(part, loop[part].shape):
             piece = _Piece(work.cut(block), inner)
-            target = loop[block]
-            target[...] = piece.loop_cycles()
-            energy[block] = piece.moved_uj()
-    time = loop + work.staging_cycles if work.staging_cycles is not ZERO else loop.copy()
-    time *= work.cycle_ms
-    energy += time * work.standing_mw
-    energy += work.busy_uj
+            cycles = piece.loop_cycles()
+            time_ms = (cycles + piece.work.staging_cycles) * work.cycle_ms
+            loop[block], time[block] = cycles, time_ms
+            energy[block] = piece.moved_uj() + time_ms * work.standing_mw + piece.work.busy_uj
     return ProductPrice(loop, time, energy)
 
 
