@@ -317,8 +317,9 @@ def simplify(net: Net, rules: tuple[Rule, ...] = (*PATTERNS, *FOLDS)) -> Net:
     net = rewrite.without_dead(net)
     index = 0
     while index < len(net.steps):
+        site = Site(net, index)
         for rule in rules:
-            if (rewritten := rule(Site(net, index))) is not None:
+            if (rewritten := rule(site)) is not None:
                 net, index = rewritten, -1
                 break
         index += 1

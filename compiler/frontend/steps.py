@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -283,12 +284,20 @@ class Net:
 
     def consumers(self) -> Mapping[str, tuple[int, ...]]:
         """Indices of the steps that read each value."""
+        return self._consumers
+
+    def producers(self) -> Mapping[str, int]:
+        """Index of the step that writes each value; graph inputs are absent."""
+        return self._producers
+
+    @cached_property
+    def _consumers(self) -> Mapping[str, tuple[int, ...]]:
         result: dict[str, tuple[int, ...]] = dict.fromkeys(self.values, ())
         for index, step in enumerate(self.steps):
             for name in dict.fromkeys(step.inputs):
                 result[name] += (index,)
         return result
 
-    def producers(self) -> Mapping[str, int]:
-        """Index of the step that writes each value; graph inputs are absent."""
+    @cached_property
+    def _producers(self) -> Mapping[str, int]:
         return {step.output: index for index, step in enumerate(self.steps)}
