@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
+import numpy as np
+
 from compiler.deployment import L1, L2, L3, LayerPlan, Segment
 from compiler.ir import Graph
 from compiler.memory import DoesNotFit
@@ -29,9 +31,11 @@ from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting
 from dse.prefetching import prefetching
 from dse.reachable import caps_of, why_infeasible
+from dse.refinement import Refinement, refinement
 from dse.segmentation import Runs, segmentations
 from dse.solver.bottleneck import NO_CAPS, Caps
 from dse.solver.minimum import MinimumMemory, minimum_memory
+from dse.solver.pareto import IntArray
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.solver.tables import TableCache
 from dse.spread import asked_for, position_of, spread
@@ -288,11 +292,18 @@ class ProblemEvaluator:
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve the setting, realise the point at its position and a spread of the others.
 
-        Where the point itself does not survive allocation, the quickest of the others stands in.
+        Where the point itself does not survive allocation, the quickest of the others stands in. The first
+        seed, which every search evaluates, brings the bound and the points of the refined front.
         """
+        found = self._evaluated(setting)
+        if setting != self.setting(*self.seeds()[0]):
+            return found
+        return replace(found, others=(*found.others, *self.refined()), bound=self.bound)
+
+    def _evaluated(self, setting: OuterSetting) -> Evaluation:
         solution = self.solution(setting)
         if not solution.feasible:
-            return Evaluation(setting, None, (), self._violation(setting), None, self._bound_for(setting))
+            return Evaluation(setting, None, (), self._violation(setting), None, None)
         objectives = solution.objectives("memory" in self.task.objectives)
         wanted = asked_for(objectives, setting.position)
         others = spread(objectives, wanted, OTHERS)
@@ -302,11 +313,11 @@ class ProblemEvaluator:
         points = [point for point in made if isinstance(point, DesignPoint)]
         if points:
             asked = replace(points[0], source="trial")
-            return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, self._bound_for(setting))
+            return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, None)
         found = next(point for point in made if isinstance(point, DoesNotFit))
         over = max(found.need_bytes / max(found.capacity_bytes, 1) - 1.0, LEAST_VIOLATION)
         why = Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
-        return Evaluation(setting, None, (), over, why, self._bound_for(setting))
+        return Evaluation(setting, None, (), over, why, None)
 
     def solution(self, setting: OuterSetting) -> Solution:
         """The inner front of a setting, whatever its position."""
@@ -331,7 +342,10 @@ class ProblemEvaluator:
 
     def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         """A point of an inner front as an allocated, validated, priced deployment."""
-        decisions = self._decisions(setting, solution, index)
+        return self._realised(setting, solution.moves[index], solution.refs[index])
+
+    def _realised(self, setting: OuterSetting, moves: IntArray, refs: IntArray) -> DesignPoint | DoesNotFit:
+        decisions = self._decisions(setting, moves, refs)
         deployment = self._deployer.deploy(setting.operating_point, decisions)
         if isinstance(deployment, DoesNotFit):
             return deployment
@@ -340,7 +354,8 @@ class ProblemEvaluator:
             return DoesNotFit("on_chip", total, self.limits.on_chip_bytes, (), False)
         return self._estimator.design_point(setting, deployment, "solver")
 
-    def _decisions(self, setting: OuterSetting, solution: Solution, index: int) -> Decisions:
+    def _decisions(self, setting: OuterSetting, moves: IntArray, refs: IntArray) -> Decisions:
+        """Of the moves and references of the steps of an inner solution."""
         problem = self._problem_of(setting)
         graph = self.graphs[0 if setting.fusion else setting.branch_order]
         homes = dict.fromkeys((*graph.inputs, *graph.outputs), self.task.io_home)
@@ -350,7 +365,7 @@ class ProblemEvaluator:
         params: dict[str, str] = {}
         for k, options in enumerate(problem.options):
             step = problem.steps[k]
-            move, row = int(solution.moves[index, step]), int(solution.refs[index, step])
+            move, row = int(moves[step]), int(refs[step])
             if k in problem.segments:
                 fused = problem.segments[k].fused(move, row)
                 homes.update(fused.homes)
@@ -378,19 +393,44 @@ class ProblemEvaluator:
         merged: Bound | None = None
         for bound in self._bounds():
             merged = merge_bounds(merged, bound)
-        return merged
+        if merged is None or self._refinement is None:
+            return merged
+        return self._refinement.sharpen(merged)
+
+    @cached_property
+    def _refinement(self) -> Refinement | None:
+        """The front of all operating points and orders, where memory is an objective."""
+        if "memory" not in self.task.objectives or not self._needs:
+            return None
+        roots = [(point, order, fusion) for point, (order, fusion) in product(self._points, self._ways)]
+        networks = [(root, self.problem(root[0], True, *root[1:]).network) for root in roots]
+        return refinement(networks, caps_of(self.limits))
+
+    @property
+    def _ways(self) -> tuple[tuple[int, int], ...]:
+        """(branch order, segmentation) of every inner problem of an operating point."""
+        orders = [(order, 0) for order in range(len(self.graphs))]
+        return (*orders, *((0, fusion) for fusion in range(1, len(self.segmentations))))
+
+    def refined(self) -> tuple[DesignPoint, ...]:
+        """Points of the refined front that survive allocation."""
+        if self._refinement is None:
+            return ()
+        reached = self._refinement.front.reached
+        made = []
+        for index in self._refinement.chosen:
+            setting = self._refinement.setting(index)
+            layers = self._problem_of(setting).network.layers
+            moves, rows = np.array(reached.moves[index]), reached.rows[index]
+            refs = [layer.moves[m].refs[r] for layer, m, r in zip(layers, moves, rows, strict=True)]
+            made.append(self._realised(setting, moves, np.array(refs)))
+        return tuple(point for point in made if isinstance(point, DesignPoint))
 
     def _bounds(self) -> Iterator[Bound]:
         """Of every operating point, order and segmentation."""
-        ways = [(order, 0) for order in range(len(self.graphs))]
-        ways += [(0, fusion) for fusion in range(1, len(self.segmentations))]
-        for point, (order, fusion) in product(self._points, ways):
+        for point, (order, fusion) in product(self._points, self._ways):
             problem = self.problem(point, True, order, fusion)
             least = minimum_memory(problem.least, caps_of(self.limits))
             if least is not None:
                 region = bound_setting(problem.network, self.limits.roomiest())
                 yield bound_of_region(region, least.floor_bytes)
-
-    def _bound_for(self, setting: OuterSetting) -> Bound | None:
-        """The bound travels once, with the first seed."""
-        return self.bound if setting == self.setting(*self.seeds()[0]) else None

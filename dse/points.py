@@ -136,12 +136,20 @@ class Bound:
 
     ideal: least latency (ms), energy (uJ), memory (bytes). half_planes: rows (w_latency, w_energy, least)
     with w_latency*latency_ms + w_energy*energy_uj >= least for every deployment under some memory cap.
+    points: rows (latency_ms, energy_uj, memory_bytes); every deployment is weakly dominated by one of them,
+    which need not be attainable. Empty where no such points are known.
     """
 
     latency_ms: float
     energy_uj: float
     memory_bytes: int
     half_planes: tuple[tuple[float, float, float], ...] = ()
+    points: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def corners(self) -> tuple[tuple[float, float, float], ...]:
+        """The points, or the ideal where there are none."""
+        return self.points or ((self.latency_ms, self.energy_uj, float(self.memory_bytes)),)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dse.front.merge import values
-from dse.points import Bound, DesignPoint
+from dse.points import OBJECTIVES, Bound, DesignPoint
+from dse.solver.heights import volume as volume_3d
 from dse.solver.hypervolume import hypervolume
 from dse.solver.pareto import FloatArray
 
@@ -41,7 +42,7 @@ def volume(rows: FloatArray, reference: FloatArray) -> float:
     """Hypervolume of `rows` [n, d], d = 1, 2, 3, up to `reference` [d]."""
     if len(reference) == 1:
         return max(0.0, float(reference[0] - rows.min())) if len(rows) else 0.0
-    return hypervolume(rows, reference)
+    return volume_3d(rows, reference) if len(reference) == 3 else hypervolume(rows, reference)
 
 
 def quality(points: Sequence[DesignPoint], objectives: Sequence[str], bound: Bound | None) -> Quality:
@@ -61,6 +62,15 @@ def _gap(reached: float, possible: float) -> float:
 
 def envelope_volume(bound: Bound, objectives: Sequence[str], reference: FloatArray) -> float:
     """Hypervolume up to `reference` [objectives] of everything that `bound` does not exclude."""
+    possible = _volume_of_planes(bound, objectives, reference)
+    if bound.points:
+        columns = [OBJECTIVES.index(name) for name in objectives]
+        possible = min(possible, volume(np.maximum(np.array(bound.points)[:, columns], 0.0), reference))
+    return possible
+
+
+def _volume_of_planes(bound: Bound, objectives: Sequence[str], reference: FloatArray) -> float:
+    """The same by ideal and half planes alone."""
     ideal = {"latency": bound.latency_ms, "energy": bound.energy_uj, "memory": float(bound.memory_bytes)}
     room = {name: max(0.0, float(top) - ideal[name]) for name, top in zip(objectives, reference, strict=True)}
     total = float(np.prod(list(room.values())))

@@ -87,13 +87,13 @@ def every_operator_evaluator(platform: str) -> ProblemEvaluator:
 def points_of(
     evaluator: ProblemEvaluator, seeds: int | None = None
 ) -> list[tuple[OuterSetting, DesignPoint]]:
-    """Every point that the first seeds meet, with the setting that asked for it."""
+    """Every point that the first seeds meet, with its own setting."""
     found = []
     for choices, position in evaluator.seeds()[:seeds]:
         setting = evaluator.setting(choices, position)
         evaluation = evaluator.evaluate(setting)
         met = (evaluation.point, *evaluation.others) if evaluation.point else ()
-        found += [(setting, point) for point in met]
+        found += [(point.setting, point) for point in met]
     return found
 
 
@@ -102,7 +102,9 @@ def below(point: DesignPoint, bound: Bound) -> bool:
     slack = 1 + 1e-9
     ideal = point.latency_ms * slack < bound.latency_ms or point.energy_uj * slack < bound.energy_uj
     planes = (w * point.latency_ms + v * point.energy_uj < least / slack for w, v, least in bound.half_planes)
-    return ideal or point.memory_bytes < bound.memory_bytes or any(planes)
+    mine = (point.latency_ms * slack, point.energy_uj * slack, point.memory_bytes)
+    corners = (all(least <= own for least, own in zip(corner, mine, strict=True)) for corner in bound.corners)
+    return ideal or point.memory_bytes < bound.memory_bytes or any(planes) or not any(corners)
 
 
 def with_budget(task: Task, budget: int | None = None, **levels: int) -> Task:

@@ -212,7 +212,9 @@ def _show(arguments: Namespace, found: Exploration, root: Path, seconds: float, 
     folders = [f"{root / 'points' / name}" if name in emitted else None for name, _ in named]
     terminal.table(front_table(named, found.knee_id, folders))
     quality = found.quality(found.front)
+    whole = found.quality(found.points).gap
     gap = "" if quality.gap is None else f", at most {100 * quality.gap:.1f}% from the bound"
+    gap += "" if whole is None else f" (all points: {100 * whole:.1f}%)"
     terminal.say(
         f"{len(named)} of {len(found.points)} points after {found.trials} trials in {seconds:.1f} s{gap}"
     )
