@@ -28,10 +28,10 @@ from dse.options.pin_check import check_pins
 from dse.options.pins import LayerPins, Place, layer_pins
 from dse.options.segment import Placement, SegmentMaker, SegmentOptions
 from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
-from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting
+from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting, Refined
 from dse.prefetching import prefetching
 from dse.reachable import caps_of, why_infeasible
-from dse.refinement import Refinement, refinement
+from dse.refinement import NORMAL, Refinement, Refining, refinement
 from dse.segmentation import Runs, segmentations
 from dse.solver.bottleneck import NO_CAPS, Caps
 from dse.solver.minimum import MinimumMemory, minimum_memory
@@ -52,11 +52,13 @@ _UNLIMITED_BYTES = 1 << 40
 class ProblemEvaluator:
     """The evaluator of one task. Tables and inner fronts are cached: a cache, never state that shows.
 
-    Raises TaskError for pins and homes that model and platform do not have.
+    refining: how much to spend on the whole front; None for not at all. Raises TaskError for pins and homes
+    that model and platform do not have.
     """
 
     task: Task
     effort: Effort = field(default_factory=Effort)
+    refining: Refining | None = NORMAL
     _problems: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
     _segments: dict[tuple[str, int, int], SegmentOptions] = field(default_factory=dict, repr=False)
     _shared: tuple[dict[tuple[str, Placement], Footprint], dict[tuple[str, str], tuple[Placement, ...]]] = (
@@ -292,18 +294,11 @@ class ProblemEvaluator:
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve the setting, realise the point at its position and a spread of the others.
 
-        Where the point itself does not survive allocation, the quickest of the others stands in. The first
-        seed, which every search evaluates, brings the bound and the points of the refined front.
+        Where the point itself does not survive allocation, the quickest of the others stands in.
         """
-        found = self._evaluated(setting)
-        if setting != self.setting(*self.seeds()[0]):
-            return found
-        return replace(found, others=(*found.others, *self.refined()), bound=self.bound)
-
-    def _evaluated(self, setting: OuterSetting) -> Evaluation:
         solution = self.solution(setting)
         if not solution.feasible:
-            return Evaluation(setting, None, (), self._violation(setting), None, None)
+            return Evaluation(setting, None, (), self._violation(setting), None, self._bound_for(setting))
         objectives = solution.objectives("memory" in self.task.objectives)
         wanted = asked_for(objectives, setting.position)
         others = spread(objectives, wanted, OTHERS)
@@ -313,11 +308,11 @@ class ProblemEvaluator:
         points = [point for point in made if isinstance(point, DesignPoint)]
         if points:
             asked = replace(points[0], source="trial")
-            return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, None)
+            return Evaluation(setting, asked, tuple(points[1:]), 0.0, None, self._bound_for(setting))
         found = next(point for point in made if isinstance(point, DoesNotFit))
         over = max(found.need_bytes / max(found.capacity_bytes, 1) - 1.0, LEAST_VIOLATION)
         why = Infeasible(found.level, found.need_bytes, found.capacity_bytes, found.largest, ())
-        return Evaluation(setting, None, (), over, why, None)
+        return Evaluation(setting, None, (), over, why, self._bound_for(setting))
 
     def solution(self, setting: OuterSetting) -> Solution:
         """The inner front of a setting, whatever its position."""
@@ -342,10 +337,14 @@ class ProblemEvaluator:
 
     def realise(self, setting: OuterSetting, solution: Solution, index: int) -> DesignPoint | DoesNotFit:
         """A point of an inner front as an allocated, validated, priced deployment."""
-        return self._realised(setting, solution.moves[index], solution.refs[index])
+        problem = self._problem_of(setting)
+        return self._realised(setting, problem, solution.moves[index], solution.refs[index])
 
-    def _realised(self, setting: OuterSetting, moves: IntArray, refs: IntArray) -> DesignPoint | DoesNotFit:
-        decisions = self._decisions(setting, moves, refs)
+    def _realised(
+        self, setting: OuterSetting, problem: Problem, moves: IntArray, refs: IntArray
+    ) -> DesignPoint | DoesNotFit:
+        graph = self.graphs[0 if setting.fusion else setting.branch_order]
+        decisions = self._decisions(graph, problem, moves, refs)
         deployment = self._deployer.deploy(setting.operating_point, decisions)
         if isinstance(deployment, DoesNotFit):
             return deployment
@@ -354,10 +353,8 @@ class ProblemEvaluator:
             return DoesNotFit("on_chip", total, self.limits.on_chip_bytes, (), False)
         return self._estimator.design_point(setting, deployment, "solver")
 
-    def _decisions(self, setting: OuterSetting, moves: IntArray, refs: IntArray) -> Decisions:
+    def _decisions(self, graph: Graph, problem: Problem, moves: IntArray, refs: IntArray) -> Decisions:
         """Of the moves and references of the steps of an inner solution."""
-        problem = self._problem_of(setting)
-        graph = self.graphs[0 if setting.fusion else setting.branch_order]
         homes = dict.fromkeys((*graph.inputs, *graph.outputs), self.task.io_home)
         plans: list[LayerPlan] = []
         footprints: list[Footprint] = []
@@ -393,38 +390,13 @@ class ProblemEvaluator:
         merged: Bound | None = None
         for bound in self._bounds():
             merged = merge_bounds(merged, bound)
-        if merged is None or self._refinement is None:
-            return merged
-        return self._refinement.sharpen(merged)
-
-    @cached_property
-    def _refinement(self) -> Refinement | None:
-        """The front of all operating points and orders, where memory is an objective."""
-        if "memory" not in self.task.objectives or not self._needs:
-            return None
-        roots = [(point, order, fusion) for point, (order, fusion) in product(self._points, self._ways)]
-        networks = [(root, self.problem(root[0], True, *root[1:]).network) for root in roots]
-        return refinement(networks, caps_of(self.limits))
+        return merged
 
     @property
     def _ways(self) -> tuple[tuple[int, int], ...]:
         """(branch order, segmentation) of every inner problem of an operating point."""
         orders = [(order, 0) for order in range(len(self.graphs))]
         return (*orders, *((0, fusion) for fusion in range(1, len(self.segmentations))))
-
-    def refined(self) -> tuple[DesignPoint, ...]:
-        """Points of the refined front that survive allocation."""
-        if self._refinement is None:
-            return ()
-        reached = self._refinement.front.reached
-        made = []
-        for index in self._refinement.chosen:
-            setting = self._refinement.setting(index)
-            layers = self._problem_of(setting).network.layers
-            moves, rows = np.array(reached.moves[index]), reached.rows[index]
-            refs = [layer.moves[m].refs[r] for layer, m, r in zip(layers, moves, rows, strict=True)]
-            made.append(self._realised(setting, moves, np.array(refs)))
-        return tuple(point for point in made if isinstance(point, DesignPoint))
 
     def _bounds(self) -> Iterator[Bound]:
         """Of every operating point, order and segmentation."""
@@ -434,3 +406,37 @@ class ProblemEvaluator:
             if least is not None:
                 region = bound_setting(problem.network, self.limits.roomiest())
                 yield bound_of_region(region, least.floor_bytes)
+
+    def _bound_for(self, setting: OuterSetting) -> Bound | None:
+        """The bound travels once, with the first seed."""
+        return self.bound if setting == self.setting(*self.seeds()[0]) else None
+
+    # -- the whole space ---------------------------------------------------------------------------
+
+    def refine(self) -> Refined:
+        """The front of all operating points, orders and segmentations together, where memory is an objective.
+
+        The points are those that survive allocation. Depends on the task only.
+        """
+        found = self._refinement()
+        if found is None or self.bound is None:
+            return Refined()
+        made = [self._refined(found, index) for index in found.chosen]
+        points = tuple(point for point in made if isinstance(point, DesignPoint))
+        return Refined(points, found.sharpen(self.bound))
+
+    def _refinement(self) -> Refinement | None:
+        if self.refining is None or "memory" not in self.task.objectives or not self._needs:
+            return None
+        roots = [(point, order, fusion) for point, (order, fusion) in product(self._points, self._ways)]
+        networks = [(root, self.problem(root[0], True, *root[1:]).network) for root in roots]
+        return refinement(networks, caps_of(self.limits), self.refining)
+
+    def _refined(self, found: Refinement, index: int) -> DesignPoint | DoesNotFit:
+        """A deployment of the whole front."""
+        reached, setting = found.front.reached, found.setting(index, self.limits.has_l3)
+        problem = self.problem(setting.operating_point, True, setting.branch_order, setting.fusion)
+        moves, rows = np.array(reached.moves[index]), reached.rows[index]
+        steps = zip(problem.network.layers, moves, rows, strict=True)
+        refs = np.array([layer.moves[move].refs[row] for layer, move, row in steps])
+        return self._realised(setting, problem, moves, refs)

@@ -168,6 +168,15 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Refined:
+    """What a look at the whole space gives, beside trials: points to add, and a bound that holds for all of
+    it; None where there is none."""
+
+    points: tuple[DesignPoint, ...] = ()
+    bound: Bound | None = None
+
+
+@dataclass(frozen=True)
 class Axis:
     """One parameter that Optuna samples: ordered choices (labels for people, values for settings)."""
 
@@ -191,6 +200,9 @@ class Evaluator(Protocol):
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve inside, allocate, validate, price."""
+
+    def refine(self) -> Refined:
+        """Look at the whole space once; depends on nothing that was evaluated before."""
 
 
 def frozen_choices(**choices: str) -> Mapping[str, str]:

@@ -16,15 +16,40 @@ from dse.solver.problem import Network
 from dse.solver.whole import Effort, WholeFront, whole_front
 from dse.solver.width import wide_tensors
 
-# Longer tasks are left to the trials and the bound by half planes.
-_MOST_LAYERS = 400
-_STATES = 1_000
-_LABELS_OF_LAYERS, _FEWEST_LABELS, _MOST_LABELS = 24_000, 100, 600
-_REALISED, _LOSS = 120, 0.0005
 _BOUND_POINTS = 1_000
 
 Root = tuple[str, int, int]
 """Operating point, numbers of the branch order and of the segmentation."""
+
+
+@dataclass(frozen=True)
+class Refining:
+    """How much to spend on the whole front. No clock takes part.
+
+    layers (of all networks together), states (live homes of a step): beyond these trials and half planes have
+    to do. labels_of_layers: labels of a step times layers, within fewest_labels and most_labels. splits,
+    candidates: of the branch and bound; gap: at which it ends. points: how many are realised at most, where
+    leaving out the rest loses more than a share `loss` of the volume.
+    """
+
+    layers: int = 400
+    states: int = 1_000
+    labels_of_layers: int = 24_000
+    fewest_labels: int = 100
+    most_labels: int = 600
+    splits: int = 250
+    candidates: int = 3_000_000
+    gap: float = 0.006
+    points: int = 120
+    loss: float = 0.0005
+
+    def effort(self, longest: int) -> Effort:
+        """The solver's effort for networks of at most `longest` layers."""
+        labels = min(self.most_labels, max(self.fewest_labels, self.labels_of_layers // longest))
+        return Effort(gap=self.gap, labels=labels, splits=self.splits, candidates=self.candidates)
+
+
+NORMAL = Refining()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +58,16 @@ class Refinement:
 
     roots: tuple[Root, ...]
     front: WholeFront
+    refining: Refining
 
     @property
     def chosen(self) -> list[int]:
         """The deployments worth realising: nearly all of the volume."""
-        reached = self.front.reached.objectives
-        return sorted(most_volume(reached, self.front.reference, _REALISED, _LOSS))
+        reached, most = self.front.reached.objectives, self.refining
+        return sorted(most_volume(reached, self.front.reference, most.points, most.loss))
 
-    def setting(self, index: int) -> OuterSetting:
-        """The setting that a deployment of the front fills exactly; its position says nothing."""
+    def setting(self, index: int, has_l3: bool) -> OuterSetting:
+        """The setting that a deployment of the front fills, allocation aside; its position says nothing."""
         reached = self.front.reached
         point, order, fusion = self.roots[reached.network[index]]
         peaks, in_l1 = reached.peaks[index], int(reached.resident[index][2])
@@ -49,7 +75,7 @@ class Refinement:
             l1_bytes=int(peaks[L1]) + in_l1,
             arena_bytes=int(peaks[L2]),
             operating_point=point,
-            l3_activations=True,
+            l3_activations=has_l3,
             position=0.0,
             l1_weights_bytes=in_l1,
             branch_order=order,
@@ -57,19 +83,19 @@ class Refinement:
         )
 
     def sharpen(self, bound: Bound) -> Bound:
-        """The bound with this front's lower bounds, in the same order whatever came before."""
+        """The bound with this front's lower bounds, of which as few are kept as the documents can carry."""
         least = self.front.least
         _, kept = merge_alike(least, np.zeros(len(least), np.int64), _BOUND_POINTS)
         return replace(bound, points=tuple((row[0], row[1], row[2]) for row in kept.tolist()))
 
 
-def refinement(roots: Sequence[tuple[Root, Network]], caps: Caps) -> Refinement | None:
+def refinement(
+    roots: Sequence[tuple[Root, Network]], caps: Caps, refining: Refining = NORMAL
+) -> Refinement | None:
     """The whole front of the networks; None where nothing fits, or where they are too long or too wide."""
     networks = [network for _, network in roots]
     layers = sum(len(network.layers) for network in networks)
-    if layers > _MOST_LAYERS or any(wide_tensors(network, _STATES) for network in networks):
+    if layers > refining.layers or any(wide_tensors(network, refining.states) for network in networks):
         return None
-    longest = max(len(network.layers) for network in networks)
-    labels = min(_MOST_LABELS, max(_FEWEST_LABELS, _LABELS_OF_LAYERS // longest))
-    front = whole_front(networks, caps, Effort(labels=labels))
-    return None if front is None else Refinement(tuple(root for root, _ in roots), front)
+    front = whole_front(networks, caps, refining.effort(max(len(network.layers) for network in networks)))
+    return None if front is None else Refinement(tuple(root for root, _ in roots), front, refining)

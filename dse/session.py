@@ -21,6 +21,7 @@ from dse.output.exploration import Exploration
 from dse.output.read import Explored
 from dse.output.run_record import graph_sha256
 from dse.points import DesignPoint, Infeasible, LeastMemory, OuterSetting
+from dse.refinement import NORMAL, Refining
 from dse.search import Progress, SearchOptions, SearchResult, Storage, explore
 from dse.task import Budget, Task
 
@@ -30,15 +31,16 @@ class EvaluatorOf:
     """Makes a task's evaluator once a process; only the task travels to workers."""
 
     task: Task
+    refining: Refining | None = NORMAL
     _made: list[ProblemEvaluator] = field(default_factory=list, repr=False)
 
     def __call__(self) -> ProblemEvaluator:
         if not self._made:
-            self._made.append(ProblemEvaluator(self.task))
+            self._made.append(ProblemEvaluator(self.task, refining=self.refining))
         return self._made[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (EvaluatorOf, (self.task,))
+        return (EvaluatorOf, (self.task, self.refining))
 
 
 def explore_task(
@@ -49,13 +51,14 @@ def explore_task(
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
     started_seconds: float | None = None,
+    refining: Refining | None = NORMAL,
 ) -> tuple[SearchResult, Exploration | None] | Infeasible:
     """Search a task; Infeasible where it has no deployment at all.
 
     The exploration is None where the search was stopped before it had met a point, or met none within its
     trials. Raises what `dse.search.explore` raises, and PinError.
     """
-    make = EvaluatorOf(task)
+    make = EvaluatorOf(task, refining)
     nothing_fits = make().infeasible()
     if nothing_fits is not None:
         return nothing_fits

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dse.front import merge, merge_bounds, values
-from dse.points import Bound, DesignPoint, Evaluation, Infeasible
+from dse.points import Bound, DesignPoint, Evaluation, Infeasible, Refined
 from dse.search.outcome import SOLVER, TRIAL
 
 
@@ -36,6 +36,13 @@ class Archive:
             self,
             points=merge((*self.points, *points), self.objectives),
             bound=merge_bounds(self.bound, bound),
+        )
+
+    def with_refined(self, refined: Refined) -> Archive:
+        """This and what a look at the whole space gave; its bound, if any, holds for everything here too."""
+        met = [_from(point, SOLVER) for point in refined.points]
+        return replace(
+            self, points=merge((*self.points, *met), self.objectives), bound=refined.bound or self.bound
         )
 
     def best(self) -> tuple[float, ...]:

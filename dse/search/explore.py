@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from dse.executors import Executor, InProcess, Pool
 from dse.front import choose, knee, quality
-from dse.points import Evaluation, Evaluator, OuterSetting
+from dse.points import Evaluation, Evaluator, OuterSetting, Refined
 from dse.search.archive import Archive, thinned
 from dse.search.history import Step, marks
 from dse.search.importance import importances
@@ -41,6 +41,9 @@ def explore(
     storage: where the study goes, None to keep it in memory. progress: called after every evaluation.
     stop: set it to end the search; Ctrl-C in the main thread does that too. What was evaluated is kept.
     started_seconds: where on `time.monotonic` the time of the options begins, by default here.
+
+    The evaluator is asked to refine once, in this process, after the first batch. What it gives joins the
+    result and not the stored study: a resumed search asks again.
 
     The same `make`, options (with trials) and seed give an equal result with every executor, also if the
     search was interrupted at the end of a batch and resumed. Raises StorageError, ExecutorError, and
@@ -102,6 +105,7 @@ class _Search:
     steps: list[Step]
     earlier_seconds: float
     batch_seconds: float = 0.0
+    refined: Refined | None = None
     reached: float | None = None
 
     @classmethod
@@ -137,6 +141,8 @@ class _Search:
             self._tell(asked, evaluations)
             self.batch_seconds = self._elapsed() - begin
             progress(self._progress(0))
+            self._refine(progress)
+        self._refine(progress)
 
     def _next_batch(self) -> int:
         """How many trials to ask: up to the next multiple of the batch size, so that batches stay aligned."""
@@ -149,6 +155,23 @@ class _Search:
             return 0
         count = options.batch - done % options.batch
         return count if options.trials is None else min(count, options.trials - done)
+
+    def _refine(self, progress: OnProgress) -> None:
+        """Once a search, unless it is stopped: the first front is out by then, and time is left to it."""
+        if self.refined is not None or self.stop.is_set():
+            return
+        try:
+            self.refined = self.live.evaluator.refine()
+        except KeyboardInterrupt:
+            self.stop.set()
+            return
+        self.reached = self._reached()
+        progress(self._progress(0))
+
+    @property
+    def whole(self) -> Archive:
+        """What trials have met, and the refinement."""
+        return self.archive if self.refined is None else self.archive.with_refined(self.refined)
 
     def _evaluate_batch(
         self, asked: Sequence[Asked], progress: OnProgress
@@ -201,7 +224,8 @@ class _Search:
 
     def _reached(self) -> float | None:
         """Share of the bound's hypervolume that the front reaches; None without a bound."""
-        gap = quality(self.archive.points, self.options.objectives, self.archive.bound).gap
+        whole = self.whole
+        gap = quality(whole.points, self.options.objectives, whole.bound).gap
         return None if gap is None else 1.0 - gap
 
     def _is_cut_short(self) -> bool:
@@ -228,7 +252,8 @@ class _Search:
 
     def result(self) -> SearchResult:
         """Choose the front, enter its solver points into the study."""
-        points, objectives = self.archive.points, self.options.objectives
+        whole = self.whole
+        points, objectives = whole.points, self.options.objectives
         front = choose(points, objectives, self.options.points) if points else ()
         if self.store is not None:
             solver = [self.live.solver_trial(point) for point in front if point.source == SOLVER]
@@ -239,7 +264,7 @@ class _Search:
             knee=front.index(points[knee(points, objectives)]) if points else None,
             trials=len(self.live.finished),
             new_trials=len(self.live.finished) - self.before,
-            bound=self.archive.bound,
+            bound=whole.bound,
             interrupted=self._is_cut_short(),
             infeasible=None if points else self.archive.infeasible,
             seconds=self._elapsed(),

@@ -87,13 +87,13 @@ def every_operator_evaluator(platform: str) -> ProblemEvaluator:
 def points_of(
     evaluator: ProblemEvaluator, seeds: int | None = None
 ) -> list[tuple[OuterSetting, DesignPoint]]:
-    """Every point that the first seeds meet, with its own setting."""
+    """Every point that the first seeds meet, with the setting that asked for it."""
     found = []
     for choices, position in evaluator.seeds()[:seeds]:
         setting = evaluator.setting(choices, position)
         evaluation = evaluator.evaluate(setting)
         met = (evaluation.point, *evaluation.others) if evaluation.point else ()
-        found += [(point.setting, point) for point in met]
+        found += [(setting, point) for point in met]
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compiler.deployment import Deployment, LayerPlan, PlacedBuffer
-from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LayerEstimate, OuterSetting
+from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LayerEstimate, OuterSetting, Refined
 from dse.points import frozen_choices as choices
 
 L1_BYTES = {"16kB": 16_000, "32kB": 32_000, "64kB": 64_000, "128kB": 128_000}
@@ -96,6 +96,9 @@ class FakeEvaluator:
         large = choices(l1="128kB", arena="384kB", engines="all", point="nominal", l3="no")
         small = choices(l1="16kB", arena="24kB", engines="all", point="low", l3="yes")
         return ((large, 0.0), (large, 1.0), (small, 1.0))
+
+    def refine(self) -> Refined:
+        return Refined()
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         if setting.arena_bytes < self.need_bytes and not setting.l3_activations:
