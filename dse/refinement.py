@@ -34,11 +34,11 @@ class Refining:
 
     layers: int = 400
     states: int = 1_000
-    labels_of_layers: int = 24_000
+    labels_of_layers: int = 12_000
     fewest_labels: int = 100
-    most_labels: int = 600
+    most_labels: int = 300
     splits: int = 250
-    candidates: int = 3_000_000
+    candidates: int = 600_000
     gap: float = 0.006
     points: int = 120
     loss: float = 0.0005

@@ -158,7 +158,7 @@ class _Search:
         gap = self._judge()
         while self.heap and gap > self.effort.gap and self._may_go_on():
             for _ in range(_JUDGED_EVERY):
-                if self.heap:
+                if self.heap and self._may_go_on():
                     self._split()
             gap = self._judge()
         reached = _reached(self.archive)

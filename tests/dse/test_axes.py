@@ -30,6 +30,12 @@ def test_every_axis_is_named_once_and_says_what_it_does() -> None:
         assert axis.solved in (INSIDE, SAMPLED)
 
 
+def test_the_documentation_lists_every_axis() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
+    assert [name.strip("`") for name in rows if name.startswith("`")] == [axis.name for axis in AXES]
+
+
 def test_every_decision_that_can_be_pinned_belongs_to_one_axis() -> None:
     pins = [pin for axis in AXES for pin in axis.pins]
     assert sorted(pins) == sorted(DECISIONS) == sorted(quantities.DECISIONS)

@@ -93,7 +93,7 @@ def test_levels_are_caps() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_front_is_nowhere_worse(seed: int) -> None:
     task = task_of(small_graph(seed), "siracusa", budget=40_000)
-    outcome = explore_task(task, SearchOptions(trials=24))
+    outcome = explore_task(task, SearchOptions(trials=24), refining=None)
     assert isinstance(outcome, tuple)
     found = exploration_of(task, outcome[0])
     assert found is not None

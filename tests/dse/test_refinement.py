@@ -1,0 +1,119 @@
+"""The refinement: its bound lies below every deployment met, whatever was pinned, its points are legal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from compiler.deployment import L3
+from compiler.schedule.legality import check_deployment
+from dse.evaluator import ProblemEvaluator
+from dse.front import merge
+from dse.points import OBJECTIVES, Bound, DesignPoint, Refined
+from dse.refinement import Refining
+from dse.search import SearchOptions, Storage, explore
+from dse.task import Pin, Task
+from tests.compiler.networks import every_operator
+from tests.compiler.segments import fusible
+from tests.dse.search.fake import FakeEvaluator, point
+from tests.dse.small import FAST, below, points_of, small_graph, task_of, without_l3
+from tests.dse.test_prefetching import heavy
+
+LITTLE = Refining(splits=10, candidates=20_000, most_labels=60, points=12)
+GRAPH = every_operator(7)
+TASKS = {
+    "all": (lambda: task_of(small_graph(4), "siracusa", 60_000)),
+    "no l3": (lambda: task_of(small_graph(4), without_l3())),
+    "pinned engine": (lambda: task_of(GRAPH, "siracusa", pins=(Pin("point", "engine", "npu"),))),
+    "pinned home": (lambda: task_of(GRAPH, pins=(Pin("point", "output_home", "l3"),))),
+    "pinned point": (lambda: task_of(small_graph(5), "siracusa", pins=(Pin("*", "operating_point", "low"),))),
+    "ends in l1": (lambda: task_of(small_graph(2), io_home="l1")),
+    "prefetch": (lambda: task_of(heavy(), "siracusa", 22_000)),
+    "segments": (lambda: task_of(fusible(1), "siracusa")),
+    "tight": (lambda: task_of(small_graph(3), "siracusa", 6_000)),
+}
+
+
+def refined(task: Task) -> tuple[ProblemEvaluator, Refined, Bound]:
+    evaluator = ProblemEvaluator(task, FAST, LITTLE)
+    found = evaluator.refine()
+    assert found.bound is not None
+    assert found.bound.points
+    return evaluator, found, found.bound
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_nothing_that_is_met_lies_below_the_bound(name: str) -> None:
+    task = TASKS[name]()
+    evaluator, found, bound = refined(task)
+    assert found.points
+    for each in found.points:
+        check_deployment(evaluator.graph, each.deployment)
+        assert each.memory_bytes <= evaluator.limits.on_chip_bytes
+        assert not below(each, bound)
+        homes = {home for _, home in (*each.deployment.homes, *each.deployment.param_homes)}
+        assert evaluator.limits.has_l3 or L3 not in homes
+    met = points_of(evaluator, 5)
+    assert met
+    assert not [each for _, each in met if below(each, bound)]
+
+
+def test_it_depends_on_the_task_only() -> None:
+    fresh, used = (ProblemEvaluator(TASKS["all"](), FAST, LITTLE) for _ in range(2))
+    points_of(used, 4)
+    assert fresh.refine() == used.refine()
+
+
+def test_it_is_left_out_where_it_is_off_or_cannot_say_more() -> None:
+    task = TASKS["all"]()
+    assert ProblemEvaluator(task, FAST, None).refine() == Refined()
+    assert ProblemEvaluator(task, FAST, Refining(layers=1)).refine() == Refined()
+
+
+class Sharp(FakeEvaluator):
+    """Knows a point that no trial meets."""
+
+    def refine(self) -> Refined:
+        return Refined((point(0.5, 0.5, 500, tag="best"),), Bound(0.25, 0.25, 100))
+
+
+def best_of(points: tuple[DesignPoint, ...]) -> list[str]:
+    return [each.source for each in points if each.deployment.model == "best"]
+
+
+@pytest.mark.parametrize("name", ["prefetch", "segments"])
+def test_prefetch_and_segments_are_part_of_it(name: str) -> None:
+    evaluator, found, _ = refined(TASKS[name]())
+    met = [*found.points, *(each for _, each in points_of(evaluator))]
+    if name == "prefetch":
+        assert any(plan.prefetch for each in met for plan in each.deployment.plans)
+    else:
+        assert len(evaluator.segmentations) > 1
+        assert any(each.deployment.segments for each in met)
+
+
+def test_a_search_asks_once_and_its_points_are_the_solver_s() -> None:
+    found = explore(Sharp, SearchOptions(trials=40))
+    plain = explore(FakeEvaluator, SearchOptions(trials=40))
+    assert best_of(found.points) == best_of(found.front) == ["solver"]
+    assert found.bound == Bound(0.25, 0.25, 100)
+    assert found.trials == plain.trials == 40
+    assert found.points == merge((*plain.points, *Sharp().refine().points), OBJECTIVES)
+
+
+def test_a_resumed_search_equals_one_that_was_not_interrupted(tmp_path: Path) -> None:
+    storage, options = Storage(tmp_path / "out", "net"), SearchOptions(trials=64, seed=3)
+    explore(Sharp, replace(options, trials=32), storage=storage)
+    assert replace(explore(Sharp, options, storage=replace(storage, resume=True)), new_trials=64) == explore(
+        Sharp, options
+    )
+
+
+def test_a_stopped_search_does_not_ask() -> None:
+    stop = Event()
+    found = explore(Sharp, SearchOptions(trials=40), progress=lambda _: stop.set(), stop=stop)
+    assert found.interrupted
+    assert best_of(found.points) == []
