@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
@@ -132,6 +132,7 @@ def test_a_bias_behind_the_product_joins_its_sums(tmp_path: Path) -> None:
     signed=st.booleans(),
     unsigned_input=st.booleans(),
 )
+@settings(deadline=None)
 def test_every_requant_shift_of_codes_is_one_table_or_nothing(
     mul: int, add: int, div: int, levels: int, signed: bool, unsigned_input: bool, tmp_path_factory: Any
 ) -> None:
