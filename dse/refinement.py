@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Refining:
     leaving out the rest loses more than a share `loss` of the volume.
     """
 
-    layers: int = 400
+    layers: int = 200
     states: int = 1_000
     labels_of_layers: int = 12_000
     fewest_labels: int = 100
@@ -50,6 +51,12 @@ class Refining:
 
 
 NORMAL = Refining()
+"""Small networks only: on the others the stage costs as much as all trials, for a few per cent of gap."""
+
+FULL = Refining(layers=2_000)
+
+REFININGS: Mapping[str, Refining | None] = MappingProxyType({"auto": NORMAL, "full": FULL, "none": None})
+"""What `--refine` offers."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,7 +95,12 @@ def _search(it: argparse._ArgumentGroup) -> None:
     it.add_argument("--address", metavar="ADDR", help="a Ray cluster, as auto or ray://host:10001")
     it.add_argument("--storage", metavar="URL", help="Optuna storage (default: study.journal in DIR)")
     it.add_argument("--resume", action="store_true", help="go on with the study in DIR")
-    it.add_argument("--no-refine", action="store_true", help="trials only: sooner done, a weaker bound")
+    it.add_argument(
+        "--refine",
+        choices=("auto", "full", "none"),
+        default="auto",
+        help="prove the whole front after the first trials: small networks (auto), all, none",
+    )
 
 
 def _output(it: argparse._ArgumentGroup) -> None:

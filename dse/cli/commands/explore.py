@@ -27,7 +27,7 @@ from dse.output.run_record import RunRecord, run_document
 from dse.output.tables import write_history
 from dse.output.write import emitted_ids, write_json
 from dse.points import Infeasible
-from dse.refinement import NORMAL
+from dse.refinement import REFININGS
 from dse.report import write_report
 from dse.search import SearchOptions, SearchResult, Storage
 from dse.search.interrupt import interruptible
@@ -130,7 +130,7 @@ def _search(
     storage = _storage(arguments, task, before, staging)
     executor = executor_for(arguments.workers, arguments.address)
     with terminal.searching(task.objectives) as progress:
-        refining = None if arguments.no_refine else NORMAL
+        refining = REFININGS[arguments.refine]
         outcome = explore_task(task, options, executor, storage, progress, stop, begin_seconds, refining)
     if isinstance(outcome, Infeasible):
         raise Ending(outcome.message(), Exit.INFEASIBLE)
