@@ -25,7 +25,7 @@ class KernelSpec:
     """One kernel on one layer: what an engine must know to price it.
 
     kernel: "conv2d" (dims y, x, g, o, i), "depthwise2d" (y, x, g), "linear" (y = rows, o, i), "add",
-    "mul" (dims n or y, c), "lut" (n), "maxpool"/"avgpool" (y, x, c), "softmax", "isoftmax",
+    "mul" (dims n or y, c), "lut", "requantise" (n), "maxpool"/"avgpool" (y, x, c), "softmax", "isoftmax",
     "inorm", "rmsnorm", "layernorm" (y = rows, c), "concat" (y = rows), "transpose" (a0, a1, ...),
     "pad"/"resize" (y, x, c), "matmul" (two activations; h = heads, y = rows, o, i).
     dims: extents of the whole layer by dimension, in index order.

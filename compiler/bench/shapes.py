@@ -155,7 +155,7 @@ def _binary(rng: Rng, family: str) -> Case:
 
 
 def _lut(rng: Rng, family: str) -> Case:
-    return Case(family, KernelSpec("lut", (("n", _log(rng, 1, 30000)),)), ("n",))
+    return Case(family, KernelSpec(family, (("n", _log(rng, 1, 30000)),)), ("n",))
 
 
 def _pool(rng: Rng, family: str) -> Case:
@@ -206,6 +206,7 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "add": _binary,
     "mul": _binary,
     "lut": _lut,
+    "requantise": _lut,
     "maxpool": _pool,
     "avgpool": _pool,
     "softmax": _softmax,

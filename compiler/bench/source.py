@@ -303,6 +303,13 @@ def _lut(case: Case) -> Fields:
     return {"input": "IN", "table": "MORE", "rows": rows, "channels": channels, "in_signed": "true"}
 
 
+def _requantise(case: Case) -> Fields:
+    """From int16 to int8."""
+    rows, channels = _rows(case)
+    scalars: Fields = {"mul": 90, "add": 500, "shift": 15, "low": -128, "high": 127, "in_log2": 1}
+    return {"input": "IN", "rows": rows, "channels": channels, **scalars}
+
+
 def _maxpool(case: Case) -> Fields:
     channels = case.extents["c"]
     return {"input": "IN", **_window(case, channels), "channels": channels, "in_signed": "true"}
@@ -392,6 +399,7 @@ _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "add": _binary,
     "mul": _binary,
     "lut": _lut,
+    "requantise": _requantise,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     "softmax": _softmax,

@@ -7,9 +7,19 @@ and `out` (dse_operand), their ranges `r_in0`, ..., `r_out` (dse_range arrays), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import singledispatch
 
+from compiler.codegen.call_fields import Fields, Layer, extent, initialiser, literal, pitch, split_of, widths
+from compiler.codegen.calls_rows import (
+    binary_call,
+    inorm_call,
+    isoftmax_call,
+    lut_call,
+    norm_call,
+    requantise_call,
+    softmax_call,
+)
 from compiler.ir import Operator
 from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
@@ -23,65 +33,22 @@ from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
+from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
-from compiler.program import FusedLayer, LayerProgram
-
-Fields = Mapping[str, str | int | bool]
-Layer = LayerProgram | FusedLayer
-
-_SPLITS = {
-    "y": "DSE_SPLIT_PIXELS",
-    "x": "DSE_SPLIT_PIXELS",
-    "o": "DSE_SPLIT_CHANNELS",
-    "g": "DSE_SPLIT_CHANNELS",
-    "h": "DSE_SPLIT_HEADS",
-    "c": "DSE_SPLIT_CHANNELS",
-    "n": "DSE_SPLIT_ELEMENTS",
-}
-
-
-def split_of(layer: Layer) -> str:
-    """The runtime's name of a layer's split over the cores."""
-    if not layer.split:
-        return "DSE_SPLIT_NONE"
-    if layer.operator.kind == "transpose":
-        return "DSE_SPLIT_ELEMENTS" if "a3" in layer.split else "DSE_SPLIT_PIXELS"
-    if "y" in layer.split and "c" in layer.split:
-        return "DSE_SPLIT_ELEMENTS"
-    return _SPLITS[layer.split[0]]
-
-
-def _c(value: str | int | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, str) or value != -(2**31) else "INT32_MIN"
-
-
-def _initialiser(struct: str, fields: Fields, name: str = "args") -> list[str]:
-    body = [f"    .{key} = {_c(value)}," for key, value in fields.items()]
-    return [f"const {struct} {name} = {{", *body, "};"]
-
-
-def _extent(stream: str, axis: int) -> str:
-    return f"(int32_t)dse_extent(r_{stream}[{axis}])"
-
-
-def _pitch(stream: str, axis: int) -> str:
-    return f"(int32_t){stream}.pitch[{axis}]"
 
 
 def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fields:
     return {
-        "window.in_row_pitch": _pitch("in0", 0),
-        "window.in_pixel_pitch": _pitch("in0", 1),
-        "window.out_row_pitch": _pitch("out", 0),
-        "window.out_pixel_pitch": _pitch("out", 1),
-        "window.in_rows": _extent("in0", 0),
-        "window.in_cols": _extent("in0", 1),
-        "window.out_rows": _extent("out", 0),
-        "window.out_cols": _extent("out", 1),
+        "window.in_row_pitch": pitch("in0", 0),
+        "window.in_pixel_pitch": pitch("in0", 1),
+        "window.out_row_pitch": pitch("out", 0),
+        "window.out_pixel_pitch": pitch("out", 1),
+        "window.in_rows": extent("in0", 0),
+        "window.in_cols": extent("in0", 1),
+        "window.out_rows": extent("out", 0),
+        "window.out_cols": extent("out", 1),
         "window.taps_y": window[0],
         "window.taps_x": window[1],
         "window.stride_y": stride[0],
@@ -96,11 +63,11 @@ def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int
 def _channels(op: Conv2d) -> Fields:
     """Groups of the tile, outputs and inputs of one group."""
     if op.depthwise:
-        return {"groups": _extent("out", 2), "outputs": 1, "inputs": 1}
+        return {"groups": extent("out", 2), "outputs": 1, "inputs": 1}
     if op.groups == 1:
-        return {"groups": 1, "outputs": _extent("out", 2), "inputs": _extent("in0", 2)}
+        return {"groups": 1, "outputs": extent("out", 2), "inputs": extent("in0", 2)}
     per_out, per_in = op.out_channels // op.groups, op.in_shape[2] // op.groups
-    return {"groups": f"{_extent('out', 2)} / {per_out}", "outputs": per_out, "inputs": per_in}
+    return {"groups": f"{extent('out', 2)} / {per_out}", "outputs": per_out, "inputs": per_in}
 
 
 def _conv2d(op: Conv2d, layer: Layer) -> list[str]:
@@ -117,6 +84,7 @@ def _conv2d(op: Conv2d, layer: Layer) -> list[str]:
         "shift": op.requant.shift,
         "low": op.requant.low,
         "high": op.requant.high,
+        **widths(out_log2=op.output_type),
         "in_signed": op.input_type.signed,
         "first": "first" if reduces else True,
         "last": "last" if reduces else True,
@@ -127,13 +95,13 @@ def _conv2d(op: Conv2d, layer: Layer) -> list[str]:
     }
     name = "dse_depthwise2d" if op.depthwise else "dse_conv2d"
     call = f"dse_npu_wait({name}_npu(&args));" if layer.on_npu else f"{name}(&args);"
-    return [*_initialiser("dse_conv2d_args", fields), call]
+    return [*initialiser("dse_conv2d_args", fields), call]
 
 
 def _matmul(op: MatMul, layer: Layer) -> list[str]:
     a, b, y = op.layouts
     reduces = layer.accumulator is not None
-    heads, rows, outputs = _extent("out", y.index("h")), _extent("out", y.index("m")), _extent("out", 2)
+    heads, rows, outputs = extent("out", y.index("h")), extent("out", y.index("m")), extent("out", 2)
     head_pitch, row_pitch = (
         (f"{rows} * {outputs}", outputs) if y[0] == "h" else (outputs, f"{heads} * {outputs}")
     )
@@ -146,77 +114,30 @@ def _matmul(op: MatMul, layer: Layer) -> list[str]:
         "heads": heads,
         "rows": rows,
         "outputs": outputs,
-        "depth": _extent("in0", 2),
+        "depth": extent("in0", 2),
         "ratio": op.ratio,
         "phase": f"r_out[{y.index('h')}].low % {op.ratio}" if op.ratio > 1 else 0,
-        "a_head_pitch": _pitch("in0", a.index("h")),
-        "a_row_pitch": _pitch("in0", a.index("m")),
-        "b_head_pitch": _pitch("in1", b.index("h")),
-        "b_output_pitch": _pitch("in1", b.index("n")),
-        "b_depth_pitch": _pitch("in1", b.index("k")),
-        "out_head_pitch": _pitch("out", y.index("h")),
-        "out_row_pitch": _pitch("out", y.index("m")),
+        "a_head_pitch": pitch("in0", a.index("h")),
+        "a_row_pitch": pitch("in0", a.index("m")),
+        "b_head_pitch": pitch("in1", b.index("h")),
+        "b_output_pitch": pitch("in1", b.index("n")),
+        "b_depth_pitch": pitch("in1", b.index("k")),
+        "out_head_pitch": pitch("out", y.index("h")),
+        "out_row_pitch": pitch("out", y.index("m")),
         **({"acc_head_pitch": head_pitch, "acc_row_pitch": row_pitch} if reduces else {}),
         "zero_a": op.zero_a,
         "zero_b": op.zero_b,
         "shift": op.requant.shift,
         "low": op.requant.low,
         "high": op.requant.high,
+        **widths(out_log2=op.output_type),
         "a_signed": op.type_a.signed,
         "b_signed": op.type_b.signed,
         "first": "first" if reduces else True,
         "last": "last" if reduces else True,
         "split": split_of(layer),
     }
-    return [*_initialiser("dse_matmul_args", fields), "dse_matmul(&args);"]
-
-
-def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
-    """(rows, channels, row pitch) of an elementwise operand of rank 1 or 2."""
-    if len(layer.output.access.axes) == 1:
-        return 1, _extent("out", 0), 0
-    return _extent("out", 0), _extent("out", 1), _pitch(stream, 0)
-
-
-def _binary(op: Add | Mul, layer: Layer, extra: Fields) -> list[str]:
-    rows, channels, out_pitch = _rows("out", layer)
-    whole = op.broadcast == "none"
-    fields: dict[str, str | int | bool] = {
-        "a": "in0.data",
-        "b": "in1.data",
-        "output": "out.data",
-        "rows": rows,
-        "channels": channels,
-        "a_row_pitch": _rows("in0", layer)[2],
-        "b_row_pitch": _rows("in1", layer)[2] if whole else 0,
-        "out_row_pitch": out_pitch,
-        "b_step": int(op.broadcast != "scalar"),
-        **extra,
-        "add": op.add,
-        "shift": op.shift,
-        "low": op.low,
-        "high": op.high,
-        "a_signed": op.type_a.signed,
-        "b_signed": op.type_b.signed,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_binary_args", fields), f"dse_{op.kind}(&args);"]
-
-
-def _lut(op: Lut, layer: Layer) -> list[str]:
-    rows, channels, pitch = _rows("out", layer)
-    fields: Fields = {
-        "input": "in0.data",
-        "output": "out.data",
-        "table": "tables",
-        "rows": rows,
-        "channels": channels,
-        "in_row_pitch": _rows("in0", layer)[2],
-        "out_row_pitch": pitch,
-        "in_signed": op.input_type.signed,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_lut_args", fields), "dse_lut(&args);"]
+    return [*initialiser("dse_matmul_args", fields), "dse_matmul(&args);"]
 
 
 def _maxpool(op: MaxPool, layer: Layer) -> list[str]:
@@ -224,11 +145,11 @@ def _maxpool(op: MaxPool, layer: Layer) -> list[str]:
         "input": "in0.data",
         "output": "out.data",
         **_window(op.window, op.stride, op.dilation),
-        "channels": _extent("out", 2),
+        "channels": extent("out", 2),
         "in_signed": op.data_type.signed,
         "split": split_of(layer),
     }
-    return [*_initialiser("dse_maxpool_args", fields), "dse_maxpool(&args);"]
+    return [*initialiser("dse_maxpool_args", fields), "dse_maxpool(&args);"]
 
 
 def _avgpool(op: AvgPool, layer: Layer) -> list[str]:
@@ -237,7 +158,7 @@ def _avgpool(op: AvgPool, layer: Layer) -> list[str]:
         "output": "out.data",
         "tables": "(const int32_t *)(const void *)tables",
         **_window(op.window, op.stride, (1, 1)),
-        "channels": _extent("out", 2),
+        "channels": extent("out", 2),
         "pad_value": op.pad_value,
         "shift": op.shift,
         "low": op.low,
@@ -246,96 +167,21 @@ def _avgpool(op: AvgPool, layer: Layer) -> list[str]:
         "count_pad": op.count_include_pad,
         "split": split_of(layer),
     }
-    return [*_initialiser("dse_avgpool_args", fields), "dse_avgpool(&args);"]
-
-
-def _softmax(op: Softmax, layer: Layer) -> list[str]:
-    fields: Fields = {
-        "input": "in0.data",
-        "output": "out.data",
-        "table": "(const uint32_t *)(const void *)tables",
-        "rows": _extent("out", 0),
-        "channels": _extent("out", 1),
-        "in_row_pitch": _pitch("in0", 0),
-        "out_row_pitch": _pitch("out", 0),
-        "sum_shift": op.sum_shift,
-        "zero_point": op.zero_point,
-        "high": op.high,
-        "multiplier": f"{op.multiplier}u",
-        "in_signed": op.input_type.signed,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
-
-
-def _row_operands(layer: Layer, tables: str) -> Fields:
-    """Operands and extents of a kernel that works on whole rows; tables: its field and their type."""
-    field, kind = tables.split()
-    return {
-        "input": "in0.data",
-        "output": "out.data",
-        field: f"(const {kind} *)(const void *)tables",
-        "rows": _extent("out", 0),
-        "channels": _extent("out", 1),
-        "in_row_pitch": _pitch("in0", 0),
-        "out_row_pitch": _pitch("out", 0),
-    }
-
-
-def _isoftmax(op: ISoftmax, layer: Layer) -> list[str]:
-    fields: Fields = {
-        **_row_operands(layer, "table uint32_t"),
-        "levels": op.levels,
-        "offset": op.offset,
-        "in_signed": op.input_type.signed,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_isoftmax_args", fields), "dse_isoftmax(&args);"]
-
-
-def _inorm(op: INorm, layer: Layer) -> list[str]:
-    fields: Fields = {
-        **_row_operands(layer, "tables int32_t"),
-        "shift": op.shift,
-        "low": op.low,
-        "high": op.high,
-        "in_signed": op.input_type.signed,
-        "centred": op.centred,
-        "biased": op.bias.array.size > 0,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_inorm_args", fields), "dse_inorm(&args);"]
-
-
-def _norm(op: Norm, layer: Layer) -> list[str]:
-    fields: Fields = {
-        **_row_operands(layer, "tables int32_t"),
-        "zero_point": op.zero_point,
-        "spread": op.spread,
-        "shift": op.requant.shift,
-        "low": op.requant.low,
-        "high": op.requant.high,
-        "epsilon_low": f"{op.epsilon & 0xFFFFFFFF}u",
-        "epsilon_high": f"{op.epsilon >> 32}u",
-        "in_signed": op.input_type.signed,
-        "in_wide": op.input_type.bytes == 2,
-        "split": split_of(layer),
-    }
-    return [*_initialiser("dse_norm_args", fields), f"dse_{op.kernel}(&args);"]
+    return [*initialiser("dse_avgpool_args", fields), "dse_avgpool(&args);"]
 
 
 def _concat(op: Concat, layer: Layer) -> list[str]:
     parts = [
-        f"    {{in{k}.data, {width}, {_pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
-        f"{_c(op.input_types[k].signed)}}},"
+        f"    {{in{k}.data, {width}, {pitch(f'in{k}', 0)}, {op.mul[k]}, {op.add[k]}, {op.shift[k]}, "
+        f"{literal(op.input_types[k].signed)}}},"
         for k, width in enumerate(op.widths)
     ]
     fields: Fields = {
         "parts": "parts",
         "count": len(op.widths),
         "output": "out.data",
-        "rows": _extent("out", 0),
-        "out_row_pitch": _pitch("out", 0),
+        "rows": extent("out", 0),
+        "out_row_pitch": pitch("out", 0),
         "low": op.low,
         "high": op.high,
         "split": split_of(layer),
@@ -344,7 +190,7 @@ def _concat(op: Concat, layer: Layer) -> list[str]:
         f"const dse_concat_part parts[{len(op.widths)}] = {{",
         *parts,
         "};",
-        *_initialiser("dse_concat_args", fields),
+        *initialiser("dse_concat_args", fields),
         "dse_concat(&args);",
     ]
 
@@ -354,44 +200,45 @@ def _transpose(op: Transpose, layer: Layer) -> list[str]:
     ones = ["1"] * missing
     zeros = ["0"] * missing
     rank = range(len(op.perm))
-    extent = ", ".join([*ones, *(_extent("out", k) for k in rank)])
-    source = ", ".join([*zeros, *(_pitch("in0", op.perm[k]) for k in rank)])
-    target = ", ".join([*zeros, *(_pitch("out", k) for k in rank)])
+    sizes = ", ".join([*ones, *(extent("out", k) for k in rank)])
+    source = ", ".join([*zeros, *(pitch("in0", op.perm[k]) for k in rank)])
+    target = ", ".join([*zeros, *(pitch("out", k) for k in rank)])
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
-        "extent": f"{{{extent}}}",
+        "extent": f"{{{sizes}}}",
         "in_pitch": f"{{{source}}}",
         "out_pitch": f"{{{target}}}",
+        **widths(log2=op.data_type),
         "split": split_of(layer),
     }
-    return [*_initialiser("dse_transpose_args", fields), "dse_transpose(&args);"]
+    return [*initialiser("dse_transpose_args", fields), "dse_transpose(&args);"]
 
 
 def _pad(op: Pad, layer: Layer) -> list[str]:
     fields: dict[str, str | int | bool] = {"input": "in0.data", "output": "out.data"}
     for stream, prefix in (("in0", "in"), ("out", "out")):
         for axis, name in enumerate(("rows", "cols", "channels")):
-            fields[f"{prefix}_{name}"] = _extent(stream, axis)
-        fields[f"{prefix}_row_pitch"] = _pitch(stream, 0)
-        fields[f"{prefix}_pixel_pitch"] = _pitch(stream, 1)
+            fields[f"{prefix}_{name}"] = extent(stream, axis)
+        fields[f"{prefix}_row_pitch"] = pitch(stream, 0)
+        fields[f"{prefix}_pixel_pitch"] = pitch(stream, 1)
     for axis, name in enumerate("yxc"):
         fields[f"shift_{name}"] = f"r_in0[{axis}].shift"
     fields |= {"value": op.value, "split": split_of(layer)}
-    return [*_initialiser("dse_pad_args", fields), "dse_pad(&args);"]
+    return [*initialiser("dse_pad_args", fields), "dse_pad(&args);"]
 
 
 def _resize(op: Resize, layer: Layer) -> list[str]:
     fields: Fields = {
         "input": "in0.data",
         "output": "out.data",
-        "out_rows": _extent("out", 0),
-        "out_cols": _extent("out", 1),
-        "channels": _extent("out", 2),
-        "in_row_pitch": _pitch("in0", 0),
-        "in_pixel_pitch": _pitch("in0", 1),
-        "out_row_pitch": _pitch("out", 0),
-        "out_pixel_pitch": _pitch("out", 1),
+        "out_rows": extent("out", 0),
+        "out_cols": extent("out", 1),
+        "channels": extent("out", 2),
+        "in_row_pitch": pitch("in0", 0),
+        "in_pixel_pitch": pitch("in0", 1),
+        "out_row_pitch": pitch("out", 0),
+        "out_pixel_pitch": pitch("out", 1),
         "up_y": op.up[0],
         "up_x": op.up[1],
         "down_y": op.down[0],
@@ -404,7 +251,7 @@ def _resize(op: Resize, layer: Layer) -> list[str]:
         "in_x": "r_in0[1].low",
         "split": split_of(layer),
     }
-    return [*_initialiser("dse_resize_args", fields), "dse_resize(&args);"]
+    return [*initialiser("dse_resize_args", fields), "dse_resize(&args);"]
 
 
 @singledispatch
@@ -414,14 +261,15 @@ def kernel_call(op: Operator, layer: Layer) -> list[str]:
 
 
 kernel_call.register(Conv2d)(_conv2d)
-kernel_call.register(Lut)(_lut)
+kernel_call.register(Lut)(lut_call)
 kernel_call.register(MatMul)(_matmul)
 kernel_call.register(MaxPool)(_maxpool)
 kernel_call.register(AvgPool)(_avgpool)
-kernel_call.register(Softmax)(_softmax)
-kernel_call.register(ISoftmax)(_isoftmax)
-kernel_call.register(INorm)(_inorm)
-kernel_call.register(Norm)(_norm)
+kernel_call.register(Softmax)(softmax_call)
+kernel_call.register(ISoftmax)(isoftmax_call)
+kernel_call.register(INorm)(inorm_call)
+kernel_call.register(Norm)(norm_call)
+kernel_call.register(Requantise)(requantise_call)
 kernel_call.register(Concat)(_concat)
 kernel_call.register(Transpose)(_transpose)
 kernel_call.register(Pad)(_pad)
@@ -430,12 +278,12 @@ kernel_call.register(Resize)(_resize)
 
 @kernel_call.register
 def _(op: Add, layer: Layer) -> list[str]:
-    return _binary(op, layer, {"mul_a": op.mul_a, "mul_b": op.mul_b})
+    return binary_call(op, layer, {"mul_a": op.mul_a, "mul_b": op.mul_b})
 
 
 @kernel_call.register
 def _(op: Mul, layer: Layer) -> list[str]:
-    return _binary(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
+    return binary_call(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
 
 
 def tables_pointer(layer: Layer, block_bytes: str) -> str:

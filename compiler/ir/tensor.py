@@ -28,6 +28,11 @@ class IntType(Enum):
         return np.dtype(self.value).itemsize
 
     @property
+    def log2(self) -> int:
+        """Binary logarithm of the size in bytes, as the kernels want it."""
+        return self.bytes.bit_length() - 1
+
+    @property
     def signed(self) -> bool:
         return np.dtype(self.value).kind == "i"
 

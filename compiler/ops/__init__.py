@@ -33,6 +33,7 @@ OPERATORS = unique(
         ("mul", "compiler.ops.mul:Mul"),
         ("norm", "compiler.ops.norm:Norm"),
         ("pad", "compiler.ops.pad:Pad"),
+        ("requantise", "compiler.ops.requantise:Requantise"),
         ("resize", "compiler.ops.resize:Resize"),
         ("softmax", "compiler.ops.softmax:Softmax"),
         ("transpose", "compiler.ops.transpose:Transpose"),

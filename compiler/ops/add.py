@@ -13,7 +13,7 @@ from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
 from compiler.ops.base import OperatorError, require
-from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast
+from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, check_narrow
 from compiler.ops.requant import LIMIT, MAX_SHIFT, check_clamp, fixed, offset_table, requantise
 
 
@@ -23,7 +23,9 @@ class Add(Operator):
 
     count: elements of a and y. `broadcast` of b: "none" (count elements), "channel" (`channels`
     elements, repeated on every row) or "scalar" (one element). channels is 0 unless "channel".
-    Raises OperatorError where it could overflow 32 bits.
+    Codes have 8 bits or are int16. Between int16 tensors of one scale the sum is exact, and
+    clamped; of different scales a factor has 15 bits, whose rounding costs half a step of y for each operand.
+    Raises OperatorError for int32 codes and where it could overflow 32 bits.
     """
 
     kind: ClassVar[str] = "add"
@@ -42,6 +44,7 @@ class Add(Operator):
 
     def __post_init__(self) -> None:
         check_broadcast(self.name, self.count, self.channels, self.broadcast)
+        check_narrow(self.name, (self.type_a, self.type_b, self.output_type))
         check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
         need = sum_peak((self.type_a, self.type_b), (self.mul_a, self.mul_b), self.add)
         require(need < LIMIT, f"{self.name}: the sum may reach {need}, 32 bits hold less than {LIMIT}")

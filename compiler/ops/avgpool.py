@@ -43,6 +43,10 @@ class AvgPool(Operator):
     output_type: IntType = IntType.I8
 
     def __post_init__(self) -> None:
+        require(
+            self.input_type.bytes == self.output_type.bytes == 1,
+            f"{self.name}: avgpool takes and gives 8-bit codes",
+        )
         self._geometry.check(self.name)
         check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
         counts = np.arange(self.window[0] * self.window[1] + 1)

@@ -23,6 +23,11 @@ def check_broadcast(name: str, count: int, channels: int, broadcast: str) -> Non
         require(channels == 0, f"{name}: channels are for broadcast=channel only")
 
 
+def check_narrow(name: str, types: tuple[IntType, ...]) -> None:
+    """Raise OperatorError unless all codes have 8 or 16 bits."""
+    require(all(dtype.bytes <= 2 for dtype in types), f"{name}: takes and gives codes of 8 or 16 bits")
+
+
 def broadcast_space(
     kernel: str,
     tensors: Mapping[str, Tensor],

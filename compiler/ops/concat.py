@@ -12,7 +12,8 @@ from compiler.ir.access import Axis, Dim, Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
 from compiler.ops.base import access, require
-from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
+from compiler.ops.requant import check_clamp, check_overflow, code_range, requantise
+from compiler.ops.requantise import rescale
 from costmodels.work import KernelSpec
 
 
@@ -39,6 +40,8 @@ class Concat(Operator):
         fields = (self.widths, self.mul, self.add, self.shift, self.input_types)
         same = all(len(field) == len(self.inputs) for field in fields)
         require(same, f"{self.name}: one width, mul, add, shift and type per input")
+        bytewise = all(dtype.bytes == 1 for dtype in (*self.input_types, self.output_type))
+        require(bytewise, f"{self.name}: concat joins 8-bit tensors")
         for mul, add, shift, dtype in zip(self.mul, self.add, self.shift, self.input_types, strict=True):
             check_clamp(self.name, shift, self.low, self.high, self.output_type)
             check_overflow(self.name, np.array([mul]), np.array([add]), code_range(dtype))
@@ -77,22 +80,6 @@ class Concat(Operator):
         ]
         out: IntArray = np.concatenate(parts, axis=1).astype(self.output_type.dtype)
         return out
-
-
-def code_range(dtype: IntType) -> tuple[IntArray, IntArray]:
-    """Least and largest code of a type, [1] each."""
-    return np.array([dtype.low]), np.array([dtype.high])
-
-
-def rescale(x: Tensor, y: Tensor) -> tuple[int, int, int]:
-    """(mul, add, shift) that move codes of x to the quantisation of y; (1, 0, 0) where they are equal."""
-    if (x.scale, x.zero_point) == (y.scale, y.zero_point):
-        return 1, 0, 0
-    ratio = np.array([x.scale / y.scale])
-    correction = -ratio * x.zero_point
-    bounds = (y.dtype.low, y.dtype.high)
-    scalars = RealAffine(ratio, (correction,), y.zero_point, code_range(x.dtype), bounds).requant()
-    return int(scalars.mul.array[0]), int(scalars.add.array[0]), scalars.shift
 
 
 def concat_from_scales(

@@ -29,6 +29,7 @@ class Conv2d(Operator):
     MatMul with constant weights have in_shape (rows, 1, K) and a 1x1 window.
 
     in_shape (H, W, C); weights int8 [O, kh, kw, C/groups]; pads (top, left, bottom, right).
+    Inputs have 8 bits; outputs, too, or they are int16 or int32 (not depthwise).
     Raises OperatorError where shapes contradict or the requantisation could overflow 32 bits.
     """
 
@@ -53,6 +54,8 @@ class Conv2d(Operator):
         require(fits, f"{self.name}: {weights.shape} weights in {self.groups} groups on {self.in_shape}")
         require(min(self.pads) >= 0, f"{self.name}: negative padding {self.pads}")
         require(min(self.out_hw) >= 1, f"{self.name}: the window is larger than the input {self.in_shape}")
+        types = self.input_type.bytes == 1 and (self.output_type.bytes == 1 or not self.depthwise)
+        require(types, f"{self.name}: a convolution takes 8-bit codes, and gives them if it is depthwise")
         low, high = self.input_type.low, self.input_type.high
         require(low <= self.pad_value <= high, f"{self.name}: padding code {self.pad_value} is no input code")
         self.requant.check(self.name, out, self.output_type, accumulator_range(weights, low, high))

@@ -44,8 +44,9 @@ PLAIN_LAYOUTS: Layouts = ("hmk", "hkn", "hmn")
 class MatMul(Operator):
     """See the module. Inputs (a, b), which may be the same tensor; views are the three axes of `layouts`.
 
-    requant: tables [heads]. Raises OperatorError where extents or layouts are impossible, or 32 bits may not
-    hold a sum (which is proven from the depth and the ranges of both types).
+    requant: tables [heads]. Outputs have 8 bits or are int16 or int32. Raises OperatorError where extents or
+    layouts are impossible, or 32 bits may not hold a sum (which is proven from the depth and the ranges of
+    both types).
     """
 
     kind: ClassVar[str] = "matmul"
@@ -71,8 +72,8 @@ class MatMul(Operator):
         )
         for layout, known in zip(self.layouts, LAYOUTS, strict=True):
             require(layout in known, f"{self.name}: layout {layout} is none of {', '.join(known)}")
-        types = (self.type_a, self.type_b, self.output_type)
-        require(all(t.bytes == 1 for t in types), f"{self.name}: a product takes and gives 8-bit codes")
+        bytewise = self.type_a.bytes == self.type_b.bytes == 1
+        require(bytewise, f"{self.name}: a product takes 8-bit codes")
         for dtype, zero in ((self.type_a, self.zero_a), (self.type_b, self.zero_b)):
             require(
                 dtype.low <= zero <= dtype.high, f"{self.name}: zero point {zero} is no {dtype.value} code"

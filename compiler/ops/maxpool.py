@@ -9,6 +9,7 @@ from typing import ClassVar
 from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
+from compiler.ops.base import require
 from compiler.ops.pooling import PoolGeometry
 
 
@@ -29,6 +30,7 @@ class MaxPool(Operator):
     data_type: IntType = IntType.I8
 
     def __post_init__(self) -> None:
+        require(self.data_type.bytes == 1, f"{self.name}: maxpool takes and gives 8-bit codes")
         self._geometry.check(self.name)
 
     @property

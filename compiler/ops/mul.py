@@ -12,15 +12,19 @@ import numpy as np
 from compiler.ir.access import Space, TileCall
 from compiler.ir.operator import Operator
 from compiler.ir.tensor import IntArray, IntType, Tensor
-from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast
+from compiler.ops.base import require
+from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, check_narrow
 from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
+
+FACTOR_ERROR = 1 / 256
+"""Largest relative error of the factor of a product with an int16 operand."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mul(Operator):
     """y = clamp(((a - zero_a)*(b - zero_b)*mul + add) >> shift, low, high), in int32.
 
-    count, channels, broadcast: as in `Add`. Raises OperatorError where it could overflow 32 bits.
+    count, channels, broadcast, types: as in `Add`. Raises OperatorError where it could overflow 32 bits.
     """
 
     kind: ClassVar[str] = "mul"
@@ -40,6 +44,7 @@ class Mul(Operator):
 
     def __post_init__(self) -> None:
         check_broadcast(self.name, self.count, self.channels, self.broadcast)
+        check_narrow(self.name, (self.type_a, self.type_b, self.output_type))
         check_clamp(self.name, self.shift, self.low, self.high, self.output_type)
         products = product_range((self.type_a, self.zero_a), (self.type_b, self.zero_b))
         check_overflow(self.name, np.array([self.mul]), np.array([self.add]), products)
@@ -80,13 +85,17 @@ def mul_from_scales(
 ) -> Mul:
     """y = a*b in real values; bounds: clamp in output codes (default: the type's range).
 
-    A scalar or channel operand comes second. Raises OperatorError where 32 bits do not hold it.
+    A scalar or channel operand comes second. Raises OperatorError where 32 bits do not hold it, or leave so
+    few bits to the factor of int16 operands that it errs by more than 1/256.
     """
     a, b = operands
     ratio = np.array([a.scale * b.scale / output.scale])
     products = product_range((a.dtype, a.zero_point), (b.dtype, b.zero_point))
     limits = bounds if bounds is not None else (output.dtype.low, output.dtype.high)
     scalars = RealAffine(ratio, (), output.zero_point, products, limits).requant()
+    error = abs(scalars.mul.array[0] / 2**scalars.shift / ratio[0] - 1)
+    good = max(a.dtype.bytes, b.dtype.bytes) == 1 or error <= FACTOR_ERROR
+    require(good, f"{name}: the factor of {a.dtype.value} times {b.dtype.value} would err by {error:.1%}")
     return Mul(
         name=name,
         inputs=(a.name, b.name),

@@ -29,6 +29,7 @@ class Pad(Operator):
     data_type: IntType = IntType.I8
 
     def __post_init__(self) -> None:
+        require(self.data_type.bytes == 1, f"{self.name}: pad takes and gives 8-bit codes")
         cut = (
             min(b, 0) + n + min(a, 0) for b, n, a in zip(self.before, self.in_shape, self.after, strict=True)
         )

@@ -63,6 +63,11 @@ def check_overflow(name: str, mul: IntArray, add: IntArray, acc_range: tuple[Int
     require(need < LIMIT, f"{name}: requantisation may reach {need:.0f}, 32 bits hold less than {LIMIT}")
 
 
+def code_range(dtype: IntType) -> tuple[IntArray, IntArray]:
+    """Least and largest code of a type, [1] each."""
+    return np.array([dtype.low]), np.array([dtype.high])
+
+
 def peak(mul: Int64s, add: Int64s, acc_range: tuple[IntArray, IntArray]) -> float:
     """Largest |acc|, |acc*mul| or |acc*mul + add| for acc in the (low, high) range; all [C].
 

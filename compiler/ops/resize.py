@@ -30,6 +30,7 @@ class Resize(Operator):
     data_type: IntType = IntType.I8
 
     def __post_init__(self) -> None:
+        require(self.data_type.bytes == 1, f"{self.name}: resize takes and gives 8-bit codes")
         require(min(*self.up, *self.down) >= 1, f"{self.name}: factors must be positive")
         for k in (0, 1):
             last = self._source(k, np.array([0, self.out_hw[k] - 1]))

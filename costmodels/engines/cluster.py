@@ -103,6 +103,7 @@ class KernelCosts:
     add: PointCost
     mul: PointCost
     lut: PointCost
+    requantise: PointCost
     maxpool: PointCost
     avgpool: PointCost
     softmax: PointCost

@@ -25,6 +25,7 @@ from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
 from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
+from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
@@ -176,6 +177,18 @@ def product() -> Made:
     return Made(mul_from_scales("product", (a, b), y), (a, b, y))
 
 
+def summed() -> Made:
+    """A residual sum of int16 and int8."""
+    a, b = tensor("a", 1, 60, scale=0.001, dtype=IntType.I16), tensor("b", 1, 60)
+    y = tensor("y", 1, 60, scale=0.001, dtype=IntType.I16)
+    return Made(add_from_scales("sum", (a, b), y), (a, b, y))
+
+
+def widened() -> Made:
+    x, y = tensor("x", 1, 50), tensor("y", 1, 50, scale=0.0004, dtype=IntType.I16)
+    return Made(requantise_from_scales("cast", x, y), (x, y))
+
+
 def table() -> Made:
     x = tensor("x", 1, 50)
     y = tensor("y", 1, 50, scale=0.04)
@@ -272,6 +285,8 @@ GOLDEN: Mapping[str, Golden] = {
     "depthwise2d": Golden(depthwise, {"y": 3, "g": 5}, order=1),
     "grouped_conv2d": Golden(grouped, {"g": 3, "x": 4}),
     "add": Golden(addition, {"y": 7}, buffering=2),
+    "add_int16": Golden(summed, {"n": 20}, buffering=2),
+    "requantise": Golden(widened, {"n": 20}),
     "mul": Golden(product, {"n": 50}),
     "lut": Golden(table, {"n": 20}),
     "matmul": Golden(attended, {"h": 3, "y": 4, "i": 4}, buffering=2),

@@ -46,7 +46,8 @@ typedef struct {
  * which the first call sets, the others add to, and the last requantises; with first && last it is not used.
  * dse_conv2d:      weights int8 [groups][outputs][taps_y][taps_x][inputs], tables int32 mul[g*o], add[g*o] (read
  *                  only if last), splits PIXELS and CHANNELS.
- * dse_depthwise2d: outputs == inputs == 1; weights int8 [taps_y][taps_x][groups], tables mul[groups], add[groups].
+ *                  An output code has 1 << out_log2 bytes (0, 1, 2).
+ * dse_depthwise2d: outputs == inputs == 1; output codes are bytes; weights int8 [taps_y][taps_x][groups], tables mul[groups], add[groups].
  * The NPU entries read weights packed as npu_layout says, 4-byte aligned, and tables uint32 scale[], int32 bias[].
  * They ignore split, need first && last, a stride that the engine has (else dse_fatal), dilation 1, groups == 1
  * (dense) and the bounds of the output type, and return when the job is queued. */
@@ -60,6 +61,7 @@ typedef struct {
     int32_t groups, outputs, inputs; /* of the tile; outputs and inputs are those of one group */
     int32_t pad_value;               /* in the input type's range */
     int32_t shift, low, high;
+    int32_t out_log2;
     bool in_signed, first, last;
     bool weights_in_wm, prefetch; /* NPU only, see dse_npu_job */
     dse_npu_layout npu_layout;    /* NPU only */
@@ -76,7 +78,7 @@ dse_npu_ticket dse_depthwise2d_npu(const dse_conv2d_args *args);
  * The depth of a and the outputs of y are contiguous, of b the depth or the outputs (b_depth_pitch or
  * b_output_pitch is 1). Tables int32 mul[heads], add[heads] (read only if last). A reduction over several calls passes
  * `accumulator`, int32 [heads][rows][outputs] at pitches, outputs contiguous; with first && last it is not used.
- * Splits HEADS, PIXELS (rows) and CHANNELS (outputs). */
+ * An output code has 1 << out_log2 bytes (0, 1, 2). Splits HEADS, PIXELS (rows) and CHANNELS (outputs). */
 typedef struct {
     const uint8_t *a, *b;
     uint8_t *output;
@@ -88,6 +90,7 @@ typedef struct {
     int32_t out_head_pitch, out_row_pitch;                                          /* bytes */
     int32_t acc_head_pitch, acc_row_pitch;                                          /* sums */
     int32_t zero_a, zero_b, shift, low, high;
+    int32_t out_log2;
     bool a_signed, b_signed, first, last;
     dse_split split;
 } dse_matmul_args;
@@ -97,7 +100,7 @@ void dse_matmul(const dse_matmul_args *args);
 /* ---- Elementwise (elementwise.c) ---------------------------------------------------------------------------
  * On `rows` x `channels` elements; a tile of one dimension is one row. Splits PIXELS (rows), CHANNELS, ELEMENTS.
  * The second operand has elements like the first ("none"), one row for all rows ("channel": b_row_pitch == 0), or
- * one element (b_row_pitch == 0 and b_step == 0). */
+ * one element (b_row_pitch == 0 and b_step == 0). Codes have 1 << log2 bytes (0 or 1), those of 2 are signed. */
 typedef struct {
     const uint8_t *a, *b;
     uint8_t *output;
@@ -107,12 +110,27 @@ typedef struct {
     int32_t mul_a, mul_b;                            /* dse_mul: mul_a is its factor, mul_b is not read */
     int32_t zero_a, zero_b;                          /* dse_mul only */
     int32_t add, shift, low, high;
+    int32_t a_log2, b_log2, out_log2;
     bool a_signed, b_signed;
     dse_split split;
 } dse_binary_args;
 
 void dse_add(const dse_binary_args *args); /* (a*mul_a + b*mul_b + add) >> shift */
 void dse_mul(const dse_binary_args *args); /* ((a - zero_a)*(b - zero_b)*mul_a + add) >> shift */
+
+/* y = (x*mul + add) >> shift, between codes of 1 << log2 bytes (0 or 1) */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    int32_t mul, add, shift, low, high;
+    int32_t in_log2, out_log2;
+    bool in_signed;
+    dse_split split;
+} dse_requantise_args;
+
+void dse_requantise(const dse_requantise_args *args);
 
 /* y = table[x - lowest code of x's type] */
 typedef struct {
@@ -245,11 +263,12 @@ void dse_concat(const dse_concat_args *args);
 
 /* output[a0][a1][a2][a3] at offset sum a_k*out_pitch[k] = input at sum a_k*in_pitch[k]: the axes are the output's,
  * in_pitch those of the input axes they come from. Leading axes of extent 1 fill up to rank 4.
- * Split PIXELS: a0, a1, a2 flattened. */
+ * Elements have 1 << log2 bytes. Split PIXELS: a0, a1, a2 flattened. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
     int32_t extent[4], in_pitch[4], out_pitch[4];
+    int32_t log2;
     dse_split split;
 } dse_transpose_args;
 

@@ -62,9 +62,23 @@ static inline void conv_padding(const dse_conv2d_args *a, const conv_site *s, co
     for (int32_t k = 0; k < 4; k++) sum[k] *= a->pad_value;
 }
 
+/* conv_finish where codes have several bytes. */
+static void conv_finish_wide(const dse_conv2d_args *a, const conv_site *s, int32_t c, int32_t filters, int32_t pixels,
+                             const int32_t *sum) {
+    const int32_t *mul = a->tables, *add = mul + a->groups * a->outputs;
+    for (int32_t p = 0; p < pixels; p++)
+        for (int32_t k = 0; k < filters; k++)
+            dse_put(s->y[p], c + k, a->out_log2,
+                    dse_requant_wide(sum[k * pixels + p], mul[c + k], add[c + k], a->shift, a->low, a->high));
+}
+
 /* Writes `filters` x `pixels` sums, pixel fastest, from output c on. */
 DSE_LEAF void conv_finish(const dse_conv2d_args *a, const conv_site *s, int32_t c, int32_t filters, int32_t pixels,
                           const int32_t *sum) {
+    if (a->out_log2) {
+        conv_finish_wide(a, s, c, filters, pixels, sum);
+        return;
+    }
     const int32_t shift = a->shift, low = a->low, high = a->high;
     const int32_t *mul = a->tables + c, *add = mul + a->groups * a->outputs;
     uint8_t *const y0 = s->y[0] + c, *const y1 = s->y[1] + c;

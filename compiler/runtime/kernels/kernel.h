@@ -32,8 +32,12 @@ DSE_LEAF int32_t dse_wrap_mul(int32_t a, int32_t b) { return (int32_t)((uint32_t
 DSE_LEAF int32_t dse_ceil_div(int32_t a, int32_t b) { return (a + b - 1) / b; }
 
 /* clamp((acc * mul + add) >> shift). The compiler proves that acc * mul + add fits int32_t. */
+DSE_LEAF int32_t dse_requant_wide(int32_t acc, int32_t mul, int32_t add, int32_t shift, int32_t low, int32_t high) {
+    return dse_clamp(dse_wrap_add(dse_wrap_mul(acc, mul), add) >> shift, low, high);
+}
+
 DSE_LEAF uint8_t dse_requant(int32_t acc, int32_t mul, int32_t add, int32_t shift, int32_t low, int32_t high) {
-    return (uint8_t)dse_clamp(dse_wrap_add(dse_wrap_mul(acc, mul), add) >> shift, low, high);
+    return (uint8_t)dse_requant_wide(acc, mul, add, shift, low, high);
 }
 
 /* An 8-bit code as a number. */
@@ -43,6 +47,20 @@ DSE_LEAF int32_t dse_code(uint8_t code, bool is_signed) { return is_signed ? (in
  * of both types are ordered like their numbers. */
 DSE_LEAF uint32_t dse_flip(bool is_signed) { return is_signed ? 0x80u : 0u; }
 DSE_LEAF int32_t dse_decode(uint8_t code, uint32_t flip) { return (int32_t)(code ^ flip) - (int32_t)flip; }
+
+/* Code k of an array whose codes have 1 << log2 bytes; of one byte: see dse_decode. */
+DSE_LEAF int32_t dse_get(const uint8_t *x, int32_t k, int32_t log2, uint32_t flip) {
+    return log2 ? ((const int16_t *)(const void *)x)[k] : dse_decode(x[k], flip);
+}
+
+DSE_LEAF void dse_put(uint8_t *y, int32_t k, int32_t log2, int32_t value) {
+    if (log2 == 0)
+        y[k] = (uint8_t)value;
+    else if (log2 == 1)
+        ((int16_t *)(void *)y)[k] = (int16_t)value;
+    else
+        ((int32_t *)(void *)y)[k] = value;
+}
 
 /* Chunk `core` of `ncores` of [0, n): [core*ceil(n/ncores), (core+1)*ceil(n/ncores)), cut to [0, n). */
 DSE_LEAF dse_span dse_chunk(int32_t n, uint32_t core, uint32_t ncores) {

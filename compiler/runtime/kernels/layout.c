@@ -40,7 +40,10 @@ static void transpose_task(uint32_t core, uint32_t ncores, const void *arg) {
         const int32_t a2 = line % e[2], a01 = line / e[2], a1 = a01 % e[1], a0 = a01 / e[1];
         const uint8_t *x = a->input + a0 * ip[0] + a1 * ip[1] + a2 * ip[2];
         uint8_t *y = a->output + a0 * op[0] + a1 * op[1] + a2 * op[2];
-        for (int32_t k = e[3]; k > 0; k--, x += ip[3], y += op[3]) *y = *x;
+        if (a->log2 == 0)
+            for (int32_t k = e[3]; k > 0; k--, x += ip[3], y += op[3]) *y = *x;
+        else
+            for (int32_t k = e[3]; k > 0; k--, x += ip[3], y += op[3]) copy_bytes(y, x, 1 << a->log2);
     }
 }
 

@@ -201,8 +201,14 @@ typedef struct {
 DSE_LEAF void matmul_store(const dse_matmul_args *p, const matmul_head *h, int32_t m, const matmul_column *c,
                            int32_t count, const int32_t *sum, int32_t step) {
     if (p->last) {
-        uint8_t *const y = h->y + m * p->out_row_pitch + c->n;
         const int32_t mul = h->mul, add = h->add, shift = p->shift, low = p->low, high = p->high;
+        if (p->out_log2) {
+            uint8_t *const wide = h->y + m * p->out_row_pitch;
+            for (int32_t k = 0; k < count; k++)
+                dse_put(wide, c->n + k, p->out_log2, dse_requant_wide(sum[k * step], mul, add, shift, low, high));
+            return;
+        }
+        uint8_t *const y = h->y + m * p->out_row_pitch + c->n;
         for (int32_t k = 0; k < count; k++) y[k] = dse_requant(sum[k * step], mul, add, shift, low, high);
         return;
     }

@@ -134,7 +134,7 @@ class PoolCosts:
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Kernels that walk rows of elements (add, mul, lut, softmax, normalisations, transpose)."""
+    """Kernels that walk rows of elements (add, mul, lut, requantise, softmax, normalisations, transpose)."""
 
     core_cycles: float
     row_cycles: float
@@ -193,6 +193,7 @@ class PortableCosts:
     add: RowCosts
     mul: RowCosts
     lut: RowCosts
+    requantise: RowCosts
     maxpool: PoolCosts
     avgpool: PoolCosts
     softmax: RowCosts

@@ -22,6 +22,7 @@ from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import mul_from_scales
 from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
+from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
@@ -44,6 +45,15 @@ def tensor(rng: Rng, name: str, shape: tuple[int, ...], dtype: IntType | None = 
     kind = dtype or (IntType.I8, IntType.U8)[rng.integers(2)]
     zero = (kind.low, kind.low + 128, int(rng.integers(kind.low, kind.high + 1)))[rng.integers(3)]
     return Tensor(name, shape, kind, float(rng.uniform(0.01, 0.1)), zero)
+
+
+def wide(rng: Rng, t: Tensor, *types: IntType) -> Tensor:
+    """The tensor as it is, or with one of these types, symmetric, in finer steps."""
+    pick = rng.integers(1 + len(types))
+    if pick == 0:
+        return t
+    kind = types[pick - 1]
+    return replace(t, dtype=kind, zero_point=0, scale=t.scale / (1 << 7 + kind.log2))
 
 
 def case(rng: Rng, op: Operator, *tensors: Tensor, layouts: tuple[str, ...] = ("plain",)) -> Case:
@@ -112,10 +122,11 @@ def grouped(rng: Rng) -> Case:
     return convolution(rng, pick(rng, 2, 4), pick(rng, 1, 3), pick(rng, 2, 3), pair(rng, 1, 3))
 
 
-def linear(rng: Rng) -> Case:
-    """A Gemm: rows x 1 x K, window 1x1."""
+def linear(rng: Rng, *types: IntType) -> Case:
+    """A Gemm: rows x 1 x K, window 1x1; its outputs have 8 bits, or one of these types."""
     rows, depth, units = pick(rng, 1, 5), pick(rng, 1, 70), pick(rng, 1, 9)
     x, y = tensor(rng, "x", (rows, depth)), tensor(rng, "y", (rows, units))
+    y = wide(rng, y, *types)
     weights = rng.integers(-128, 128, (units, 1, 1, depth)).astype(np.int8)
     requant = conv_requant(weights, x, 0.004, rng.normal(0, 1, units), y)
     op = Conv2d(
@@ -129,7 +140,7 @@ def linear(rng: Rng) -> Case:
         input_type=x.dtype,
         output_type=y.dtype,
     )
-    return case(rng, op, x, y, layouts=("plain", "neureka", "ne16"))
+    return case(rng, op, x, y, layouts=("plain",) if types else ("plain", "neureka", "ne16"))
 
 
 def matmul(rng: Rng) -> Case:
@@ -143,7 +154,7 @@ def matmul(rng: Rng) -> Case:
     y = tensor(rng, "y", tuple(sizes[letter] for letter in third))
     if rng.integers(2):
         a, b = (replace(t, zero_point=0) for t in (a, b))
-    y = replace(y, scale=float(a.scale * b.scale * np.sqrt(depth) * 60))
+    y = wide(rng, replace(y, scale=float(a.scale * b.scale * np.sqrt(depth) * 60)), IntType.I16)
     op = matmul_from_scales(
         "matmul", (a, b), y, (heads, rows, outputs, depth), ratio=ratio, layouts=(first, second, third)
     )
@@ -162,12 +173,20 @@ def binary_tensors(rng: Rng) -> tuple[Tensor, Tensor, Tensor, Broadcast]:
 
 def add(rng: Rng) -> Case:
     a, b, y, form = binary_tensors(rng)
+    a, b, y = (wide(rng, t, IntType.I16) for t in (a, b, y))
     return case(rng, add_from_scales("add", (a, b), y, broadcast=form), a, b, y)
 
 
 def mul(rng: Rng) -> Case:
     a, b, y, form = binary_tensors(rng)
+    a, y = (wide(rng, t, IntType.I16) for t in (a, y))
     return case(rng, mul_from_scales("mul", (a, b), y, broadcast=form), a, b, y)
+
+
+def requantise(rng: Rng) -> Case:
+    x = wide(rng, tensor(rng, "x", (1, pick(rng, 1, 50))), IntType.I16)
+    y = wide(rng, replace(tensor(rng, "y", (1, 1)), shape=x.shape), IntType.I16)
+    return case(rng, requantise_from_scales("requantise", x, y), x, y)
 
 
 def lut(rng: Rng) -> Case:
@@ -306,7 +325,7 @@ def transpose(rng: Rng) -> Case:
     rank = pick(rng, 2, 4)
     shape = tuple(pick(rng, 1, 5) for _ in range(rank))
     perm = tuple(int(axis) for axis in rng.permutation(rank))
-    x = tensor(rng, "x", shape)
+    x = wide(rng, tensor(rng, "x", shape), IntType.I16, IntType.I32)
     y = Tensor("y", tuple(shape[axis] for axis in perm), x.dtype, x.scale, x.zero_point)
     op = Transpose(name="transpose", inputs=("x",), output="y", in_shape=shape, perm=perm, data_type=x.dtype)
     return case(rng, op, x, y)
@@ -365,12 +384,14 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "inorm": inorm,
     "isoftmax": isoftmax,
     "linear": linear,
+    "linear_wide": lambda rng: linear(rng, IntType.I16, IntType.I32),
     "lut": lut,
     "matmul": matmul,
     "maxpool": maxpool,
     "mul": mul,
     "norm": norm,
     "pad": pad,
+    "requantise": requantise,
     "resize": resize,
     "softmax": softmax,
     "transpose": transpose,

@@ -21,6 +21,7 @@ from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
+from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
@@ -86,6 +87,11 @@ def mul(op: Mul, a: IntArray, b: IntArray) -> IntArray:
     values = enumerate(a.reshape(-1).tolist())
     products = ((x - op.zero_a) * (second_operand(op, b, k) - op.zero_b) * op.mul + op.add for k, x in values)
     return np.array([clamped(p, op.shift, op.low, op.high) for p in products])
+
+
+def requantise(op: Requantise, x: IntArray) -> IntArray:
+    sums = (code * op.mul + op.add for code in x.reshape(-1).tolist())
+    return np.array([clamped(s, op.shift, op.low, op.high) for s in sums])
 
 
 def lut(op: Lut, x: IntArray) -> IntArray:
@@ -246,6 +252,7 @@ NAIVE: dict[str, Any] = {
     "mul": mul,
     "norm": norm,
     "pad": pad,
+    "requantise": requantise,
     "resize": resize,
     "softmax": softmax,
     "transpose": transpose,

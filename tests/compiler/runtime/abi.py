@@ -54,7 +54,7 @@ class Window(ctypes.Structure):
 class Conv2dArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output weights tables accumulator; window: window; i32: groups outputs inputs pad_value"
-        " shift low high; bool: in_signed first last weights_in_wm prefetch; layout: npu_layout;"
+        " shift low high out_log2; bool: in_signed first last weights_in_wm prefetch; layout: npu_layout;"
         " split: split",
         window=Window,
     )
@@ -64,14 +64,22 @@ class MatmulArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: a b output tables accumulator; i32: heads rows outputs depth ratio phase a_head_pitch"
         " a_row_pitch b_head_pitch b_output_pitch b_depth_pitch out_head_pitch out_row_pitch acc_head_pitch"
-        " acc_row_pitch zero_a zero_b shift low high; bool: a_signed b_signed first last; split: split"
+        " acc_row_pitch zero_a zero_b shift low high out_log2; bool: a_signed b_signed first last;"
+        " split: split"
     )
 
 
 class BinaryArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: a b output; i32: rows channels a_row_pitch b_row_pitch out_row_pitch b_step mul_a mul_b zero_a"
-        " zero_b add shift low high; bool: a_signed b_signed; split: split"
+        " zero_b add shift low high a_log2 b_log2 out_log2; bool: a_signed b_signed; split: split"
+    )
+
+
+class RequantiseArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input output; i32: rows channels in_row_pitch out_row_pitch mul add shift low high in_log2"
+        " out_log2; bool: in_signed; split: split"
     )
 
 
@@ -133,7 +141,9 @@ class ConcatArgs(ctypes.Structure):
 
 
 class TransposeArgs(ctypes.Structure):
-    _fields_ = fields("ptr: input output; four: extent in_pitch out_pitch; split: split", four=I32 * 4)
+    _fields_ = fields(
+        "ptr: input output; four: extent in_pitch out_pitch; i32: log2; split: split", four=I32 * 4
+    )
 
 
 class PadArgs(ctypes.Structure):
@@ -176,5 +186,6 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     ISoftmaxArgs,
     INormArgs,
     NormArgs,
+    RequantiseArgs,
     NpuJob,
 )

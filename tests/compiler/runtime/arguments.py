@@ -24,6 +24,7 @@ from compiler.ops.maxpool import MaxPool
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
+from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
@@ -75,6 +76,7 @@ def conv2d(op: Conv2d, job: Job) -> tuple[str, ctypes.Structure]:
         shift=op.requant.shift,
         low=op.requant.low,
         high=op.requant.high,
+        out_log2=op.output_type.log2,
         in_signed=op.input_type.signed,
         first=job.call.first,
         last=job.call.last,
@@ -119,6 +121,7 @@ def matmul(op: MatMul, job: Job) -> tuple[str, ctypes.Structure]:
         shift=op.requant.shift,
         low=op.requant.low,
         high=op.requant.high,
+        out_log2=op.output_type.log2,
         a_signed=op.type_a.signed,
         b_signed=op.type_b.signed,
         first=job.call.first,
@@ -158,12 +161,35 @@ def binary(op: Add | Mul, job: Job) -> tuple[str, ctypes.Structure]:
         shift=op.shift,
         low=op.low,
         high=op.high,
+        a_log2=op.type_a.log2,
+        b_log2=op.type_b.log2,
+        out_log2=op.output_type.log2,
         a_signed=op.type_a.signed,
         b_signed=op.type_b.signed,
         split=job.split,
         **scalars,
     )
     return f"dse_{op.kind}", args
+
+
+def requantise(op: Requantise, job: Job) -> tuple[str, ctypes.Structure]:
+    rows, channels = _rows(job)
+    args = abi.RequantiseArgs(
+        input=job.inputs[0].address,
+        output=job.output.address,
+        rows=rows,
+        channels=channels,
+        mul=op.mul,
+        add=op.add,
+        shift=op.shift,
+        low=op.low,
+        high=op.high,
+        in_log2=op.input_type.log2,
+        out_log2=op.output_type.log2,
+        in_signed=op.input_type.signed,
+        split=job.split,
+    )
+    return "dse_requantise", args
 
 
 def lut(op: Lut, job: Job) -> tuple[str, ctypes.Structure]:
@@ -304,6 +330,7 @@ def transpose(op: Transpose, job: Job) -> tuple[str, ctypes.Structure]:
         extent=four(job.call.output.shape, 1),
         in_pitch=four([job.inputs[0].pitch[axis] for axis in op.perm], 0),
         out_pitch=four(job.output.pitch, 0),
+        log2=op.data_type.log2,
         split=job.split,
     )
     return "dse_transpose", args
@@ -340,6 +367,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "mul": binary,
     "norm": norm,
     "pad": pad,
+    "requantise": requantise,
     "resize": resize,
     "softmax": softmax,
     "transpose": transpose,

@@ -1,0 +1,165 @@
+"""Calls of the kernels that walk rows of elements; see `compiler.codegen.calls`."""
+
+from __future__ import annotations
+
+from compiler.codegen.call_fields import Fields, Layer, extent, initialiser, pitch, split_of, widths
+from compiler.ops.add import Add
+from compiler.ops.inorm import INorm
+from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.lut import Lut
+from compiler.ops.mul import Mul
+from compiler.ops.norm import Norm
+from compiler.ops.requantise import Requantise
+from compiler.ops.softmax import Softmax
+
+
+def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
+    """(rows, channels, row pitch) of an elementwise operand of rank 1 or 2."""
+    if len(layer.output.access.axes) == 1:
+        return 1, extent("out", 0), 0
+    return extent("out", 0), extent("out", 1), pitch(stream, 0)
+
+
+def binary_call(op: Add | Mul, layer: Layer, extra: Fields) -> list[str]:
+    """See `kernel_call`."""
+    rows, channels, out_pitch = _rows("out", layer)
+    whole = op.broadcast == "none"
+    fields: dict[str, str | int | bool] = {
+        "a": "in0.data",
+        "b": "in1.data",
+        "output": "out.data",
+        "rows": rows,
+        "channels": channels,
+        "a_row_pitch": _rows("in0", layer)[2],
+        "b_row_pitch": _rows("in1", layer)[2] if whole else 0,
+        "out_row_pitch": out_pitch,
+        "b_step": int(op.broadcast != "scalar"),
+        **extra,
+        **widths(a_log2=op.type_a, b_log2=op.type_b, out_log2=op.output_type),
+        "add": op.add,
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "a_signed": op.type_a.signed,
+        "b_signed": op.type_b.signed,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_binary_args", fields), f"dse_{op.kind}(&args);"]
+
+
+def lut_call(op: Lut, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    rows, channels, out_pitch = _rows("out", layer)
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "table": "tables",
+        "rows": rows,
+        "channels": channels,
+        "in_row_pitch": _rows("in0", layer)[2],
+        "out_row_pitch": out_pitch,
+        "in_signed": op.input_type.signed,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_lut_args", fields), "dse_lut(&args);"]
+
+
+def requantise_call(op: Requantise, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    rows, channels, out_pitch = _rows("out", layer)
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "rows": rows,
+        "channels": channels,
+        "in_row_pitch": _rows("in0", layer)[2],
+        "out_row_pitch": out_pitch,
+        "mul": op.mul,
+        "add": op.add,
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        **widths(in_log2=op.input_type, out_log2=op.output_type),
+        "in_signed": op.input_type.signed,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_requantise_args", fields), "dse_requantise(&args);"]
+
+
+def softmax_call(op: Softmax, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        "input": "in0.data",
+        "output": "out.data",
+        "table": "(const uint32_t *)(const void *)tables",
+        "rows": extent("out", 0),
+        "channels": extent("out", 1),
+        "in_row_pitch": pitch("in0", 0),
+        "out_row_pitch": pitch("out", 0),
+        "sum_shift": op.sum_shift,
+        "zero_point": op.zero_point,
+        "high": op.high,
+        "multiplier": f"{op.multiplier}u",
+        "in_signed": op.input_type.signed,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
+
+
+def _row_operands(layer: Layer, tables: str) -> Fields:
+    """Operands and extents of a kernel that works on whole rows; tables: its field and their type."""
+    field, kind = tables.split()
+    return {
+        "input": "in0.data",
+        "output": "out.data",
+        field: f"(const {kind} *)(const void *)tables",
+        "rows": extent("out", 0),
+        "channels": extent("out", 1),
+        "in_row_pitch": pitch("in0", 0),
+        "out_row_pitch": pitch("out", 0),
+    }
+
+
+def isoftmax_call(op: ISoftmax, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        **_row_operands(layer, "table uint32_t"),
+        "levels": op.levels,
+        "offset": op.offset,
+        "in_signed": op.input_type.signed,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_isoftmax_args", fields), "dse_isoftmax(&args);"]
+
+
+def inorm_call(op: INorm, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        **_row_operands(layer, "tables int32_t"),
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "in_signed": op.input_type.signed,
+        "centred": op.centred,
+        "biased": op.bias.array.size > 0,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_inorm_args", fields), "dse_inorm(&args);"]
+
+
+def norm_call(op: Norm, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        **_row_operands(layer, "tables int32_t"),
+        "zero_point": op.zero_point,
+        "spread": op.spread,
+        "shift": op.requant.shift,
+        "low": op.requant.low,
+        "high": op.requant.high,
+        "epsilon_low": f"{op.epsilon & 0xFFFFFFFF}u",
+        "epsilon_high": f"{op.epsilon >> 32}u",
+        "in_signed": op.input_type.signed,
+        "in_wide": op.input_type.bytes == 2,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_norm_args", fields), f"dse_{op.kernel}(&args);"]
