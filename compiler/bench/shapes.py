@@ -169,6 +169,17 @@ def _softmax(rng: Rng, family: str) -> Case:
     return Case(family, KernelSpec(family, (("y", _log(rng, 1, 60)), ("c", _log(rng, 2, 500)))), ("y",))
 
 
+def _rope(rng: Rng, family: str) -> Case:
+    dims = (("y", _log(rng, 1, 64)), ("h", _log(rng, 1, 16)), ("c", 2 * _log(rng, 1, 64)))
+    return Case(family, KernelSpec("rope", dims), ("y", "h"))
+
+
+def _embed(rng: Rng, family: str) -> Case:
+    """Rows of words, as tiles of tables have."""
+    dims = (("y", _log(rng, 1, 100)), ("c", 4 * _log(rng, 1, 64)))
+    return Case(family, KernelSpec("embed", dims), ("y",))
+
+
 def _concat(rng: Rng, family: str) -> Case:
     parts = int(rng.integers(2, 6))
     dims = (("y", _log(rng, 1, 200)), ("c", parts * _log(rng, 1, 60)))
@@ -214,6 +225,8 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "inorm": _softmax,
     "rmsnorm": _softmax,
     "layernorm": _softmax,
+    "rope": _rope,
+    "embed": _embed,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

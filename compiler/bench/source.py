@@ -10,6 +10,7 @@ from compiler.bench.shapes import LARGEST_BYTES, Case, stored
 SPLITS = {
     ("y", "x"): "DSE_SPLIT_PIXELS",
     ("y",): "DSE_SPLIT_PIXELS",
+    ("y", "h"): "DSE_SPLIT_PIXELS",
     ("o",): "DSE_SPLIT_CHANNELS",
     ("g",): "DSE_SPLIT_CHANNELS",
     ("c",): "DSE_SPLIT_CHANNELS",
@@ -349,6 +350,22 @@ def _whole_rows(case: Case) -> Fields:
     return {"input": "IN", "rows": rows, "channels": channels, **pitches, "in_signed": "true"}
 
 
+def _rope(case: Case) -> Fields:
+    rows, heads, depth = case.extents.values()
+    pitches = {"in_row_pitch": heads * depth, "in_head_pitch": depth, "cos_row_pitch": 2 * depth}
+    pitches |= {"sin_row_pitch": 2 * depth, "out_row_pitch": heads * depth, "out_head_pitch": depth}
+    scalars = {"mul": 60, "add": 500, "shift": 20, "low": -128, "high": 127, "zero_point": 3}
+    operands: Fields = {"input": "IN", "cos": "MORE", "sin": "WEIGHTS", "in_signed": "true"}
+    return {**operands, "rows": rows, "heads": heads, "depth": depth, **pitches, **scalars}
+
+
+def _embed(case: Case) -> Fields:
+    """Random numbers: the first row of the table, or the last."""
+    rows, channels = _rows(case)
+    extents: Fields = {"rows": rows, "channels": channels, "entries": 2, "out_row_pitch": channels}
+    return {"tokens": "IN", "table": "MORE", **extents}
+
+
 def _concat(case: Case) -> Fields:
     rows, channels = _rows(case)
     return {"count": case.spec.fan_in, "rows": rows, "out_row_pitch": channels, "low": -128, "high": 127}
@@ -407,6 +424,8 @@ _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "inorm": _inorm,
     "rmsnorm": _norm,
     "layernorm": _norm,
+    "rope": _rope,
+    "embed": _embed,
     "concat": _concat,
     "transpose": _transpose,
     "pad": _pad,

@@ -13,11 +13,13 @@ from functools import singledispatch
 from compiler.codegen.call_fields import Fields, Layer, extent, initialiser, literal, pitch, split_of, widths
 from compiler.codegen.calls_rows import (
     binary_call,
+    embed_call,
     inorm_call,
     isoftmax_call,
     lut_call,
     norm_call,
     requantise_call,
+    rope_call,
     softmax_call,
 )
 from compiler.ir import Operator
@@ -25,6 +27,7 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
@@ -35,6 +38,7 @@ from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
+from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
 
@@ -269,6 +273,8 @@ kernel_call.register(Softmax)(softmax_call)
 kernel_call.register(ISoftmax)(isoftmax_call)
 kernel_call.register(INorm)(inorm_call)
 kernel_call.register(Norm)(norm_call)
+kernel_call.register(Embed)(embed_call)
+kernel_call.register(Rope)(rope_call)
 kernel_call.register(Requantise)(requantise_call)
 kernel_call.register(Concat)(_concat)
 kernel_call.register(Transpose)(_transpose)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from compiler.codegen.call_fields import Fields, Layer, extent, initialiser, pitch, split_of, widths
 from compiler.ops.add import Add
+from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
 from compiler.ops.requantise import Requantise
+from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 
 
@@ -86,6 +88,13 @@ def requantise_call(op: Requantise, layer: Layer) -> list[str]:
     return [*initialiser("dse_requantise_args", fields), "dse_requantise(&args);"]
 
 
+def _mask(op: Softmax) -> Fields:
+    if not op.causal_period:
+        return {}
+    position = {"position": "(const int32_t *)(const void *)in1.data"} if len(op.inputs) > 1 else {}
+    return {"period": op.causal_period, "first": "r_out[0].low", "offset": op.causal_offset, **position}
+
+
 def softmax_call(op: Softmax, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fields: Fields = {
@@ -100,6 +109,7 @@ def softmax_call(op: Softmax, layer: Layer) -> list[str]:
         "zero_point": op.zero_point,
         "high": op.high,
         "multiplier": f"{op.multiplier}u",
+        **_mask(op),
         "in_signed": op.input_type.signed,
         "split": split_of(layer),
     }
@@ -163,3 +173,48 @@ def norm_call(op: Norm, layer: Layer) -> list[str]:
         "split": split_of(layer),
     }
     return [*initialiser("dse_norm_args", fields), f"dse_{op.kernel}(&args);"]
+
+
+def rope_call(op: Rope, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        "input": "in0.data",
+        "cos": "in1.data",
+        "sin": "in2.data",
+        "output": "out.data",
+        "rows": extent("out", 0),
+        "heads": extent("out", 1),
+        "depth": op.depth,
+        "in_row_pitch": pitch("in0", 0),
+        "in_head_pitch": pitch("in0", 1),
+        "cos_row_pitch": pitch("in1", 0),
+        "sin_row_pitch": pitch("in2", 0),
+        "out_row_pitch": pitch("out", 0),
+        "out_head_pitch": pitch("out", 1),
+        "zero_point": op.zero_point,
+        "mul": op.mul,
+        "add": op.add,
+        "shift": op.shift,
+        "low": op.low,
+        "high": op.high,
+        "in_signed": op.input_type.signed,
+        "interleaved": op.interleaved,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_rope_args", fields), "dse_rope(&args);"]
+
+
+def embed_call(op: Embed, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        "tokens": "in0.data",
+        "table": "tables",
+        "output": "out.data",
+        "rows": extent("out", 0),
+        "channels": extent("out", 1),
+        "entries": op.vocabulary,
+        "out_row_pitch": pitch("out", 0),
+        **widths(log2=op.output_type),
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_embed_args", fields), "dse_embed(&args);"]

@@ -25,6 +25,7 @@ OPERATORS = unique(
         ("avgpool", "compiler.ops.avgpool:AvgPool"),
         ("concat", "compiler.ops.concat:Concat"),
         ("conv2d", "compiler.ops.conv2d:Conv2d"),
+        ("embed", "compiler.ops.embed:Embed"),
         ("inorm", "compiler.ops.inorm:INorm"),
         ("isoftmax", "compiler.ops.isoftmax:ISoftmax"),
         ("lut", "compiler.ops.lut:Lut"),
@@ -35,6 +36,7 @@ OPERATORS = unique(
         ("pad", "compiler.ops.pad:Pad"),
         ("requantise", "compiler.ops.requantise:Requantise"),
         ("resize", "compiler.ops.resize:Resize"),
+        ("rope", "compiler.ops.rope:Rope"),
         ("softmax", "compiler.ops.softmax:Softmax"),
         ("transpose", "compiler.ops.transpose:Transpose"),
     )

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from compiler.ir.access import Axis, Box, Dim, Space, TileCall
+from compiler.ir.access import Box, Space, TileCall
 from compiler.ir.operator import TABLES, Operator, Parts
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
-from compiler.ops.base import access, require
+from compiler.ops.base import require
 from compiler.ops.requant import LIMIT, Int64s, check_clamp
-from costmodels.work import KernelSpec
+from compiler.ops.rows import row_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +64,8 @@ class INorm(Operator):
         return max(deviation * weight, quotient + bias)
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
-        axes = (Axis(self.rows, (("y", 1),)), Axis(self.channels))
-        spec = KernelSpec("inorm", (("y", self.rows), ("c", self.channels)), splits=(("y",),))
-        return Space(
-            spec=spec,
-            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
-            inputs=(access(tensors, self.inputs[0], axes, self.input_type),),
-            output=access(tensors, self.output, axes, self.output_type),
-            orders=(("y",),),
-        )
+        names, extents = (self.inputs[0], self.output), (self.rows, self.channels)
+        return row_space("inorm", tensors, names, (self.input_type, self.output_type), extents)
 
     def compute(
         self,

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from compiler.ir.access import Axis, Box, Dim, Space, TileCall
+from compiler.ir.access import Box, Space, TileCall
 from compiler.ir.operator import TABLES, Operator, Parts
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
-from compiler.ops.base import access, require
-from costmodels.work import KernelSpec
+from compiler.ops.base import require
+from compiler.ops.rows import row_space
 
 ENTRIES = 256
 WORD = 2**32
@@ -53,15 +53,8 @@ class ISoftmax(Operator):
         require(fits, f"{self.name}: 32 bits do not hold an isoftmax over {self.channels} channels")
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
-        axes = (Axis(self.rows, (("y", 1),)), Axis(self.channels))
-        spec = KernelSpec("isoftmax", (("y", self.rows), ("c", self.channels)), splits=(("y",),))
-        return Space(
-            spec=spec,
-            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
-            inputs=(access(tensors, self.inputs[0], axes, self.input_type),),
-            output=access(tensors, self.output, axes, self.output_type),
-            orders=(("y",),),
-        )
+        names, extents = (self.inputs[0], self.output), (self.rows, self.channels)
+        return row_space("isoftmax", tensors, names, (self.input_type, self.output_type), extents)
 
     def compute(
         self,

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from compiler.ir.access import Axis, Box, Dim, Space, TileCall
+from compiler.ir.access import Box, Space, TileCall
 from compiler.ir.operator import TABLES, Operator, Parts
 from compiler.ir.tensor import IntArray, IntType, Tensor
-from compiler.ops.base import access, require
+from compiler.ops.base import require
 from compiler.ops.requant import Int64s, RealAffine, Reals, Requant, requantise
-from costmodels.work import KernelSpec
+from compiler.ops.rows import row_space
 
 FRACTION = 12
 """Fraction bits of the sum of squares, so that epsilon rounds to little; even, as its root is shifted."""
@@ -85,20 +85,8 @@ class Norm(Operator):
         return "layernorm" if self.centred else "rmsnorm"
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
-        axes = (Axis(self.rows, (("y", 1),)), Axis(self.channels))
-        spec = KernelSpec(
-            kernel=self.kernel,
-            dims=(("y", self.rows), ("c", self.channels)),
-            input_bytes=self.input_type.bytes,
-            splits=(("y",),),
-        )
-        return Space(
-            spec=spec,
-            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
-            inputs=(access(tensors, self.inputs[0], axes, self.input_type),),
-            output=access(tensors, self.output, axes, self.output_type),
-            orders=(("y",),),
-        )
+        names, extents = (self.inputs[0], self.output), (self.rows, self.channels)
+        return row_space(self.kernel, tensors, names, (self.input_type, self.output_type), extents)
 
     def compute(
         self,

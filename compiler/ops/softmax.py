@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from compiler.ir.access import Axis, Box, Dim, Space, TileCall
+from compiler.ir.access import Axis, Box, Space, TileCall
 from compiler.ir.operator import TABLES, Operator, Parts
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
 from compiler.ops.base import access, require
-from costmodels.work import KernelSpec
+from compiler.ops.rows import row_space
 
 ENTRIES = 256
 WORD = 2**32
@@ -28,6 +29,9 @@ class Softmax(Operator):
         d = (s >> 16) * multiplier + (((s & 0xffff) * multiplier) >> 16)
         y = min(zero_point + (e + (d >> 1)) / d, high)          (unsigned division, truncating)
     d is the sum in units of one output step: multiplier = scale_y * 2^(sum_shift + 16), at most 2^16.
+    causal_period > 0: of row i only the first min(channels, i % causal_period + 1 + causal_offset + position)
+    columns count; behind them y is zero_point. position is the second input, int32 [1], clamped to 0 ..
+    channels, where there is one, else 0: no mask is anywhere in memory.
     Raises OperatorError where 32 bits do not hold the sum.
     """
 
@@ -41,8 +45,14 @@ class Softmax(Operator):
     high: int
     input_type: IntType = IntType.I8
     output_type: IntType = IntType.I8
+    causal_period: int = 0
+    causal_offset: int = 0
 
     def __post_init__(self) -> None:
+        masked = self.causal_period > 0 and self.causal_offset >= 0
+        unmasked = len(self.inputs) == 1 and self.causal_period == self.causal_offset == 0
+        mask = f"period {self.causal_period}, offset {self.causal_offset}"
+        require(masked or unmasked, f"{self.name}: softmax with a causal mask of {mask}")
         table = self.table.array
         good = table.dtype == np.uint32 and table.shape == (ENTRIES,) and self.input_type.bytes == 1
         require(good, f"{self.name}: softmax needs 8-bit input and a uint32[{ENTRIES}] table")
@@ -56,21 +66,9 @@ class Softmax(Operator):
         require(fits, f"{self.name}: 32 bits do not hold a softmax over {self.channels} channels")
 
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
-        axes = (Axis(self.rows, (("y", 1),)), Axis(self.channels))
-        spec = KernelSpec(
-            kernel="softmax",
-            dims=(("y", self.rows), ("c", self.channels)),
-            input_bytes=self.input_type.bytes,
-            output_bytes=self.output_type.bytes,
-            splits=(("y",),),
-        )
-        return Space(
-            spec=spec,
-            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
-            inputs=(access(tensors, self.inputs[0], axes, self.input_type),),
-            output=access(tensors, self.output, axes, self.output_type),
-            orders=(("y",),),
-        )
+        names, extents = (self.inputs[0], self.output), (self.rows, self.channels)
+        position = tuple(access(tensors, name, (Axis(1),), IntType.I32) for name in self.inputs[1:])
+        return row_space("softmax", tensors, names, (self.input_type, self.output_type), extents, position)
 
     def compute(
         self,
@@ -81,14 +79,25 @@ class Softmax(Operator):
         accumulator: IntArray | None,
     ) -> IntArray:
         table = np.frombuffer(block, np.uint32).astype(np.int64)
-        codes = inputs[0].astype(np.int64)
-        e = table[codes.max(axis=-1, keepdims=True) - codes]
-        row_sum = ((e + (1 << (self.sum_shift - 1))) >> self.sum_shift).sum(axis=-1, keepdims=True)
+        codes, seen = inputs[0].astype(np.int64), self._seen(call, inputs[1:])
+        top = np.where(seen, codes, self.input_type.low).max(axis=-1, keepdims=True)
+        e = np.where(seen, table[np.maximum(top - codes, 0)], 0)
+        rounded = np.where(seen, (e + (1 << (self.sum_shift - 1))) >> self.sum_shift, 0)
+        row_sum = rounded.sum(axis=-1, keepdims=True)
         upper, lower = row_sum >> 16, row_sum & 0xFFFF
         step = upper * self.multiplier + ((lower * self.multiplier) >> 16)
-        quotient = (e + (step >> 1)) // step
+        quotient = np.where(seen, (e + (step >> 1)) // step, 0)
         out: IntArray = np.minimum(self.zero_point + quotient, self.high).astype(self.output_type.dtype)
         return out
+
+    def _seen(self, call: TileCall, position: Sequence[IntArray]) -> npt.NDArray[np.bool_]:
+        """Which entries of a tile count, [rows, channels]."""
+        rows, columns = call.output.shape
+        if not self.causal_period:
+            return np.ones((rows, columns), np.bool_)
+        at = min(max(int(position[0][0]), 0), self.channels) if position else 0
+        row = np.arange(call.output.low[0], call.output.high[0]) % self.causal_period
+        return np.arange(columns) < (row + 1 + self.causal_offset + at)[:, None]
 
     def param_bytes(
         self, layout: str, parts: Parts, extents: Mapping[str, IntArray], last: IntArray | bool
@@ -115,9 +124,18 @@ def softmax_error_steps(operator: Softmax) -> float:
     return steps * (summed + scaled + 0.5 / largest)
 
 
-def softmax_from_scales(name: str, rows: int, channels: int, x: Tensor, y: Tensor) -> Softmax:
+def softmax_from_scales(
+    name: str,
+    rows: int,
+    channels: int,
+    x: Tensor,
+    y: Tensor,
+    causal: tuple[int, int] | None = None,
+    position: Tensor | None = None,
+) -> Softmax:
     """The softmax of real values x.scale * code over rows of `channels`.
 
+    causal: (period, offset) of a mask; position: an int32 [1] that is added to the offset.
     The table has as many fraction bits as a row's sum leaves room for. Raises OperatorError where the
     error bound reaches one output step (more than some 4000 channels at scale 1/256), or the output
     step is not between 2^-15 and 1/2.
@@ -130,7 +148,7 @@ def softmax_from_scales(name: str, rows: int, channels: int, x: Tensor, y: Tenso
     table = np.rint(np.ldexp(np.exp(-distances), bits)).astype(np.uint32)
     operator = Softmax(
         name=name,
-        inputs=(x.name,),
+        inputs=(x.name, position.name) if position else (x.name,),
         output=y.name,
         rows=rows,
         channels=channels,
@@ -141,6 +159,8 @@ def softmax_from_scales(name: str, rows: int, channels: int, x: Tensor, y: Tenso
         high=y.dtype.high,
         input_type=x.dtype,
         output_type=y.dtype,
+        causal_period=causal[0] if causal else 0,
+        causal_offset=causal[1] if causal else 0,
     )
     error = softmax_error_steps(operator)
     require(error < 1, f"{name}: softmax over {channels} channels would be off by up to {error:.1f} steps")

@@ -111,6 +111,8 @@ class KernelCosts:
     inorm: PointCost
     rmsnorm: PointCost
     layernorm: PointCost
+    rope: PointCost
+    embed: PointCost
     concat: PointCost
     transpose: PointCost
     pad: PointCost

@@ -17,6 +17,7 @@ from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.embed import embed_from_table
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
@@ -27,6 +28,7 @@ from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
+from compiler.ops.rope import rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
 from compiler.schedule import Decisions, footprint
@@ -223,6 +225,24 @@ def probabilities() -> Made:
     return Made(softmax_from_scales("softmax", 5, 12, x, y), (x, y))
 
 
+def causal() -> Made:
+    """Two heads of queries that begin at a position."""
+    x, y = tensor("x", 6, 12), tensor("y", 6, 12, scale=1 / 256, zero_point=-128)
+    at = tensor("at", 1, dtype=IntType.I32)
+    return Made(softmax_from_scales("softmax", 6, 12, x, y, (3, 2), at), (x, at, y))
+
+
+def looked_up() -> Made:
+    tokens, y = tensor("tokens", 7, dtype=IntType.I32), tensor("y", 7, 6, dtype=IntType.I16)
+    return Made(embed_from_table("rows", tokens, y, pattern((11, 6)).astype(np.int16)), (tokens, y))
+
+
+def rotated() -> Made:
+    x, y = tensor("x", 5, 2, 6), tensor("y", 5, 2, 6, scale=0.06)
+    cos, sin = (tensor(name, 5, 6, scale=2.0**-14, dtype=IntType.I16) for name in ("cos", "sin"))
+    return Made(rope_from_scales("turn", x, cos, sin, y, 5, 2, 6), (x, cos, sin, y))
+
+
 def shares() -> Made:
     x, y = tensor("x", 5, 12), tensor("y", 5, 12, scale=1 / 256, dtype=IntType.U8)
     op = ISoftmax(
@@ -293,6 +313,9 @@ GOLDEN: Mapping[str, Golden] = {
     "maxpool": Golden(maximum, {"y": 2, "c": 3}),
     "avgpool": Golden(average, {"x": 2}, buffering=2),
     "softmax": Golden(probabilities, {"y": 2}),
+    "softmax_causal": Golden(causal, {"y": 2}),
+    "embed": Golden(looked_up, {"y": 3, "c": 4}, buffering=2),
+    "rope": Golden(rotated, {"y": 2}, buffering=2),
     "isoftmax": Golden(shares, {"y": 2}),
     "inorm": Golden(integer_norm, {"y": 2}),
     "rmsnorm": Golden(lambda: normalised(False), {"y": 2}),

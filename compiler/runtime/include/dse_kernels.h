@@ -176,6 +176,8 @@ void dse_avgpool(const dse_avgpool_args *args);
 
 /* ---- Softmax (softmax.c): split PIXELS (rows) --------------------------------------------------------------- */
 
+/* With a mask, row k of the tile is row first + k of the tensor, which sees (first + k) % period + 1 + offset +
+ * *position columns; the others become zero_point. position is clamped to 0 .. channels. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
@@ -184,6 +186,8 @@ typedef struct {
     int32_t in_row_pitch, out_row_pitch;
     int32_t sum_shift, zero_point, high;
     uint32_t multiplier;
+    int32_t period, first, offset; /* of a mask; 0: none */
+    const int32_t *position;       /* added to the offset; or NULL */
     bool in_signed;
     dse_split split;
 } dse_softmax_args;
@@ -239,7 +243,37 @@ typedef struct {
 void dse_rmsnorm(const dse_norm_args *args);
 void dse_layernorm(const dse_norm_args *args);
 
+/* ---- Rotary position embedding (rope.c): split PIXELS (rows and heads, flattened) --------------------------- */
+
+/* y = (((x - zero_point)*cos + turned*sin)*mul + add) >> shift: `turned` is (-second, first) of a pair of channels, which
+ * are depth/2 apart, or neighbours if interleaved. cos, sin: int16 [rows][depth], pitches even. */
+typedef struct {
+    const uint8_t *input, *cos, *sin;
+    uint8_t *output;
+    int32_t rows, heads, depth;
+    int32_t in_row_pitch, in_head_pitch, cos_row_pitch, sin_row_pitch, out_row_pitch, out_head_pitch; /* bytes */
+    int32_t zero_point, mul, add, shift, low, high;
+    bool in_signed, interleaved;
+    dse_split split;
+} dse_rope_args;
+
+void dse_rope(const dse_rope_args *args);
+
 /* ---- Data movement (layout.c) ------------------------------------------------------------------------------- */
+
+/* Row t is row tokens[t] of a table of `entries` dense rows, or the nearest that there is. Codes have 1 << log2 bytes.
+ * Split PIXELS (rows). */
+typedef struct {
+    const uint8_t *tokens; /* int32, aligned */
+    const uint8_t *table;
+    uint8_t *output;
+    int32_t rows, channels, entries;
+    int32_t out_row_pitch; /* bytes */
+    int32_t log2;
+    dse_split split;
+} dse_embed_args;
+
+void dse_embed(const dse_embed_args *args);
 
 /* One input of a concatenation, requantised by its own scalars; mul 1, add 0, shift 0 is a copy. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kernels that move codes: concatenation (with requantisation), transposition, padding, nearest resizing.
+ * Kernels that move codes: concatenation (with requantisation), rows of a table, transposition, padding, nearest resizing.
  */
 #include "window.h"
 
@@ -29,6 +29,20 @@ static void concat_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_concat(const dse_concat_args *args) { dse_launch(concat_task, args, args->split); }
+
+/* ---- Rows of a table ---- */
+
+static void embed_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_embed_args *a = arg;
+    const int32_t *const tokens = (const int32_t *)(const void *)a->tokens;
+    const int32_t row_bytes = a->channels << a->log2;
+    const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
+    for (int32_t y = rows.low; y < rows.high; y++)
+        copy_bytes(a->output + y * a->out_row_pitch, a->table + dse_clamp(tokens[y], 0, a->entries - 1) * row_bytes,
+                   row_bytes);
+}
+
+void dse_embed(const dse_embed_args *args) { dse_launch(embed_task, args, args->split); }
 
 /* ---- Transposition ---- */
 

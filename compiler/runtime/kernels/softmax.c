@@ -21,24 +21,32 @@ static uint32_t output_step(uint32_t sum, uint32_t multiplier) {
     return (sum >> 16) * multiplier + (((sum & 0xffffu) * multiplier) >> 16);
 }
 
-static void softmax_row(const dse_softmax_args *a, const uint8_t *x, uint8_t *y) {
+/* Columns that row `row` of the tile sees. */
+static int32_t seen_columns(const dse_softmax_args *a, int32_t row) {
+    if (!a->period) return a->channels;
+    const int32_t position = a->position ? dse_clamp(*a->position, 0, a->channels) : 0;
+    return dse_min((a->first + row) % a->period + 1 + a->offset + position, a->channels);
+}
+
+static void softmax_row(const dse_softmax_args *a, const uint8_t *x, uint8_t *y, int32_t n) {
     const uint32_t *const table = a->table;
-    const uint32_t flip = dse_flip(a->in_signed), top = row_maximum(x, a->channels, flip);
+    const uint32_t flip = dse_flip(a->in_signed), top = row_maximum(x, n, flip);
     const uint32_t half = 1u << (a->sum_shift - 1);
     uint32_t sum = 0;
-    for (int32_t k = 0; k < a->channels; k++) sum += (table[top - (x[k] ^ flip)] + half) >> a->sum_shift;
+    for (int32_t k = 0; k < n; k++) sum += (table[top - (x[k] ^ flip)] + half) >> a->sum_shift;
     const uint32_t step = output_step(sum, a->multiplier);
-    for (int32_t k = 0; k < a->channels; k++) {
+    for (int32_t k = 0; k < n; k++) {
         const uint32_t quotient = (table[top - (x[k] ^ flip)] + (step >> 1)) / step;
         y[k] = (uint8_t)dse_min(a->zero_point + (int32_t)quotient, a->high);
     }
+    __builtin_memset(y + n, (uint8_t)dse_min(a->zero_point, a->high), (uint32_t)(a->channels - n));
 }
 
 static void softmax_task(uint32_t core, uint32_t ncores, const void *arg) {
     const dse_softmax_args *a = arg;
     const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
     for (int32_t y = rows.low; y < rows.high; y++)
-        softmax_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch);
+        softmax_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch, seen_columns(a, y));
 }
 
 void dse_softmax(const dse_softmax_args *args) { dse_launch(softmax_task, args, args->split); }

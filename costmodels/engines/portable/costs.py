@@ -134,7 +134,8 @@ class PoolCosts:
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Kernels that walk rows of elements (add, mul, lut, requantise, softmax, normalisations, transpose)."""
+    """Kernels that walk rows of elements (add, mul, lut, requantise, softmax, normalisations, rope, embed,
+    transpose)."""
 
     core_cycles: float
     row_cycles: float
@@ -201,6 +202,8 @@ class PortableCosts:
     inorm: RowCosts
     rmsnorm: RowCosts
     layernorm: RowCosts
+    rope: RowCosts
+    embed: RowCosts
     concat: ConcatCosts
     transpose: RowCosts
     pad: CopyCosts

@@ -14,6 +14,7 @@ from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.broadcast import Broadcast
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
+from compiler.ops.embed import embed_from_table
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
 from compiler.ops.lut import lut_from_function
@@ -24,6 +25,7 @@ from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
+from compiler.ops.rope import rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
 
@@ -256,6 +258,38 @@ def softmax(rng: Rng) -> Case:
     return case(rng, softmax_from_scales("softmax", rows, channels, x, y), x, y)
 
 
+def causal(rng: Rng) -> Case:
+    """With a mask, every other one of rows that begin at a position only known at run time."""
+    period, channels = pick(rng, 1, 6), pick(rng, 1, 30)
+    rows = period * pick(rng, 1, 3)
+    x = tensor(rng, "x", (rows, channels))
+    y = Tensor("y", x.shape, IntType.I8, 1 / 256, -128)
+    mask, at = (period, pick(rng, 0, channels)), Tensor("at", (1,), IntType.I32)
+    later = (at,) if rng.integers(2) else ()
+    op = softmax_from_scales("softmax", rows, channels, x, y, mask, *later)
+    made = case(rng, op, x, *later, y)
+    position = np.array([pick(rng, -2, channels + 2)], np.int32)
+    return replace(made, arrays=(made.arrays[0], position)) if later else made
+
+
+def embed(rng: Rng) -> Case:
+    """Tokens that the table has, and some that it has not."""
+    rows, vocabulary, channels = pick(rng, 1, 6), pick(rng, 2, 9), pick(rng, 1, 9)
+    tokens = Tensor("tokens", (rows,), IntType.I32)
+    y = wide(rng, tensor(rng, "y", (rows, channels)), IntType.I16)
+    table = rng.integers(y.dtype.low, y.dtype.high + 1, (vocabulary, channels)).astype(y.dtype.dtype)
+    made = case(rng, embed_from_table("embed", tokens, y, table), tokens, y)
+    return replace(made, arrays=(rng.integers(-2, vocabulary + 2, rows).astype(np.int32),))
+
+
+def rope(rng: Rng) -> Case:
+    shape = (pick(rng, 1, 5), pick(rng, 1, 4), 2 * pick(rng, 1, 8))
+    x, y = (replace(tensor(rng, name, shape), scale=0.05) for name in "xy")
+    cos, sin = (Tensor(name, (shape[0], shape[2]), IntType.I16, 2.0**-14) for name in ("cos", "sin"))
+    op = rope_from_scales("rope", x, cos, sin, y, *shape, interleaved=bool(rng.integers(2)))
+    return case(rng, op, x, cos, sin, y)
+
+
 def isoftmax(rng: Rng) -> Case:
     rows, channels, log2 = pick(rng, 1, 6), pick(rng, 1, 30), pick(rng, 1, 255)
     kind, signed = (IntType.I8, IntType.U8)[rng.integers(2)], bool(rng.integers(2))
@@ -377,9 +411,11 @@ def resize(rng: Rng) -> Case:
 CASES: Mapping[str, Callable[[Rng], Case]] = {
     "add": add,
     "avgpool": avgpool,
+    "causal": causal,
     "concat": concat,
     "dense": dense,
     "depthwise": depthwise,
+    "embed": embed,
     "grouped": grouped,
     "inorm": inorm,
     "isoftmax": isoftmax,
@@ -393,6 +429,7 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "pad": pad,
     "requantise": requantise,
     "resize": resize,
+    "rope": rope,
     "softmax": softmax,
     "transpose": transpose,
 }

@@ -13,6 +13,7 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
@@ -23,6 +24,7 @@ from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
+from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
 
@@ -132,15 +134,38 @@ def avgpool(op: AvgPool, x: IntArray) -> IntArray:
     return out
 
 
-def softmax(op: Softmax, x: IntArray) -> IntArray:
+def embed(op: Embed, tokens: IntArray) -> IntArray:
+    rows = [op.table.array[min(max(token, 0), op.vocabulary - 1)] for token in tokens.reshape(-1).tolist()]
+    return np.array(rows)
+
+
+def rope(op: Rope, x: IntArray, cos: IntArray, sin: IntArray) -> IntArray:
+    shape, half = (op.rows, op.heads, op.depth), op.depth // 2
+    x, out = x.reshape(shape), np.zeros(shape, np.int64)
+    for y, h, d in np.ndindex(*shape):
+        first = d % 2 == 0 if op.interleaved else d < half
+        apart = 1 if op.interleaved else half
+        other = int(x[y, h, d + apart if first else d - apart]) - op.zero_point
+        turned = -other if first else other
+        angle = y * op.depth + d
+        acc = (int(x[y, h, d]) - op.zero_point) * int(cos.flat[angle]) + turned * int(sin.flat[angle])
+        out[y, h, d] = clamped(acc * op.mul + op.add, op.shift, op.low, op.high)
+    return out
+
+
+def softmax(op: Softmax, x: IntArray, *position: IntArray) -> IntArray:
     table = op.table.array.tolist()
     rows: list[list[int]] = []
-    for row in x.reshape(op.rows, op.channels).tolist():
+    for index, whole in enumerate(x.reshape(op.rows, op.channels).tolist()):
+        at = min(max(int(position[0].flat[0]), 0), op.channels) if position else 0
+        seen = index % op.causal_period + 1 + op.causal_offset + at if op.causal_period else op.channels
+        row = whole[:seen]
         e = [table[max(row) - code] for code in row]
         total = sum((value + (1 << (op.sum_shift - 1))) >> op.sum_shift for value in e)
         step = (total >> 16) * op.multiplier + (((total & 0xFFFF) * op.multiplier) >> 16)
         assert max(total, step, max(e) + step // 2) < 2**32
-        rows.append([min(op.zero_point + (value + step // 2) // step, op.high) for value in e])
+        shares = [min(op.zero_point + (value + step // 2) // step, op.high) for value in e]
+        rows.append([*shares, *[op.zero_point] * (len(whole) - len(row))])
     return np.array(rows)
 
 
@@ -244,6 +269,7 @@ NAIVE: dict[str, Any] = {
     "avgpool": avgpool,
     "concat": concat,
     "conv2d": conv2d,
+    "embed": embed,
     "inorm": inorm,
     "isoftmax": isoftmax,
     "lut": lut,
@@ -254,6 +280,7 @@ NAIVE: dict[str, Any] = {
     "pad": pad,
     "requantise": requantise,
     "resize": resize,
+    "rope": rope,
     "softmax": softmax,
     "transpose": transpose,
 }

@@ -107,7 +107,7 @@ class AvgpoolArgs(ctypes.Structure):
 class SoftmaxArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output table; i32: rows channels in_row_pitch out_row_pitch sum_shift zero_point high;"
-        " u32: multiplier; bool: in_signed; split: split"
+        " u32: multiplier; i32: period first offset; ptr: position; bool: in_signed; split: split"
     )
 
 
@@ -144,6 +144,18 @@ class TransposeArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output; four: extent in_pitch out_pitch; i32: log2; split: split", four=I32 * 4
     )
+
+
+class RopeArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input cos sin output; i32: rows heads depth in_row_pitch in_head_pitch cos_row_pitch"
+        " sin_row_pitch out_row_pitch out_head_pitch zero_point mul add shift low high;"
+        " bool: in_signed interleaved; split: split"
+    )
+
+
+class EmbedArgs(ctypes.Structure):
+    _fields_ = fields("ptr: tokens table output; i32: rows channels entries out_row_pitch log2; split: split")
 
 
 class PadArgs(ctypes.Structure):
@@ -187,5 +199,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     INormArgs,
     NormArgs,
     RequantiseArgs,
+    RopeArgs,
+    EmbedArgs,
     NpuJob,
 )

@@ -16,6 +16,7 @@ from compiler.ops.add import Add
 from compiler.ops.avgpool import AvgPool
 from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
 from compiler.ops.isoftmax import ISoftmax
 from compiler.ops.lut import Lut
@@ -26,6 +27,7 @@ from compiler.ops.norm import Norm
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
+from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
 from tests.compiler.runtime import abi
@@ -249,6 +251,10 @@ def softmax(op: Softmax, job: Job) -> tuple[str, ctypes.Structure]:
         zero_point=op.zero_point,
         high=op.high,
         multiplier=op.multiplier,
+        period=op.causal_period,
+        first=job.call.output.low[0],
+        offset=op.causal_offset,
+        position=job.inputs[1].address if len(job.inputs) > 1 else None,
         in_signed=op.input_type.signed,
         split=job.split,
     )
@@ -300,6 +306,52 @@ def norm(op: Norm, job: Job) -> tuple[str, ctypes.Structure]:
         in_wide=op.input_type.bytes == 2,
     )
     return f"dse_{op.kernel}", args
+
+
+def rope(op: Rope, job: Job) -> tuple[str, ctypes.Structure]:
+    x, cos, sin = job.inputs
+    rows, heads, depth = job.call.output.shape
+    args = abi.RopeArgs(
+        input=x.address,
+        cos=cos.address,
+        sin=sin.address,
+        output=job.output.address,
+        rows=rows,
+        heads=heads,
+        depth=depth,
+        in_row_pitch=x.pitch[0],
+        in_head_pitch=x.pitch[1],
+        cos_row_pitch=cos.pitch[0],
+        sin_row_pitch=sin.pitch[0],
+        out_row_pitch=job.output.pitch[0],
+        out_head_pitch=job.output.pitch[1],
+        zero_point=op.zero_point,
+        mul=op.mul,
+        add=op.add,
+        shift=op.shift,
+        low=op.low,
+        high=op.high,
+        in_signed=op.input_type.signed,
+        interleaved=op.interleaved,
+        split=job.split,
+    )
+    return "dse_rope", args
+
+
+def embed(op: Embed, job: Job) -> tuple[str, ctypes.Structure]:
+    rows, channels = job.call.output.shape
+    args = abi.EmbedArgs(
+        tokens=job.inputs[0].address,
+        table=job.tables,
+        output=job.output.address,
+        rows=rows,
+        channels=channels,
+        entries=op.vocabulary,
+        out_row_pitch=job.output.pitch[0],
+        log2=op.output_type.log2,
+        split=job.split,
+    )
+    return "dse_embed", args
 
 
 def concat(op: Concat, job: Job) -> tuple[str, ctypes.Structure]:
@@ -359,6 +411,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "avgpool": avgpool,
     "concat": concat,
     "conv2d": conv2d,
+    "embed": embed,
     "inorm": inorm,
     "isoftmax": isoftmax,
     "lut": lut,
@@ -369,6 +422,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "pad": pad,
     "requantise": requantise,
     "resize": resize,
+    "rope": rope,
     "softmax": softmax,
     "transpose": transpose,
 }
