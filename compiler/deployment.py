@@ -57,6 +57,14 @@ class LayerPlan:
     def sizes(self) -> Mapping[str, int]:
         return MappingProxyType(dict(self.tile))
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
+
+    def __hash__(self) -> int:
+        """Found once: plans are the keys of everything that deployments share."""
+        return self._hash
+
     @property
     def on_npu(self) -> bool:
         """Whether an NPU runs the layer, as jobs on packed parameters."""

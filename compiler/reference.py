@@ -24,14 +24,6 @@ def whole_call(op: Operator, graph: Graph) -> TileCall:
     )
 
 
-def compute_whole(op: Operator, graph: Graph, inputs: Mapping[str, IntArray]) -> IntArray:
-    """The output codes of one operator, in its tensor's shape, from codes of any shape of its inputs.
-
-    Raises ValueError where an input has the wrong number of elements.
-    """
-    return Kernel(op, graph)(inputs)
-
-
 class Kernel:
     """One operator ready to run many times: its call and parameter block are made once."""
 

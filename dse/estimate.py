@@ -15,7 +15,14 @@ from compiler.schedule.footprint import plan_grid
 from compiler.schedule.legality import scheduled
 from compiler.schedule.segments import Striped, striped
 from costmodels.energy import standing_uj
-from costmodels.pipeline import LayerWork, Priced, prefetch_time, price_layer, shares_prefetch_link
+from costmodels.pipeline import (
+    LayerWork,
+    Priced,
+    kernel_time,
+    prefetch_time,
+    price_layer,
+    shares_prefetch_link,
+)
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.prefetch import LINK, Copy, Span, walk_layers
 from costmodels.transfer import transfer_cycles
@@ -124,22 +131,29 @@ def price_one(platform: Platform, point: OperatingPoint, layer: PlannedLayer) ->
 def planned_layers(graph: Graph, deployment: Deployment) -> list[PlannedLayer]:
     """The layers of a deployment with their plans and homes, in order."""
     graph = scheduled(graph, deployment)
+    fused = _fused(graph, deployment)
+    return [_planned_layer(graph, deployment, step, fused) for step in range(len(deployment.plans))]
+
+
+def _fused(graph: Graph, deployment: Deployment) -> dict[int, tuple[Striped, int]]:
+    """By the number of a fused layer its segment, and its place there."""
     segments = [striped(graph, segment) for segment in deployment.segments]
-    fused = {step: (of, k) for of in segments for k, step in enumerate(of.segment.steps)}
-    return [
-        PlannedLayer(
-            graph,
-            op,
-            plan,
-            (*(deployment.home_of[name] for name in op.inputs), deployment.home_of[op.output]),
-            deployment.param_home_of[op.name],
-            tuple((graph.operators[k], deployment.plans[k]) for k in started),
-            fused.get(step),
-        )
-        for step, (op, plan, started) in enumerate(
-            zip(graph.operators, deployment.plans, deployment.prefetches_from, strict=True)
-        )
-    ]
+    return {step: (of, k) for of in segments for k, step in enumerate(of.segment.steps)}
+
+
+def _planned_layer(
+    graph: Graph, deployment: Deployment, step: int, fused: Mapping[int, tuple[Striped, int]]
+) -> PlannedLayer:
+    op, homes = graph.operators[step], deployment.home_of
+    return PlannedLayer(
+        graph,
+        op,
+        deployment.plans[step],
+        (*(homes[name] for name in op.inputs), homes[op.output]),
+        deployment.param_home_of[op.name],
+        tuple((graph.operators[k], deployment.plans[k]) for k in deployment.prefetches_from[step]),
+        fused.get(step),
+    )
 
 
 def estimate_alone(
@@ -187,14 +201,15 @@ def _links(counts: Counts) -> tuple[tuple[str, int, int, int], ...]:
     return tuple((name, link.transfers, link.lines, link.bytes) for name, link in counts.links)
 
 
-def _with_copies(platform: Platform, point: OperatingPoint, layer: PlannedLayer, alone: _Known) -> _Known:
+def _with_copies(
+    platform: Platform, point: OperatingPoint, layer: PlannedLayer, alone: _Known, started: Sequence[Counts]
+) -> _Known:
     """The layer with the copies that it starts for later ones, which still take no time of it.
 
     alone: it or one that looks and runs like it."""
     own = replace(alone.estimate, name=layer.op.name)
     if not layer.prefetches:
         return replace(alone, estimate=own)
-    started = [prefetch_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
     links = tuple((name, LinkCount(*moved)) for name, *moved in own.links)
     counts = total_counts([Counts(own.calls, own.macs, 0, links), *started])
     copies = _copies(platform, point, layer, started)
@@ -263,28 +278,27 @@ class Estimator:
     _known: dict[object, _Known] = field(default_factory=dict, repr=False)
     _alone: dict[object, _Known] = field(default_factory=dict, repr=False)
     _tilings: dict[object, Candidates] = field(default_factory=dict, repr=False)
+    _copied: dict[LayerPlan, Counts] = field(default_factory=dict, repr=False)
 
     def design_point(self, setting: OuterSetting, deployment: Deployment, source: str) -> DesignPoint:
         """A deployment with its price; all sums over its layers."""
         platform = self.task.platform
         point = platform.point(setting.operating_point)
-        known = [
-            self._layer(point, deployment, each) for each in planned_layers(self.task.module.main, deployment)
-        ]
-        layers = tuple(_with_prefetches(platform, point, known))
-        cycles = sum(layer.cycles for layer in layers)
+        layers = tuple(_with_prefetches(platform, point, self._layers(point, deployment)))
+        cycles = sum([layer.cycles for layer in layers])
         peaks = {level: deployment.peak_bytes(level) for level in LEVELS}
-        boot = sum(b.bytes for b in deployment.buffers if b.name[:2] in RESIDENT)
+        boot = sum([b.bytes for b in deployment.buffers if b.name[:2] in RESIDENT])
+        engines = [layer.engine for layer in layers]
         return DesignPoint(
             latency_ms=cycles / platform.reference_hz(point) * 1e3,
             latency_cycles=int(np.ceil(cycles)),
-            energy_uj=sum(layer.energy_uj for layer in layers),
+            energy_uj=sum([layer.energy_uj for layer in layers]),
             memory_bytes=sum(peaks[level.name] for level in platform.levels if level.on_chip),
             peak_bytes=tuple(peaks.items()),
             boot_bytes=boot,
             boot_ms=_boot_ms(platform, point, boot),
-            macs=sum(layer.macs for layer in layers),
-            engines=tuple((e.name, sum(la.engine == e.name for la in layers)) for e in platform.engines),
+            macs=sum([layer.macs for layer in layers]),
+            engines=tuple((engine.name, engines.count(engine.name)) for engine in platform.engines),
             source=source,
             setting=setting,
             deployment=deployment,
@@ -294,16 +308,46 @@ class Estimator:
     def spans(self, deployment: Deployment) -> tuple[Span, ...]:
         """The parts of all layers in time, with the copies that they start for later ones."""
         point = self.task.platform.point(deployment.operating_point)
-        layers = planned_layers(self.task.module.main, deployment)
-        return tuple(self._layer(point, deployment, layer).span for layer in layers)
+        return tuple(known.span for known in self._layers(point, deployment))
 
-    def _layer(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
-        later = tuple(plan for _, plan in layer.prefetches)
-        key = (point.name, layer.plan, layer.homes, layer.params, later, layer.segment)
-        if key not in self._known:
-            alone = self._priced_alone(point, deployment, layer)
-            self._known[key] = _with_copies(self.task.platform, point, layer, alone)
-        return self._known[key]
+    def _layers(self, point: OperatingPoint, deployment: Deployment) -> list[_Known]:
+        """All layers with what they start for later ones."""
+        homes, params, operands = deployment.home_of, deployment.param_home_of, self._operands
+        plans, segment_of = deployment.plans, deployment.segment_of
+        keys = [
+            (
+                point.name,
+                plan,
+                tuple([homes[name] for name in operands[plan.operator]]),
+                params[plan.operator],
+                tuple([plans[later] for later in started]),
+                segment_of.get(step),
+            )
+            for step, (plan, started) in enumerate(zip(plans, deployment.prefetches_from, strict=True))
+        ]
+        missing = [step for step, key in enumerate(keys) if key not in self._known]
+        if missing:
+            graph = scheduled(self.task.module.main, deployment)
+            fused = _fused(graph, deployment)
+            for step in missing:
+                layer = _planned_layer(graph, deployment, step, fused)
+                self._known[keys[step]] = self._priced(point, deployment, layer)
+        return [self._known[key] for key in keys]
+
+    @cached_property
+    def _operands(self) -> Mapping[str, tuple[str, ...]]:
+        """Inputs and output by operator."""
+        return {op.name: (*op.inputs, op.output) for op in self.task.module.main}
+
+    def _priced(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
+        alone = self._priced_alone(point, deployment, layer)
+        started = [self._copy_counts(layer.graph, op, plan) for op, plan in layer.prefetches]
+        return _with_copies(self.task.platform, point, layer, alone, started)
+
+    def _copy_counts(self, graph: Graph, op: Operator, plan: LayerPlan) -> Counts:
+        if plan not in self._copied:
+            self._copied[plan] = prefetch_counts(graph, op, plan)
+        return self._copied[plan]
 
     def _priced_alone(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
         plan = replace(layer.plan, operator=self._kinds[layer.op.name])
@@ -328,13 +372,17 @@ class Estimator:
         return kinds
 
     def _tiling(self, layer: PlannedLayer) -> Candidates | None:
-        """The traffic of the layer's tiling, which many homes and operating points share; None if fused."""
+        """The layer's tiling with its traffic and the time of its kernels, which many homes and operating
+        points share; None if fused."""
         plan = layer.plan
         if layer.fused is not None:
             return None
-        key = (self._kinds[plan.operator], plan.engine, plan.layout, plan.tile, plan.order)
+        key = (self._kinds[plan.operator], plan.engine, plan.layout, plan.tile, plan.order, plan.split)
         if key not in self._tilings:
-            self._tilings[key] = _candidates(layer)
+            found = _candidates(layer)
+            engine = self.task.platform.engine_of[plan.engine]
+            time = kernel_time(engine, found.space.spec, found.classes, (plan.split,))
+            self._tilings[key] = replace(found, shaped_kernel=time)
         return self._tilings[key]
 
 

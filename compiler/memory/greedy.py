@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from compiler.memory.problem import (
@@ -26,11 +25,8 @@ from compiler.memory.problem import (
 Order = Callable[[Problem], list[int]]
 """Indices into `problem.buffers` in the order of placement."""
 
-_Interval = tuple[int, int]
-"""(offset, end) of a placed buffer; lists of these stay sorted."""
-
 _Life = tuple[int, int, int, int]
-"""(offset, end, first, last) of a placed buffer; likewise."""
+"""(offset, end, first, last) of a placed buffer; lists of these stay sorted."""
 
 
 def by_size(problem: Problem) -> list[int]:
@@ -56,21 +52,25 @@ def by_start(problem: Problem) -> list[int]:
 def by_breadth(problem: Problem) -> list[int]:
     """Buffers of the fullest step first, largest first within a step."""
     profile = live_profile(problem)
+    lives = [live for _, live in profile]
+    place = {step: number for number, (step, _) in enumerate(profile)}
 
     def breadth(buffer: Buffer) -> int:
-        return max(live for step, live in profile if buffer.first <= step < buffer.last)
+        return max(lives[place[buffer.first] : place[buffer.last]])
 
     return _ordered(problem, lambda b: (-breadth(b), -b.size_bytes, b.first))
 
 
 ORDERS: tuple[tuple[str, Order], ...] = (
     ("size", by_size),
-    ("area", by_area),
-    ("breadth", by_breadth),
     ("lifetime", by_lifetime),
+    ("breadth", by_breadth),
+    ("area", by_area),
     ("start", by_start),
 )
-"""Tried in this order; the first that meets the lower bound ends the search."""
+"""Tried in this order, first fit before best fit; the first that meets the lower bound ends the search.
+
+On MobileNetV1 size or lifetime does so for almost all deployments, and best fit where first fit does."""
 
 
 def greedy_allocate(problem: Problem) -> Allocation:
@@ -95,17 +95,40 @@ def place_in_order(problem: Problem, order: list[int], *, best_fit: bool) -> tup
 def _place(problem: Problem, order: list[int], best_fit: bool, most_bytes: int) -> tuple[int, ...] | None:
     """`place_in_order`; None once a buffer ends above `most_bytes`."""
     buffers = problem.buffers
-    placed = _Placed.of(buffers)
     fit = _tightest_offset if best_fit else _first_offset
-    offsets = [b.fixed_offset_bytes or 0 for b in buffers]
+    offsets = [buffer.fixed_offset_bytes or 0 for buffer in buffers]
+    placed = _fixed(buffers)
+    long = placed.copy()  # of those placed, all that live several steps: contemporaries of many
+    by_step: dict[int, list[_Life]] = {}
     for index in order:
         buffer = buffers[index]
-        if buffer.fixed_offset_bytes is None:
-            offset = offsets[index] = fit(buffer, placed.near(buffer))
-            if offset + buffer.size_bytes > most_bytes:
-                return None
-            placed.add(buffer, offset)
+        if buffer.fixed_offset_bytes is not None:
+            continue
+        size, first, last = buffer.size_bytes, buffer.first, buffer.last
+        near = placed
+        if last - first == 1:
+            if first not in by_step:
+                by_step[first] = [life for life in long if life[2] <= first < life[3]]
+            near = by_step[first]
+        offset = offsets[index] = fit(size, buffer.alignment_bytes, first, last, near)
+        if offset + size > most_bytes:
+            return None
+        life = (offset, offset + size, first, last)
+        insort(placed, life)
+        if near is not placed:
+            insort(near, life)
+            continue
+        insort(long, life)
+        for step, live in by_step.items():
+            if first <= step < last:
+                insort(live, life)
     return tuple(offsets)
+
+
+def _fixed(buffers: Sequence[Buffer]) -> list[_Life]:
+    """The fixed buffers by offset."""
+    fixed = [(b.fixed_offset_bytes, b) for b in buffers if b.fixed_offset_bytes is not None]
+    return sorted((offset, offset + b.size_bytes, b.first, b.last) for offset, b in fixed)
 
 
 def _stacked(problem: Problem, bound_bytes: int) -> Allocation | None:
@@ -132,12 +155,11 @@ def _found_by(order: str, fit: str) -> str:
 
 
 def _best(problem: Problem, bound_bytes: int, most_bytes: int) -> Allocation | None:
-    """The smallest peak of at most `most_bytes` over every order and fit, the first of equals."""
+    """The smallest peak of at most `most_bytes` over every fit and order, the first of equals."""
     best: Allocation | None = None
-    for name, order_of in ORDERS:
-        order = order_of(problem)
-        for fit, best_fit in (("first", False), ("best", True)):
-            offsets = _place(problem, order, best_fit, most_bytes)
+    for fit, best_fit in (("first", False), ("best", True)):
+        for name, order_of in ORDERS:
+            offsets = _place(problem, order_of(problem), best_fit, most_bytes)
             if offsets is not None:
                 peak = peak_of(problem.buffers, offsets)
                 best = Allocation(offsets, peak, bound_bytes, _found_by(name, fit))
@@ -147,64 +169,19 @@ def _best(problem: Problem, bound_bytes: int, most_bytes: int) -> Allocation | N
     return best
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """Placed buffers by offset: all of them, and those that are alive in a step.
-
-    A step is listed once a buffer that lives in it alone asks for it: most tile slots do, and have few
-    contemporaries.
-    """
-
-    everything: list[_Life]
-    by_step: dict[int, list[_Life]]
-
-    @classmethod
-    def of(cls, buffers: Sequence[Buffer]) -> _Placed:
-        """The fixed buffers."""
-        placed = cls([], {})
-        for buffer in buffers:
-            if buffer.fixed_offset_bytes is not None:
-                placed.add(buffer, buffer.fixed_offset_bytes)
-        return placed
-
-    def add(self, buffer: Buffer, offset: int) -> None:
-        first, last = buffer.first, buffer.last
-        life = (offset, offset + buffer.size_bytes, first, last)
-        insort(self.everything, life)
-        if last - first == 1:
-            if first in self.by_step:
-                insort(self.by_step[first], life)
-            return
-        for step, live in self.by_step.items():
-            if first <= step < last:
-                insort(live, life)
-
-    def near(self, buffer: Buffer) -> list[_Life]:
-        """Buffers by offset, all contemporaries of `buffer` among them."""
-        step = buffer.first
-        if buffer.last - step > 1:
-            return self.everything
-        if step not in self.by_step:
-            self.by_step[step] = [life for life in self.everything if life[2] <= step < life[3]]
-        return self.by_step[step]
-
-
-def _first_offset(buffer: Buffer, near: Sequence[_Life]) -> int:
+def _first_offset(size: int, align: int, born: int, dies: int, near: Sequence[_Life]) -> int:
     """The offset in the lowest gap between contemporaries, else above them all."""
-    size, align, born, dies = buffer.size_bytes, buffer.alignment_bytes, buffer.first, buffer.last
     start = 0
     for low, high, first, last in near:
-        if first < dies and born < last:
+        if high > start and first < dies and born < last:
             if start + size <= low:
                 return start
-            if high > start:
-                start = (high + align - 1) & -align
+            start = (high + align - 1) & -align
     return start
 
 
-def _tightest_offset(buffer: Buffer, near: Sequence[_Life]) -> int:
+def _tightest_offset(size: int, align: int, born: int, dies: int, near: Sequence[_Life]) -> int:
     """The offset in the tightest gap between contemporaries, the lowest of several, else above them all."""
-    size, align, born, dies = buffer.size_bytes, buffer.alignment_bytes, buffer.first, buffer.last
     top = start = 0
     tightest: tuple[int, int] | None = None
     for low, high, first, last in near:

@@ -140,11 +140,6 @@ def max_live_bytes(problem: Problem) -> int:
     return max(fixed_top, *(_stacked_bytes(live & (align >= g), size, g) for g in grains))
 
 
-def align_up(value: int, alignment_bytes: int) -> int:
-    """The smallest multiple of a power of two that is at least `value`."""
-    return (value + alignment_bytes - 1) & -alignment_bytes
-
-
 def needs_no_padding(buffers: Sequence[Buffer]) -> bool:
     """Whether no size must be rounded for any alignment in use, and nothing is fixed: sums are then exact."""
     grain = max((buffer.alignment_bytes for buffer in buffers), default=1)

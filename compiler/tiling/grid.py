@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -89,6 +90,11 @@ class Grid:
             counts = np.concatenate([counts * full[:, None], counts * (rest > 0)[:, None]], axis=1)
         return extents, counts
 
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The parameter blocks."""
+        return Blocks.of(self)
+
     def axis_sums(self, axis: Axis) -> AxisSums:
         """See `axis_sums`."""
         return axis_sums(self, axis)
@@ -124,6 +130,11 @@ class Product:
     def _trips(self) -> dict[str, IntArray]:
         return {dim.name: -(-dim.extent // self._tiles[dim.name]) for dim in self.space.dims}
 
+    @cached_property
+    def blocks(self) -> Blocks:
+        """The parameter blocks."""
+        return Blocks.of(self)
+
     def tile(self, dim: str) -> IntArray:
         return self._tiles[dim]
 
@@ -139,6 +150,51 @@ class Product:
         """The tilings one by one."""
         grids = np.broadcast_arrays(*np.ix_(*self.sizes))
         return Grid(self.space, np.stack([grid.ravel() for grid in grids], axis=1).astype(np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Parameter blocks by class: one axis of two for every dimension that they depend on, then the grid's.
+
+    extents by dimension, counts, and 1 where a block carries the tables, else 0, broadcasting to the whole;
+    classes: number of axes in front of the grid's. The last tile along a reduction is a class of its own,
+    because only it carries the tables.
+    """
+
+    extents: Mapping[str, IntArray]
+    counts: IntArray
+    last: IntArray
+    classes: int
+
+    @classmethod
+    def of(cls, grid: Grid | Product) -> Blocks:
+        space, rank = grid.space, grid.zeros.ndim
+        axes = len(space.param_dims)
+        counts = np.ones((1,) * axes + grid.zeros.shape, np.int64)
+        last = np.ones_like(counts)
+        extents: dict[str, IntArray] = {dim.name: np.array(dim.extent) for dim in space.dims}
+        dims = [dim for dim in space.dims if dim.name in space.param_dims]
+        for place, dim in enumerate(dims):
+            tile, trips = grid.tile(dim.name), grid.trip(dim.name)
+            front = (1,) * place + (2,) + (1,) * (axes - place - 1)
+            tail = dim.extent - (trips - 1) * tile
+            extents[dim.name] = np.stack([tile, tail]).reshape(front + tile.shape)
+            counts = counts * np.stack([trips - 1, np.ones_like(trips)]).reshape(front + tile.shape)
+            if dim.reduction:
+                last = last * np.array([0, 1]).reshape(front + (1,) * rank)
+        return cls(extents, counts, last, axes)
+
+    def over(self, values: IntArray) -> IntArray:
+        """Sum over all blocks."""
+        return np.asarray((values * self.counts).sum(axis=self._axes))
+
+    def largest(self, values: IntArray) -> IntArray:
+        """Greatest value of a class that occurs."""
+        return np.asarray(np.where(self.counts > 0, values, 0).max(axis=self._axes))
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return tuple(range(self.classes))
 
 
 def axis_sums(grid: Grid | Product, axis: Axis) -> AxisSums:

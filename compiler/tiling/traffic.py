@@ -9,7 +9,7 @@ structure and all sums factorise by axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, reduce
 from typing import Self
@@ -178,57 +178,12 @@ def _grain(grid: Grid | Product, access: Access) -> IntArray:
     return np.where(grain > 0, grain, pitch)
 
 
-@dataclass(frozen=True, eq=False)
-class _Blocks:
-    """Parameter blocks by class: one axis of two for every dimension that they depend on, then the grid's.
-
-    extents by dimension, counts, and 1 where a block carries the tables, else 0, broadcasting to the whole;
-    classes: number of axes in front of the grid's. The last tile along a reduction is a class of its own,
-    because only it carries the tables.
-    """
-
-    extents: Mapping[str, IntArray]
-    counts: IntArray
-    last: IntArray
-    classes: int
-
-    @classmethod
-    def of(cls, grid: Grid | Product) -> _Blocks:
-        space, rank = grid.space, grid.zeros.ndim
-        axes = len(space.param_dims)
-        counts = np.ones((1,) * axes + grid.zeros.shape, np.int64)
-        last = np.ones_like(counts)
-        extents: dict[str, IntArray] = {dim.name: np.array(dim.extent) for dim in space.dims}
-        dims = [dim for dim in space.dims if dim.name in space.param_dims]
-        for place, dim in enumerate(dims):
-            tile, trips = grid.tile(dim.name), grid.trip(dim.name)
-            front = (1,) * place + (2,) + (1,) * (axes - place - 1)
-            tail = dim.extent - (trips - 1) * tile
-            extents[dim.name] = np.stack([tile, tail]).reshape(front + tile.shape)
-            counts = counts * np.stack([trips - 1, np.ones_like(trips)]).reshape(front + tile.shape)
-            if dim.reduction:
-                last = last * np.array([0, 1]).reshape(front + (1,) * rank)
-        return cls(extents, counts, last, axes)
-
-    def over(self, values: IntArray) -> IntArray:
-        """Sum over all blocks."""
-        return np.asarray((values * self.counts).sum(axis=self._axes))
-
-    def largest(self, values: IntArray) -> IntArray:
-        """Greatest value of a class that occurs."""
-        return np.asarray(np.where(self.counts > 0, values, 0).max(axis=self._axes))
-
-    @property
-    def _axes(self) -> tuple[int, ...]:
-        return tuple(range(self.classes))
-
-
 def param_traffic(
     grid: Grid | Product, op: Operator, order: Sequence[str], layout: str, parts: Parts
 ) -> ParamTraffic:
     """Traffic of the parameter blocks: each is contiguous, so a fetch is one transfer of one line."""
     dims = frozenset(grid.space.param_dims)
-    blocks = _Blocks.of(grid)
+    blocks = grid.blocks
     sizes = op.param_bytes(layout, parts, blocks.extents, blocks.last)
     region = blocks.over(sizes)
     fetches = blocks.over(np.asarray(sizes > 0, np.int64))

@@ -125,7 +125,9 @@ class Candidates:
         if isinstance(product, Product):
             return self.measured.mapped(self.grid, product.ravel)
         count = (product.count,)
-        return self.measured.mapped(product, lambda array: np.broadcast_to(array, count))
+        return self.measured.mapped(
+            product, lambda array: array if array.shape == count else np.broadcast_to(array, count)
+        )
 
     @property
     def inputs(self) -> tuple[StreamTraffic, ...]:

@@ -21,7 +21,7 @@ from compiler.memory import (
     max_live_bytes,
     validate,
 )
-from compiler.memory.problem import align_up, live_profile
+from compiler.memory.problem import live_profile
 from compiler.memory.validate import Overlap
 
 ROOMY_BYTES = 1 << 40
@@ -54,7 +54,8 @@ def brute_force_peak(problem: Problem) -> int:
         placed: list[tuple[Buffer, int]] = []
         for buffer in order:
             under = [at + b.size_bytes for b, at in placed if b.first < buffer.last and buffer.first < b.last]
-            placed.append((buffer, align_up(max(under, default=0), buffer.alignment_bytes)))
+            align = buffer.alignment_bytes
+            placed.append((buffer, -(-max(under, default=0) // align) * align))
         best = min(best, max((at + b.size_bytes for b, at in placed), default=0))
     return best
 
