@@ -29,15 +29,16 @@ from dse.options.pins import LayerPins, Place, layer_pins
 from dse.options.segment import Placement, SegmentMaker, SegmentOptions
 from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting, Refined
-from dse.prefetching import prefetching
-from dse.reachable import caps_of, why_infeasible
+from dse.prefetching import Woven, prefetching
+from dse.reachable import caps_of, least_of, why_infeasible
 from dse.refinement import NORMAL, Refinement, Refining, refinement
 from dse.segmentation import Runs, segmentations
 from dse.solver.bottleneck import NO_CAPS, Caps
-from dse.solver.minimum import MinimumMemory, minimum_memory
+from dse.solver.minimum import MinimumMemory
 from dse.solver.pareto import IntArray
 from dse.solver.solve import Solution, bound_setting, solve
 from dse.solver.tables import TableCache
+from dse.solver.width import wide_tensors
 from dse.spread import asked_for, position_of, spread
 from dse.task import Task
 
@@ -46,6 +47,8 @@ LABEL_LIMIT = 600
 OTHERS = 10
 LEAST_VIOLATION = 1e-6
 _UNLIMITED_BYTES = 1 << 40
+# Half planes of deep networks hardly move with more (measured on microLlama; see docs/search.md).
+_BOUND_STATES = 128
 
 
 @dataclass
@@ -65,7 +68,9 @@ class ProblemEvaluator:
         field(default_factory=lambda: ({}, {}), repr=False)
     )
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
+    _woven: Woven = field(default_factory=dict, repr=False)
     _plains: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
+    _leasts: dict[tuple[int, Caps], MinimumMemory | None] = field(default_factory=dict, repr=False)
     _solutions: dict[OuterSetting, Solution] = field(default_factory=dict, repr=False)
     _tables: TableCache = field(default_factory=TableCache, repr=False)
 
@@ -138,10 +143,26 @@ class ProblemEvaluator:
     def least_memory(self, level: str, fusion: int, caps: Caps | None = None) -> MinimumMemory | None:
         """Least memory with activations no farther than a level, within caps (by default the task's)."""
         within = caps or caps_of(self.limits)
-        known = self._segmented[fusion][1] if level == L2 else None
+        if level == L3:
+            return self._least(self._default_point, 0, fusion, within)
+        known = self._segmented[fusion][1]
         if known is not None and within.hold(known.l1_total_bytes, known.l2_total_bytes, known.total_bytes):
             return known
-        return minimum_memory(self.problem(self._default_point, level == L3, 0, fusion).least, within)
+        return least_of(self.problem(self._default_point, False, 0, fusion), within)
+
+    def _least(self, point: str, order: int, fusion: int, caps: Caps | None = None) -> MinimumMemory | None:
+        """Least memory within caps with activations anywhere.
+
+        Other operating points look at no other tilings than the default one, so that its answer is a bound
+        for all; only where a prefetch is pinned, its size may be another.
+        """
+        problem, within = self.problem(point, True, order, fusion), caps or caps_of(self.limits)
+        if problem.least is not problem.network:
+            problem = self.problem(self._default_point, True, order, fusion)
+        key = (id(problem), within)
+        if key not in self._leasts:
+            self._leasts[key] = least_of(problem, within)
+        return self._leasts[key]
 
     def least_memories(self) -> tuple[LeastMemory, ...]:
         """Least memory layer by layer and fused, with activations on chip, and wherever they may be."""
@@ -175,7 +196,7 @@ class ProblemEvaluator:
     def _prefetching(self, point: str, problem: Problem) -> Problem:
         if not self.limits.has_l3:
             return problem  # prefetched parameters live in L3
-        return prefetching(problem, self.task.platform, self.task.platform.point(point))
+        return prefetching(problem, self.task.platform, self.task.platform.point(point), self._woven)
 
     def _plain(self, point: str, far: bool, order: int = 0, fusion: int = 0) -> Problem:
         """The problem without prefetches."""
@@ -185,17 +206,16 @@ class ProblemEvaluator:
         return self._plains[key]
 
     def _make(self, point: str, far: bool, order: int, fusion: int) -> Problem:
+        if not far:
+            return near_problem(self._plain(point, True, order, fusion))
         if fusion:
-            chosen = self.segmentations[fusion]
-            segments = {run: self._segment(point, *run) for run in chosen}
-            return fused_problem(self._plain(point, far), segments)
+            segments = {run: self._segment(point, *run) for run in self.segmentations[fusion]}
+            return fused_problem(self._plain(point, True), segments)
         if order:
             steps = [self.graph.operators.index(op) for op in self.graphs[order]]
-            return reordered_problem(self._plain(point, far), steps)
+            return reordered_problem(self._plain(point, True), steps)
         if point != self._default_point:
             self._plain(self._default_point, True)
-        if not far:
-            return near_problem(self._plain(point, True))
         return self._build(point, self.task.platform.level_of[L1].usable_bytes, self._tilings)
 
     def _problem_of(self, setting: OuterSetting) -> Problem:
@@ -228,7 +248,7 @@ class ProblemEvaluator:
         """Segmentations with their least memory, activations on chip and no caps, each less than the last."""
         point, pins = self._default_point, self._layer_pins
         near = self._plain(point, False)
-        alone = minimum_memory(self.problem(point, False).least)
+        alone = least_of(self.problem(point, False), NO_CAPS)
         kept: list[tuple[Runs, MinimumMemory | None]] = [((), alone)]
         if alone is None or not any(each.fusible for each in pins):
             return tuple(kept)
@@ -239,7 +259,7 @@ class ProblemEvaluator:
 
         for found in segmentations(self.graph, near.network, least, [each.fusible for each in pins])[1:]:
             fused = fused_problem(near, {run: self._segment(point, *run) for run in found})
-            need = minimum_memory(self._prefetching(point, fused).least)
+            need = least_of(self._prefetching(point, fused), NO_CAPS)
             if need is not None and need.total_bytes < least_bytes:
                 kept.append((found, need))
                 least_bytes = need.total_bytes
@@ -285,6 +305,7 @@ class ProblemEvaluator:
         problem = self.problem(self._default_point, True)
         if not all(layer.moves for layer in problem.network.layers):
             plain = self._build(self._default_point, _UNLIMITED_BYTES, {})
+            self._woven.clear()  # `plain` does not live on
             return why_infeasible(self.task, self.limits, self._prefetching(self._default_point, plain))
         fused = [self.problem(self._default_point, True, 0, k) for k in range(1, len(self.segmentations))]
         return why_infeasible(self.task, self.limits, problem, fused)
@@ -400,12 +421,12 @@ class ProblemEvaluator:
 
     def _bounds(self) -> Iterator[Bound]:
         """Of every operating point, order and segmentation."""
-        for point, (order, fusion) in product(self._points, self._ways):
-            problem = self.problem(point, True, order, fusion)
-            least = minimum_memory(problem.least, caps_of(self.limits))
+        for point, way in product(self._points, self._ways):
+            network, least = self.problem(point, True, *way).network, self._least(point, *way)
             if least is not None:
-                region = bound_setting(problem.network, self.limits.roomiest())
-                yield bound_of_region(region, least.floor_bytes)
+                region = bound_setting(network, self.limits.roomiest(), _BOUND_STATES)
+                bound = bound_of_region(region, least.floor_bytes)
+                yield replace(bound, relaxed=bool(wide_tensors(network, _BOUND_STATES)))
 
     def _bound_for(self, setting: OuterSetting) -> Bound | None:
         """The bound travels once, with the first seed."""

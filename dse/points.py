@@ -137,7 +137,8 @@ class Bound:
     ideal: least latency (ms), energy (uJ), memory (bytes). half_planes: rows (w_latency, w_energy, least)
     with w_latency*latency_ms + w_energy*energy_uj >= least for every deployment under some memory cap.
     points: rows (latency_ms, energy_uj, memory_bytes); every deployment is weakly dominated by one of them,
-    which need not be attainable. Empty where no such points are known.
+    which need not be attainable. Empty where no such points are known. relaxed: the homes of some tensors
+    were left open, because too many are live at once to follow them all: the bound is weaker.
     """
 
     latency_ms: float
@@ -145,6 +146,7 @@ class Bound:
     memory_bytes: int
     half_planes: tuple[tuple[float, float, float], ...] = ()
     points: tuple[tuple[float, float, float], ...] = ()
+    relaxed: bool = False
 
     @property
     def corners(self) -> tuple[tuple[float, float, float], ...]:

@@ -53,14 +53,25 @@ class Fetch:
         return slower
 
 
-def prefetching(problem: Problem, platform: Platform, point: OperatingPoint) -> Problem:
-    """The problem with the choice to prefetch; the same where no copy runs beside a computing core."""
+Woven = dict[object, tuple[tuple[Move, ...], tuple[Taken, ...]]]
+"""Moves that start or use copies and what they stand for, by what they were made of.
+
+Problems of one network share them: the keys name its moves by identity."""
+
+
+def prefetching(
+    problem: Problem, platform: Platform, point: OperatingPoint, known: Woven | None = None
+) -> Problem:
+    """The problem with the choice to prefetch; the same where no copy runs beside a computing core.
+
+    known: of problems that live on.
+    """
     fetches: tuple[Fetch | None, ...] = (None,) * len(problem.options)
     if LINK in platform.link_of and platform.link_of[LINK].asynchronous:
         fetches = tuple(_fetch(problem, number, platform, point) for number in range(len(fetches)))
     if not any(fetches) and not any(pins.prefetch for pins in problem.pins):
         return problem
-    return woven(problem, fetches)
+    return woven(problem, fetches, {} if known is None else known)
 
 
 def _fetch(problem: Problem, number: int, platform: Platform, point: OperatingPoint) -> Fetch | None:
@@ -92,11 +103,10 @@ def waits_in_l2(option: Option) -> bool:
     return option.choice.params == L2 and option.resident[0] > 0
 
 
-def woven(problem: Problem, fetches: Sequence[Fetch | None]) -> Problem:
+def woven(problem: Problem, fetches: Sequence[Fetch | None], known: Woven) -> Problem:
     """The problem with copies: steps that decide about one, and moves that start or use them."""
     plain = problem.network
     tensors, layers, steps, taken = list(plain.tensors), [], [], []
-    known: dict[object, tuple[tuple[Move, ...], tuple[Taken, ...]]] = {}
     copies: tuple[int, ...] = ()
     for number, layer in enumerate(plain.layers):
         own, following = fetches[number], (*fetches, None)[number + 1]
@@ -104,14 +114,15 @@ def woven(problem: Problem, fetches: Sequence[Fetch | None]) -> Problem:
             tensors.append(Tensor(f"copy/{plain.layers[number + 1].name}", following.bytes, (NOWHERE, HERE)))
             layers.append(_decision(layer, plain.tensors[layer.inputs[0]], len(tensors) - 1))
         leaving = () if following is None else (len(tensors) - 1,)
-        key = (id(layer.moves), own, following, problem.pins[number])
-        if number in problem.segments:
-            known[key] = layer.moves, ()
-        if key not in known:
-            known[key] = _moves(problem, number, own, following)
+        moves, meant = layer.moves, problem.taken[number]
+        if number not in problem.segments:
+            key = (id(layer.moves), own, following, problem.pins[number])
+            if key not in known:
+                known[key] = _moves(problem, number, own, following)
+            moves, meant = known[key]
         steps.append(len(layers))
-        layers.append(replace(layer, inputs=(*layer.inputs, *copies, *leaving), moves=known[key][0]))
-        taken.append(known[key][1])
+        layers.append(replace(layer, inputs=(*layer.inputs, *copies, *leaving), moves=moves))
+        taken.append(meant)
         copies = leaving
     network = replace(plain, tensors=tuple(tensors), layers=tuple(layers))
     forced = any(pins.prefetch not in (None, OFF) for pins in problem.pins)

@@ -12,9 +12,9 @@ from dse.network import Problem
 from dse.options.pin_check import pins_around
 from dse.options.pins import pin_text
 from dse.points import Infeasible
-from dse.solver.bottleneck import Caps, Counted
+from dse.solver.bottleneck import EVERYTHING, Caps, Counted
 from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
-from dse.solver.problem import Network
+from dse.solver.width import STATES, wide_tensors
 from dse.task import Task, TaskError
 
 _TERMS = 5
@@ -27,6 +27,13 @@ def caps_of(limits: Limits) -> Caps:
     return Caps(limits.l1_bytes, limits.l2_bytes, room, limits.on_chip_bytes)
 
 
+def least_of(problem: Problem, caps: Caps, counted: Counted = EVERYTHING) -> MinimumMemory | None:
+    """The deployment of least memory; the solver meets it too, because the same tensors have no choice."""
+    known = len(problem.least.tensors)
+    wide = tuple(number for number in wide_tensors(problem.network, STATES) if number < known)
+    return minimum_memory(problem.least, caps, counted, wide)
+
+
 def why_infeasible(
     task: Task, limits: Limits, problem: Problem, fused: Sequence[Problem] = ()
 ) -> Infeasible | None:
@@ -35,24 +42,23 @@ def why_infeasible(
     need_bytes is the least of that memory that any deployment needs within the memories before it. fused: the
     same problem with segments. Raises TaskError where some layer cannot run however much memory there is.
     """
-    network = problem.least
-    networks = (network, *(each.least for each in fused))
-    if any(minimum_memory(each, caps_of(limits)) is not None for each in networks):
+    problems = (problem, *fused)
+    if any(least_of(each, caps_of(limits)) is not None for each in problems):
         return None
-    stuck = stuck_layer(network)
+    stuck = stuck_layer(problem.least)
     if stuck is not None:
-        layer = network.layers[stuck].name
+        layer = problem.least.layers[stuck].name
         acting = ", ".join(map(pin_text, pins_around(task.pins, task.module.main, layer)))
         raise TaskError(f"pins {acting} leave layer {layer} no way to run")
-    level, need, there = next(_overflows(networks, limits))
+    level, need, there = next(_overflows(problems, limits))
     return Infeasible(level, need, there, _largest(problem), _levers(task, limits, level))
 
 
-def _overflows(networks: Sequence[Network], limits: Limits) -> Iterator[tuple[str, int, int]]:
+def _overflows(problems: Sequence[Problem], limits: Limits) -> Iterator[tuple[str, int, int]]:
     """(level, least bytes needed, bytes there): caps are lifted from the outside in until something fits."""
 
     def least(caps: Caps, counted: Counted) -> MinimumMemory | None:
-        found = [minimum_memory(network, caps, counted) for network in networks]
+        found = [least_of(problem, caps, counted) for problem in problems]
         fits = [(_sum(each, counted), k) for k, each in enumerate(found) if each is not None]
         return found[min(fits)[1]] if fits else None
 

@@ -41,6 +41,7 @@ def merge_bounds(first: Bound | None, second: Bound | None) -> Bound | None:
         min(first.memory_bytes, second.memory_bytes),
         planes,
         tuple(dict.fromkeys((*first.corners, *second.corners))) if first.points or second.points else (),
+        first.relaxed or second.relaxed,
     )
 
 

@@ -28,6 +28,11 @@ class Region:
     stairs: FloatArray | None = None
 
     @staticmethod
+    def anything(objectives: int) -> Region:
+        """Excludes nothing: no objective is negative."""
+        return Region(np.eye(objectives), np.zeros(objectives))
+
+    @staticmethod
     def nothing(objectives: int) -> Region:
         """No finite point lies in it."""
         return Region(np.eye(objectives), np.full(objectives, np.inf), np.zeros((0, objectives)))

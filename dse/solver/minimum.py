@@ -20,11 +20,10 @@ from dse.solver.bottleneck import (
 )
 from dse.solver.columns import POOLS, resident_bytes
 from dse.solver.problem import Network
-from dse.solver.width import free_homes, pin_homes, wide_tensors
+from dse.solver.width import free_homes, pin_homes
 
 # Labels a step: of the first answer, and of the exact pass, which drops what cannot beat it.
 _BEAM, _MOST_LABELS = 64, 5_000
-_STATE_LIMIT = 20_000
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,16 @@ class MinimumMemory:
 
 
 def minimum_memory(
-    network: Network, caps: Caps = NO_CAPS, counted: Counted = EVERYTHING, state_limit: int = _STATE_LIMIT
+    network: Network,
+    caps: Caps = NO_CAPS,
+    counted: Counted = EVERYTHING,
+    wide: tuple[int, ...] = (),
 ) -> MinimumMemory | None:
     """The deployment within `caps` whose sum over the `counted` memories is least; None if there is none.
 
-    Of several the one with the smallest arena, if that is counted. Where tensors could be combined in more
-    than `state_limit` ways, the smallest are pinned to L2, and the answer is that of the pinned network, if
-    it has one.
+    Of several the one with the smallest arena, if that is counted. Tensors `wide` (see `dse.solver.width`)
+    are pinned to their first home: the answer is that of the pinned network, the floor that of the given one.
     """
-    wide = wide_tensors(network, state_limit)
     search = Bottlenecks.of(pin_homes(network, wide), caps, counted)
     if search is None:
         return None

@@ -15,7 +15,7 @@ from dse.solver.pareto import FloatArray, IntArray, filter_against, nondominated
 from dse.solver.problem import Network, Setting
 from dse.solver.space import Space, build_space
 from dse.solver.tables import TableCache
-from dse.solver.width import free_homes, pin_homes, wide_tensors
+from dse.solver.width import STATES, free_homes, pin_homes, wide_tensors
 
 _BEAM = 8
 _GAPS = (0.01, 0.003)
@@ -67,14 +67,16 @@ class Solution:
         return np.concatenate([self.points[:, :2], memory[:, None]], axis=1)[:, : 3 if with_memory else 2]
 
 
-def bound_setting(network: Network, setting: Setting) -> Region:
+def bound_setting(network: Network, setting: Setting, state_limit: int = STATES) -> Region:
     """Half planes that no deployment of the setting can pass, without any search; infeasible settings exclude
     all.
 
-    For an interval of arenas [lo, hi] under one budget B give the setting arena hi and resident budget B -
-    lo.
+    Where live tensors could be combined in more than `state_limit` ways, the smallest are free (see
+    `dse.solver.width`), and the half planes farther away. For an interval of arenas [lo, hi] under one budget
+    B give the setting arena hi and resident budget B - lo.
     """
-    space = build_space(network, setting)
+    wide = wide_tensors(network, state_limit)
+    space = build_space(free_homes(network, wide) if wide else network, setting)
     if space.stuck_layer is not None:
         return Region.nothing(setting.objectives)
     bounds = compute_bounds(space)
@@ -87,7 +89,7 @@ def solve(
     gap: float = 0.0,
     label_limit: int | None = None,
     known: FloatArray | None = None,
-    state_limit: int = 20_000,
+    state_limit: int = STATES,
     cache: TableCache | None = None,
 ) -> Solution:
     """Front of `network` under `setting`, exact for gap 0, else within a factor 1 + gap in every objective.
@@ -95,7 +97,8 @@ def solve(
     `known` [k, 2 or 3] are objective vectors found elsewhere: what they dominate is not searched for and not
     returned. `label_limit` caps the labels kept in a step; a pass in which it acts is the last, the result is
     a beam search's and `exact` is False. Where live tensors could be combined in more than `state_limit`
-    ways, the smallest are pinned to L2: `exact` is False, and `region` still holds for the network as given.
+    ways, the smallest are pinned to their first home: `exact` is False, and
+    `region` excludes nothing (`bound_setting` has one).
     `cache`: option tables that calls share; it changes no result.
 
     Raises ValueError for a negative gap, a limit below 1 and `known` of the wrong width.
@@ -103,9 +106,8 @@ def solve(
     known = _check(setting, gap, label_limit, known)
     wide = wide_tensors(network, state_limit)
     if wide:
-        region = bound_setting(free_homes(network, wide), setting)
         pinned = solve(pin_homes(network, wide), setting, gap, label_limit, known, state_limit, cache)
-        return replace(pinned, exact=False, region=region)
+        return replace(pinned, exact=False, region=Region.anything(setting.objectives))
     space = build_space(network, setting, cache=cache)
     if space.stuck_layer is not None:
         return _infeasible(network, setting, space, gap)

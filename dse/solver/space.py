@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +12,8 @@ from dse.solver.columns import Columns, choose_columns
 from dse.solver.pareto import BoolArray, FloatArray, IntArray
 from dse.solver.problem import Network, Setting
 from dse.solver.tables import TableBuilder, TableCache, Tables
+
+_CODES = 1 << 20  # states that could be told apart by one array of flags; beyond, rows are sorted
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,15 +187,22 @@ def _link(
     if ranges[output][1] > index + 1 and len(network.tensors[output].homes) > 1:
         tensors = (*tensors, output)
         after = np.concatenate([after, home_out[:, None]], axis=1)
-    states, target = _unique_rows(after)
+    states, target = _unique_rows(after, [len(network.tensors[tensor].homes) for tensor in tensors])
     return target, _Frontier(tensors, states)
 
 
-def _unique_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
-    if rows.shape[1] == 0:  # numpy's unique refuses rows without columns
+def _unique_rows(rows: IntArray, sizes: Sequence[int]) -> tuple[IntArray, IntArray]:
+    """Distinct rows [s, c] in lexicographic order, and which of them each row is; c in [0, sizes[c])."""
+    if rows.shape[1] == 0:  # nothing tells them apart
         return rows[:1], np.zeros(len(rows), dtype=np.int64)
-    states, inverse = np.unique(rows, axis=0, return_inverse=True)
-    return states, inverse.reshape(-1)
+    if math.prod(sizes) > _CODES:
+        states, inverse = np.unique(rows, axis=0, return_inverse=True)
+        return states, inverse.reshape(-1)
+    codes = np.ravel_multi_index(tuple(rows.T), tuple(sizes))
+    there = np.zeros(math.prod(sizes), dtype=bool)
+    there[codes] = True
+    states = np.stack(np.unravel_index(np.flatnonzero(there), tuple(sizes)), axis=1)
+    return states, (np.cumsum(there) - 1)[codes]
 
 
 def _trim(steps: list[Step]) -> tuple[Step, ...]:

@@ -124,11 +124,13 @@ class TableBuilder:
         levels = np.concatenate(
             [levels, np.zeros_like(levels) - 1 if free is None else options.levels(free)], axis=1
         )
-        known: dict[Levels, int] = {}
-        for each in map(tuple, levels.tolist()):
-            if each not in known:
-                known[each] = self._filter(options, each)
-        return np.array([known[tuple(each)] for each in levels.tolist()], dtype=np.int64)
+        sizes = np.array([len(options.tile_levels), len(options.staging_levels)] * 2) + 2
+        codes = np.ravel_multi_index(tuple((levels + 1).T), tuple(sizes.tolist())).tolist()
+        known: dict[int, int] = {}
+        for position, code in enumerate(codes):
+            if code not in known:
+                known[code] = self._filter(options, tuple(levels[position].tolist()))
+        return np.array([known[code] for code in codes], dtype=np.int64)
 
     def finish(self) -> Tables:
         """All tables built so far."""

@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from dse.solver.problem import Layer, Move, Network, Tensor
 
+STATES = 2_000
+"""How many states a step may have by default: a step keeps fewer labels, so that more find nothing."""
+
 _FREE = "L3"  # the home that no cap looks at
 
 
@@ -34,10 +37,10 @@ def wide_tensors(network: Network, state_limit: int) -> tuple[int, ...]:
 
 
 def pin_homes(network: Network, tensors: tuple[int, ...]) -> Network:
-    """A restriction: these tensors live in L2, or in their first home. Moves keep their numbers."""
+    """A restriction: these tensors live in the first of their homes. Moves keep their numbers."""
 
     def pin(tensor: Tensor) -> Tensor:
-        return replace(tensor, homes=("L2",) if "L2" in tensor.homes else tensor.homes[:1])
+        return replace(tensor, homes=tensor.homes[:1])
 
     return replace(network, tensors=_replace_tensors(network, tensors, pin))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dse.solver.bottleneck import Caps, Counted
 from dse.solver.minimum import MinimumMemory, minimum_memory, stuck_layer
 from dse.solver.problem import Network
+from dse.solver.width import wide_tensors
 from tests.dse.solver.instances import benchmark_network, every_deployment, random_network
 
 seeds = st.integers(0, 2**31 - 1)
@@ -84,7 +85,7 @@ def test_pinned_homes_give_a_deployment_and_a_valid_floor(
 ) -> None:
     network, caps = random_network(seed, params=params), random_caps(seed)
     wanted = by_brute_force(network, caps, Counted())
-    found = minimum_memory(network, caps, state_limit=state_limit)
+    found = minimum_memory(network, caps, wide=wide_tensors(network, state_limit))
     if found is None:
         return
     assert found.total_bytes in {total for total, _ in wanted}

@@ -147,7 +147,7 @@ def one_power(small: Small) -> Small:
 @settings(max_examples=300, deadline=None)
 def test_the_front_with_prefetches_is_the_brute_force_front(seed: int) -> None:
     case, setting = one_power(small(seed)), random_setting(seed)
-    network = woven(case.problem, case.fetches).network
+    network = woven(case.problem, case.fetches, {}).network
     solution = solve(network, setting)
     assert solution.exact
     expected = naive_front(np.round(attainable(case, setting), 6))
@@ -159,7 +159,7 @@ def test_the_front_with_prefetches_is_the_brute_force_front(seed: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_moves_lead_back_to_what_they_stand_for(seed: int) -> None:
     case, setting = one_power(small(seed)), random_setting(seed)
-    problem = woven(case.problem, case.fetches)
+    problem = woven(case.problem, case.fetches, {})
     solution = solve(problem.network, setting)
     objectives = solution.objectives(setting.with_memory)
     for point in range(min(3, len(objectives))):

@@ -217,6 +217,7 @@ def _show(arguments: Namespace, found: Exploration, root: Path, seconds: float, 
     whole = found.quality(found.points).gap
     gap = "" if quality.gap is None else f", at most {100 * quality.gap:.1f}% from the bound"
     gap += "" if whole is None else f" (all points: {100 * whole:.1f}%)"
+    gap += "; a weak bound, homes of many tensors open" if found.bound and found.bound.relaxed else ""
     terminal.say(
         f"{len(named)} of {len(found.points)} points after {found.trials} trials in {seconds:.1f} s{gap}"
     )
