@@ -60,3 +60,28 @@ class Blocks:
     def within(self, region: str) -> str:
         """C expression of the address of block `number` in a region."""
         return region if self.start == "0u" else f"{region} + {self.start}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParamBlocksC:
+    """C fragments of a layer's parameter blocks.
+
+    weights: address of the weights part in a weight memory, or empty. joint: whether blocks have both
+    parts; then `weights` is where the block starts and `tables` an expression of it.
+    """
+
+    what: str
+    blocks: Blocks
+    weights: str
+    weight_blocks: Blocks
+    tables: str
+    joint: bool
+
+    @property
+    def call_needs_bytes(self) -> bool:
+        return self.joint and not self.blocks.one_size
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """Definitions of tables of block starts."""
+        return tuple(text for text in (self.blocks.definition, self.weight_blocks.definition) if text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.codegen.blocks import Blocks
+from compiler.codegen.blocks import Blocks, ParamBlocksC
 from compiler.codegen.calls import kernel_call, tables_pointer
 from compiler.codegen.expressions import address, bounds, comment_text, link, range_of, tiled_dims
 from compiler.codegen.moves import Moves, moves_of
@@ -35,22 +35,12 @@ class StreamC:
         return self.via.name
 
 
-@dataclass(frozen=True)
-class ParamsC:
-    """C fragments of the parameter blocks. number: which block a tile needs.
+@dataclass(frozen=True, kw_only=True)
+class ParamsC(ParamBlocksC):
+    """C fragments of the parameter blocks of a layer of its own. number: which block a tile needs."""
 
-    weights: address of the weights part in a weight memory, or empty. joint: whether blocks have both
-    parts; then `weights` is where the block starts and `tables` an expression of it.
-    """
-
-    what: str
     via: Moves
     number: str
-    blocks: Blocks
-    weights: str
-    weight_blocks: Blocks
-    tables: str
-    joint: bool
 
     @property
     def block(self) -> str:
@@ -60,15 +50,6 @@ class ParamsC:
     @property
     def call_needs_number(self) -> bool:
         return self.call_needs_bytes or any("number" in text for text in (self.block, self.weights))
-
-    @property
-    def call_needs_bytes(self) -> bool:
-        return self.joint and not self.blocks.one_size
-
-    @property
-    def definitions(self) -> tuple[str, ...]:
-        """Definitions of tables of block starts."""
-        return tuple(text for text in (self.blocks.definition, self.weight_blocks.definition) if text)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from compiler.codegen.blocks import LINE, Blocks
+from compiler.codegen.blocks import LINE, Blocks, ParamBlocksC
 from compiler.codegen.calls import kernel_call, tables_pointer
 from compiler.codegen.expressions import (
     address,
@@ -107,26 +107,11 @@ class OperandC:
     view: str
 
 
-@dataclass(frozen=True)
-class FusedParamsC:
-    """Parameter blocks; `number` is the one that a channel tile needs."""
+@dataclass(frozen=True, kw_only=True)
+class FusedParamsC(ParamBlocksC):
+    """Parameter blocks of a fused layer; `block`: the address of number `number`, of a channel tile."""
 
-    what: str
-    blocks: Blocks
     block: str
-    weights: str
-    weight_blocks: Blocks
-    tables: str
-    joint: bool
-
-    @property
-    def call_needs_bytes(self) -> bool:
-        return self.joint and not self.blocks.one_size
-
-    @property
-    def definitions(self) -> tuple[str, ...]:
-        """Definitions of tables of block starts."""
-        return tuple(text for text in (self.blocks.definition, self.weight_blocks.definition) if text)
 
 
 @dataclass(frozen=True)

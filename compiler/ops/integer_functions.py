@@ -6,14 +6,10 @@ whatever happens in between: no kernel, no 32-bit tensor. All take and give int6
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
-from compiler.ir.tensor import Constant, Tensor
 from compiler.ops.base import require
-from compiler.ops.lut import ENTRIES, Lut
 
 Int64s = npt.NDArray[np.int64]
 
@@ -54,24 +50,3 @@ def requant_shift(
     total = x * mul + add + (div // 2 if rounding else 0)
     clamped: Int64s = np.clip(total >> (div.bit_length() - 1), *bounds)
     return clamped
-
-
-def lut_from_codes(name: str, function: Callable[[Int64s], Int64s], x: Tensor, y: Tensor) -> Lut:
-    """The table of an integer function of the codes of `x`.
-
-    Raises OperatorError where x is not 8 bits wide or a result is no code of y.
-    """
-    require(x.dtype.bytes == 1, f"{name}: a table needs 8-bit input, {x.name} is {x.dtype.value}")
-    codes = np.arange(x.dtype.low, x.dtype.low + ENTRIES, dtype=np.int64)
-    result = function(codes)
-    inside = bool((result >= y.dtype.low).all() and (result <= y.dtype.high).all())
-    require(inside, f"{name}: results {result.min()}..{result.max()} do not fit {y.dtype.value}")
-    return Lut(
-        name=name,
-        inputs=(x.name,),
-        output=y.name,
-        count=x.elements,
-        table=Constant(result.astype(y.dtype.dtype)),
-        input_type=x.dtype,
-        output_type=y.dtype,
-    )

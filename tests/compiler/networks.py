@@ -13,11 +13,15 @@ from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d
+from compiler.ops.embed import embed_from_table
 from compiler.ops.matmul import Layouts, matmul_from_scales
 from compiler.ops.maxpool import MaxPool
+from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.requant import Requant
+from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
+from compiler.ops.rope import rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
 from compiler.schedule import Decisions, footprint
@@ -153,6 +157,73 @@ def attention(seed: int) -> Graph:
     final, out = conv("final", mixed, 12, rng, window=(1, 1))
     tensors = (x, q, k, v, scores, weights, mixed, out)
     return Graph("main", tensors, (*operators, final), ("x",), (out.name,))
+
+
+def _wide_conv(name: str, x: Tensor, out: int, rng: np.random.Generator) -> tuple[Conv2d, Tensor]:
+    """A linear layer whose outputs are int16."""
+    op, y = conv(name, x, out, rng, window=(1, 1))
+    y = replace(y, dtype=IntType.I16, scale=2.0**-10, zero_point=0)
+    requant = replace(op.requant, low=IntType.I16.low, high=IntType.I16.high, shift=12)
+    return replace(op, output_type=IntType.I16, requant=requant), y
+
+
+def _embedded(token: Tensor, channels: int, rng: np.random.Generator) -> tuple[Operator, Tensor]:
+    rows = Tensor("rows", (1, token.elements, 1, channels), IntType.I16, 2.0**-10)
+    table = rng.integers(-(2**12), 2**12, (17, channels)).astype(np.int16)
+    return embed_from_table("embed", token, rows, table), rows
+
+
+def language(seed: int) -> Graph:
+    """A decoder: tokens become int16 rows, an attention block adds to them, int16 logits leave."""
+    rng = np.random.default_rng(seed)
+    tokens, heads, width = (int(rng.integers(low, high)) for low, high in ((2, 9), (1, 4), (1, 5)))
+    width, channels = 2 * width, 2 * heads * width
+    token, at = Tensor("token", (tokens,), IntType.I32), Tensor("at", (1,), IntType.I32)
+    cos, sin = (Tensor(name, (tokens, width), IntType.I16, 2.0**-14) for name in ("cos", "sin"))
+    embed, rows = _embedded(token, channels, rng)
+    even = RealNorm(False, np.ones(channels), np.zeros(channels), 1e-5)
+    normed = Tensor("normed", rows.shape, IntType.I8, 0.03)
+    query, q = conv("query", normed, heads * width, rng, window=(1, 1))
+    turned = Tensor("turned", q.shape, IntType.I8, 0.1)
+    scores = Tensor("scores", (heads, tokens, tokens), IntType.I8, 0.5, -3)
+    weights = Tensor("weights", scores.shape, IntType.U8, 1 / 256, 0)
+    mixed = Tensor("mixed", q.shape, IntType.I8, 0.1)
+    joined, out = _wide_conv("joined", mixed, channels, rng)
+    total = Tensor("total", rows.shape, IntType.I16, 2.0**-9)
+    narrow = Tensor("narrow", rows.shape, IntType.I8, 0.1)
+    logits, final = _wide_conv("logits", narrow, 11, rng)
+    forms: tuple[Layouts, Layouts] = (("mhk", "nhk", "hmn"), ("hmk", "khn", "mhn"))
+    operators: tuple[Operator, ...] = (
+        embed,
+        norm_from_scales("norm", even, tokens, rows, normed),
+        query,
+        rope_from_scales("rope", q, cos, sin, turned, tokens, heads, width),
+        matmul_from_scales("scored", (turned, q), scores, (heads, tokens, tokens, width), layouts=forms[0]),
+        softmax_from_scales("softmax", heads * tokens, tokens, scores, weights, (tokens, 1), at),
+        matmul_from_scales("mix", (weights, q), mixed, (heads, tokens, width, tokens), layouts=forms[1]),
+        joined,
+        add_from_scales("residual", (rows, out), total),
+        requantise_from_scales("cast", total, narrow),
+        logits,
+    )
+    tensors = (
+        token,
+        at,
+        cos,
+        sin,
+        rows,
+        normed,
+        q,
+        turned,
+        scores,
+        weights,
+        mixed,
+        out,
+        total,
+        narrow,
+        final,
+    )
+    return Graph("main", tensors, operators, ("token", "at", "cos", "sin"), (final.name,))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from tests.compiler.deployed import (
     moved,
     ran,
 )
-from tests.compiler.networks import attention, every_operator, random_decisions
+from tests.compiler.networks import attention, every_operator, language, random_decisions
 from tests.compiler.ops.cases import CASES
 
 GRAPH = every_operator(0)
@@ -111,9 +111,10 @@ def test_single_operators_of_any_shape(kind: str, seed: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("variant", ["host", "rv32"])
 @pytest.mark.parametrize("seed", range(3))
-def test_attention(seed: int, variant: str, tmp_path: Path) -> None:
-    """Heads split and merged by views, several to a group, reductions in parts."""
-    graph = attention(seed)
+@pytest.mark.parametrize("network", [attention, language])
+def test_attention(network: Callable[[int], Graph], seed: int, variant: str, tmp_path: Path) -> None:
+    """Heads split and merged by views, several to a group, reductions in parts; int16 rows around them."""
+    graph = network(seed)
     deployment = any_deployment(graph, seed)
     project = emitted(tmp_path / "net", graph, deployment, codes(graph, seed))
     report = ran(project, variant, lazy=True, harts=3)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from tests.compiler.deployed import (
     layers_of,
     outputs_of,
 )
-from tests.compiler.networks import Choice, attention, chain, conv, every_operator, random_decisions
+from tests.compiler.networks import Choice, attention, chain, conv, every_operator, language, random_decisions
 from tests.compiler.ops.cases import CASES
 
 EVERY = every_operator(0)
@@ -68,6 +68,11 @@ def test_chains_with_npu_layers(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_attention_under_any_decisions(seed: int) -> None:
     assert_simulates(attention(seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_decoder_of_int16_under_any_decisions(seed: int) -> None:
+    assert_simulates(language(seed), seed)
 
 
 @pytest.mark.parametrize("kind", CASES)
