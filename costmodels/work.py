@@ -25,10 +25,10 @@ class KernelSpec:
     """One kernel on one layer: what an engine must know to price it.
 
     kernel: "conv2d" (dims y, x, g, o, i), "depthwise2d" (y, x, g), "linear" (y = rows, o, i), "add",
-    "mul" (dims n or y, c), "lut", "requantise" (n), "maxpool"/"avgpool" (y, x, c), "softmax", "isoftmax",
-    "inorm", "rmsnorm", "layernorm", "embed" (y = rows, c), "rope" (y = rows, h = heads, c), "concat"
-    (y = rows), "transpose" (a0, a1, ...), "pad"/"resize" (y, x, c), "matmul" (two activations; h = heads,
-    y = rows, o, i).
+    "mul", "idiv" (dims n or y, c), "lut", "requantise" (n), "maxpool"/"avgpool" (y, x, c), "softmax",
+    "isoftmax", "itamax", "inorm", "rmsnorm", "layernorm", "embed" (y = rows, c), "rope" (y = rows,
+    h = heads, c), "concat" (y = rows), "transpose" (a0, a1, ...), "pad"/"resize" (y, x, c), "matmul" (two
+    activations; h = heads, y = rows, o, i).
     dims: extents of the whole layer by dimension, in index order.
     window: (kh, kw) taps; stride, dilation likewise. `fan_in` inputs are read per output element where
     that is not in the dims (add 2, concat n). Element sizes in bytes.

@@ -22,6 +22,7 @@ STRUCTS = {
     "depthwise2d": "dse_conv2d_args",
     "add": "dse_binary_args",
     "mul": "dse_binary_args",
+    "idiv": "dse_binary_args",
     "rmsnorm": "dse_norm_args",
     "layernorm": "dse_norm_args",
 }
@@ -287,13 +288,16 @@ def _rows(case: Case) -> tuple[int, int]:
     return (1, sizes["n"]) if "n" in sizes else (sizes["y"], sizes["c"])
 
 
+_SCALARS: Mapping[str, Fields] = {
+    "add": {"mul_a": 9000, "mul_b": 7000, "add": 500, "shift": 13},
+    "mul": {"mul_a": 90, "zero_a": 3, "zero_b": -7, "add": 500, "shift": 13},
+    "idiv": {"mul_a": 9000, "mul_b": 100, "zero_a": 90, "zero_b": 12900, "add": 500, "shift": 13},
+}
+
+
 def _binary(case: Case) -> Fields:
     rows, channels = _rows(case)
-    scalars: Fields = (
-        {"mul_a": 9000, "mul_b": 7000, "add": 500, "shift": 13}
-        if case.spec.kernel == "add"
-        else {"mul_a": 90, "zero_a": 3, "zero_b": -7, "add": 500, "shift": 13}
-    )
+    scalars = _SCALARS[case.spec.kernel]
     flags: Fields = {"a_signed": "true", "b_signed": "true", "b_step": 1, "low": -128, "high": 127}
     pitches = {"a_row_pitch": channels, "out_row_pitch": channels, "b_row_pitch": 0}
     return {"a": "IN", "b": "MORE", "rows": rows, "channels": channels, **pitches, **scalars, **flags}
@@ -329,6 +333,11 @@ def _softmax(case: Case) -> Fields:
 
 def _isoftmax(case: Case) -> Fields:
     return {**_whole_rows(case), "table": "exp_words", "levels": 256, "offset": 0}
+
+
+def _itamax(case: Case) -> Fields:
+    own: Fields = {"part": case.extents["c"], "first_maximum": -128, "most": 255}
+    return {**{name: value for name, value in _whole_rows(case).items() if name != "in_signed"}, **own}
 
 
 def _inorm(case: Case) -> Fields:
@@ -415,12 +424,14 @@ _FIELDS: Mapping[str, Callable[[Case], Fields]] = {
     "matmul": _matmul,
     "add": _binary,
     "mul": _binary,
+    "idiv": _binary,
     "lut": _lut,
     "requantise": _requantise,
     "maxpool": _maxpool,
     "avgpool": _avgpool,
     "softmax": _softmax,
     "isoftmax": _isoftmax,
+    "itamax": _itamax,
     "inorm": _inorm,
     "rmsnorm": _norm,
     "layernorm": _norm,

@@ -16,6 +16,7 @@ from compiler.codegen.calls_rows import (
     embed_call,
     inorm_call,
     isoftmax_call,
+    itamax_call,
     lut_call,
     norm_call,
     requantise_call,
@@ -29,7 +30,9 @@ from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
 from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import Lut
 from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
@@ -271,6 +274,7 @@ kernel_call.register(MaxPool)(_maxpool)
 kernel_call.register(AvgPool)(_avgpool)
 kernel_call.register(Softmax)(softmax_call)
 kernel_call.register(ISoftmax)(isoftmax_call)
+kernel_call.register(ITAMax)(itamax_call)
 kernel_call.register(INorm)(inorm_call)
 kernel_call.register(Norm)(norm_call)
 kernel_call.register(Embed)(embed_call)
@@ -290,6 +294,12 @@ def _(op: Add, layer: Layer) -> list[str]:
 @kernel_call.register
 def _(op: Mul, layer: Layer) -> list[str]:
     return binary_call(op, layer, {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b})
+
+
+@kernel_call.register
+def _(op: IntegerDiv, layer: Layer) -> list[str]:
+    scalars: Fields = {"mul_a": op.factor, "mul_b": op.eta, "zero_a": op.mul, "zero_b": op.eps}
+    return binary_call(op, layer, scalars)
 
 
 def tables_pointer(layer: Layer, block_bytes: str) -> str:

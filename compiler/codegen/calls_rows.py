@@ -6,7 +6,9 @@ from compiler.codegen.call_fields import Fields, Layer, extent, initialiser, pit
 from compiler.ops.add import Add
 from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import Lut
 from compiler.ops.mul import Mul
 from compiler.ops.norm import Norm
@@ -22,7 +24,7 @@ def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
     return extent("out", 0), extent("out", 1), pitch(stream, 0)
 
 
-def binary_call(op: Add | Mul, layer: Layer, extra: Fields) -> list[str]:
+def binary_call(op: Add | Mul | IntegerDiv, layer: Layer, extra: Fields) -> list[str]:
     """See `kernel_call`."""
     rows, channels, out_pitch = _rows("out", layer)
     whole = op.broadcast == "none"
@@ -119,10 +121,13 @@ def softmax_call(op: Softmax, layer: Layer) -> list[str]:
 def _row_operands(layer: Layer, tables: str) -> Fields:
     """Operands and extents of a kernel that works on whole rows; tables: its field and their type."""
     field, kind = tables.split()
+    return {field: f"(const {kind} *)(const void *)tables", **_rows_of(layer)}
+
+
+def _rows_of(layer: Layer) -> Fields:
     return {
         "input": "in0.data",
         "output": "out.data",
-        field: f"(const {kind} *)(const void *)tables",
         "rows": extent("out", 0),
         "channels": extent("out", 1),
         "in_row_pitch": pitch("in0", 0),
@@ -140,6 +145,18 @@ def isoftmax_call(op: ISoftmax, layer: Layer) -> list[str]:
         "split": split_of(layer),
     }
     return [*initialiser("dse_isoftmax_args", fields), "dse_isoftmax(&args);"]
+
+
+def itamax_call(op: ITAMax, layer: Layer) -> list[str]:
+    """See `kernel_call`."""
+    fields: Fields = {
+        **_rows_of(layer),
+        "part": op.part,
+        "first_maximum": op.first_maximum,
+        "most": op.most,
+        "split": split_of(layer),
+    }
+    return [*initialiser("dse_itamax_args", fields), "dse_itamax(&args);"]
 
 
 def inorm_call(op: INorm, layer: Layer) -> list[str]:

@@ -81,10 +81,13 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
     {
         kinds.ChannelShift: dialect.channel_shift,
         kinds.HeadProduct: dialect.head_product,
+        kinds.IntegerMean: dialect.integer_mean,
         kinds.IntegerNorm: dialect.integer_norm,
         kinds.IntegerSoftmax: dialect.integer_softmax,
+        kinds.ItaSoftmax: dialect.ita_softmax,
         kinds.RowLinear: dialect.row_linear,
         kinds.ShiftedProduct: dialect.shifted_product,
+        kinds.ShiftedRatio: dialect.shifted_ratio,
         kinds.ShiftedSum: dialect.shifted_sum,
         kinds.Table: dialect.table,
         steps.Affine: weighted.affine,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from compiler.frontend import steps
 from compiler.frontend.emit_base import bounds_of, emit_moving, image_of, in_order, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.errors import Refused
-from compiler.frontend.layout import channels_last, row_major
+from compiler.frontend.layout import Layout, channels_last, row_major
 from compiler.frontend.steps import Step
 from compiler.ir import Tensor
 from compiler.ops.avgpool import avgpool_from_scales
@@ -58,16 +59,42 @@ def average_pool(emitter: Emitter, step: Step, kind: steps.AvgPool) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Reduction:
+    """One window over each row of (H, W, C) memory."""
+
+    in_shape: tuple[int, int, int]
+    out_hw: tuple[int, int]
+    window: tuple[int, int]
+
+
 def mean(emitter: Emitter, step: Step, kind: steps.Mean) -> None:
-    """Average pooling over (outer, reduced, inner), which memory must hold in that order."""
+    source, over, layout = reduction(emitter, step, kind.axes)
+    name, target = emitter.output(step, layout)
+    emitter.add(
+        avgpool_from_scales(
+            name,
+            source,
+            target,
+            in_shape=over.in_shape,
+            out_hw=over.out_hw,
+            window=over.window,
+            stride=over.window,
+            bounds=bounds_of(emitter, step, kind),
+        )
+    )
+
+
+def reduction(emitter: Emitter, step: Step, axes: tuple[int, ...]) -> tuple[Tensor, Reduction, Layout]:
+    """Pooling over (outer, reduced, inner), which memory must hold in that order; and the result's layout."""
     x = source_of(emitter, step)
     layout = emitter.layout(x)
-    reduced = [axis in kind.axes for axis in layout.memory_axes]
+    reduced = [axis in axes for axis in layout.memory_axes]
     places = [place for place, is_reduced in enumerate(reduced) if is_reduced]
     if places and places != list(range(places[0], places[-1] + 1)):
-        kept = [axis for axis in range(len(x.shape)) if axis not in kind.axes]
-        layout = in_order(x.shape, (*kind.axes, *kept))
-        places = [place for place, axis in enumerate(layout.memory_axes) if axis in kind.axes]
+        kept = [axis for axis in range(len(x.shape)) if axis not in axes]
+        layout = in_order(x.shape, (*axes, *kept))
+        places = [place for place, axis in enumerate(layout.memory_axes) if axis in axes]
     source = emitter.arranged(x, layout)
     low, high = (places[0], places[-1] + 1) if places else (0, 0)
     outer, inner = math.prod(layout.memory[:low]), math.prod(layout.memory[high:])
@@ -77,21 +104,8 @@ def mean(emitter: Emitter, step: Step, kind: steps.Mean) -> None:
     else:
         middle = (outer, math.prod(layout.memory[low:high]))
         window, out_hw = (1, middle[1]), (outer, 1)
-    rest = [axis for axis in range(len(x.shape)) if axis not in kind.axes]
-    name, target = emitter.output(step, suffix_layout(layout, rest))
-    bounds = bounds_of(emitter, step, kind)
-    emitter.add(
-        avgpool_from_scales(
-            name,
-            source,
-            target,
-            in_shape=(*middle, inner),
-            out_hw=out_hw,
-            window=window,
-            stride=window,
-            bounds=bounds,
-        )
-    )
+    rest = [axis for axis in range(len(x.shape)) if axis not in axes]
+    return source, Reduction((*middle, inner), out_hw, window), suffix_layout(layout, rest)
 
 
 def pad(emitter: Emitter, step: Step, kind: steps.Pad) -> None:

@@ -367,13 +367,21 @@ def reduce_mean(reader: Reader, node: Node) -> None:
         reader.alias(node, x)
         return
     chosen = tuple(sorted({axis_of(a, rank, "axes") for a in axes or range(rank)}))
-    kept = bool(integer(node.attributes, "keepdims", 1))
-    full = tuple(1 if a in chosen else n for a, n in enumerate(x.shape))
-    if kept:
-        reader.step(node, Mean(axes=chosen), (x,), full)
+    reduced(reader, node, x, chosen, Mean(axes=chosen))
+
+
+def reduced(reader: Reader, node: Node, x: Value, axes: tuple[int, ...], kind: Kind) -> None:
+    """The step of a mean; its axes stay with extent 1, or vanish without `keepdims`.
+
+    In the dialect its codes are of the type of x.
+    """
+    quant = None if isinstance(kind, Mean) else x.quant
+    full = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    if integer(node.attributes, "keepdims", 1):
+        reader.step(node, kind, (x,), full, quant)
         return
-    y = reader.step(node, Mean(axes=chosen), (x,), full, inner=":kept")
-    reader.reshape(node, y, tuple(n for a, n in enumerate(x.shape) if a not in chosen))
+    y = reader.step(node, kind, (x,), full, quant, inner=":kept")
+    reader.reshape(node, y, tuple(n for a, n in enumerate(x.shape) if a not in axes))
 
 
 def softmax(reader: Reader, node: Node) -> None:

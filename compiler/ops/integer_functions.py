@@ -42,6 +42,14 @@ def true_integer_div(x: Int64s, y: int, delta: int, eps: int, eta: int) -> Int64
     return quotient
 
 
+def integer_div(x: Int64s, y: int, delta: int, eps: int, eta: int) -> Int64s:
+    """IntegerDiv by a constant y: floor(delta*eta*x / (eta*y + eps) + 1/2), as QuantLib computes it."""
+    divisor = eta * y + eps
+    require(divisor > 0, f"IntegerDiv: the divisor {divisor} is not positive")
+    quotient: Int64s = (2 * x * (delta * eta) + divisor) // (2 * divisor)
+    return quotient
+
+
 def requant_shift(
     x: Int64s, mul: int, add: int, div: int, bounds: tuple[int, int], rounding: bool = True
 ) -> Int64s:

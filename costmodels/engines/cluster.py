@@ -102,12 +102,14 @@ class KernelCosts:
     depthwise2d: PointCost
     add: PointCost
     mul: PointCost
+    idiv: PointCost
     lut: PointCost
     requantise: PointCost
     maxpool: PointCost
     avgpool: PointCost
     softmax: PointCost
     isoftmax: PointCost
+    itamax: PointCost
     inorm: PointCost
     rmsnorm: PointCost
     layernorm: PointCost

@@ -203,6 +203,7 @@ def _axes(commands: _Commands[Parser]) -> None:
     it.add_argument("model", nargs="?", type=Path, metavar="MODEL.onnx")
     it.add_argument("--platform", default="siracusa", metavar="NAME|FILE", help="default: siracusa")
     it.add_argument("--budget", type=q.budget, metavar="SIZE", help="as for explore; default: no cap")
+    it.add_argument("--calibration", type=Path, metavar="NPZ", help="as for explore")
     _format(it)
 
 

@@ -13,16 +13,25 @@ import numpy as np
 import onnx
 
 from compiler.frontend.constants import AnyArray
+from compiler.frontend.dialect.merged import ATTRIBUTES as MERGED
 from compiler.frontend.errors import Finding, ModelError
 from compiler.frontend.samples import Arrays, by_input, read_arrays
 
 OWN_OPERATORS = frozenset(
     (
+        *MERGED,
+        "Dequant",
+        "ITAMax",
+        "ITAPartialMax",
+        "IntegerDiv",
+        "IntegerMean",
+        "Quant",
         "RequantShift",
         "TrueIntegerDiv",
         "iGELU",
         "iHardswish",
         "iLayerNorm",
+        "iNoNorm",
         "iRMSNorm",
         "iSoftmax",
     )
@@ -50,6 +59,7 @@ def declared(
     """
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
+    quantised = _without_quants(changed.graph)
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [info for info in changed.graph.input if info.name not in constants]
     arrays = by_input(read_arrays(sample), [info.name for info in inputs]) if sample else {}
@@ -63,9 +73,30 @@ def declared(
     ]
     empty = [info.name for info in inputs if info.name in arrays and not arrays[info.name].size]
     _drop(changed.graph, empty)
+    notes += [f"input {name} holds the codes that its Quant makes: {how}" for name, how in quantised.items()]
     if empty:
         notes.append(f"inputs without elements are left out: {', '.join(empty)}")
     return changed, tuple(notes)
+
+
+def _without_quants(graph: onnx.GraphProto) -> dict[str, str]:
+    """Inputs that nothing but a Quant reads become its codes; returns how, by input."""
+    made: dict[str, str] = {}
+    for info in graph.input:
+        readers = [node for node in graph.node if info.name in node.input]
+        if len(readers) != 1 or readers[0].op_type != "Quant":
+            continue
+        (quant,) = readers
+        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in quant.attribute}
+        signed = attributes.get("signed", 1)
+        if attributes.get("bit_width") != 8 or quant.output[0] in {port.name for port in graph.output}:
+            continue
+        info.type.tensor_type.elem_type = onnx.TensorProto.INT8 if signed else onnx.TensorProto.UINT8
+        for node in graph.node:
+            node.input[:] = [info.name if name == quant.output[0] else name for name in node.input]
+        graph.node.remove(quant)
+        made[info.name] = f"x * {attributes.get('scale')} + {attributes.get('zero_point')}, rounded"
+    return made
 
 
 def _declare(info: onnx.ValueInfoProto, arrays: Arrays, findings: list[Finding]) -> str:

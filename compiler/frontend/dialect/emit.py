@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from compiler.frontend.dialect.kinds import (
     ChannelShift,
     HeadProduct,
+    IntegerMean,
     IntegerNorm,
     IntegerSoftmax,
+    ItaSoftmax,
     RowLinear,
+    Shift,
     ShiftedProduct,
+    ShiftedRatio,
     ShiftedSum,
     Table,
 )
+from compiler.frontend.dialect.means import exact_mean
 from compiler.frontend.dialect.requantshift import word
 from compiler.frontend.emit_base import source_of
 from compiler.frontend.emit_matmul import of_heads, stored
 from compiler.frontend.emit_pointwise import operands, rows_along
+from compiler.frontend.emit_spatial import reduction
 from compiler.frontend.emit_weighted import convolution, inner
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.layout import row_major
 from compiler.frontend.steps import Conv, Step
 from compiler.ir.tensor import Constant
 from compiler.ops.add import Add
+from compiler.ops.avgpool import AvgPool
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import Lut
 from compiler.ops.matmul import MatMul
 from compiler.ops.mul import Mul
@@ -52,54 +62,38 @@ def table(emitter: Emitter, step: Step, kind: Table) -> None:
 
 
 def shifted_sum(emitter: Emitter, step: Step, kind: ShiftedSum) -> None:
-    a, b, layout, form = operands(emitter, step)
-    name, target = emitter.output(step, layout)
-    by = kind.shift
-    emitter.add(
-        Add(
-            name=name,
-            inputs=(a.name, b.name),
-            output=target.name,
-            count=target.elements,
-            channels=b.elements if form == "channel" else 0,
-            broadcast=form,
-            mul_a=by.mul,
-            mul_b=by.mul,
-            add=by.add,
-            shift=by.shift,
-            low=by.low,
-            high=by.high,
-            type_a=a.dtype,
-            type_b=b.dtype,
-            output_type=target.dtype,
-        )
-    )
+    mul = kind.shift.mul
+    emitter.add(Add(**_of_two(emitter, step, kind.shift), mul_a=mul, mul_b=mul))
 
 
 def shifted_product(emitter: Emitter, step: Step, kind: ShiftedProduct) -> None:
+    emitter.add(Mul(**_of_two(emitter, step, kind.shift), mul=kind.shift.mul, zero_a=0, zero_b=0))
+
+
+def shifted_ratio(emitter: Emitter, step: Step, kind: ShiftedRatio) -> None:
+    own: dict[str, Any] = {"factor": kind.factor, "eta": kind.eta, "eps": kind.eps, "mul": kind.shift.mul}
+    emitter.add(IntegerDiv(**_of_two(emitter, step, kind.shift), **own))
+
+
+def _of_two(emitter: Emitter, step: Step, by: Shift) -> dict[str, Any]:
+    """The fields that all elementwise operators on two tensors have."""
     a, b, layout, form = operands(emitter, step)
     name, target = emitter.output(step, layout)
-    by = kind.shift
-    emitter.add(
-        Mul(
-            name=name,
-            inputs=(a.name, b.name),
-            output=target.name,
-            count=target.elements,
-            channels=b.elements if form == "channel" else 0,
-            broadcast=form,
-            zero_a=0,
-            zero_b=0,
-            mul=by.mul,
-            add=by.add,
-            shift=by.shift,
-            low=by.low,
-            high=by.high,
-            type_a=a.dtype,
-            type_b=b.dtype,
-            output_type=target.dtype,
-        )
-    )
+    return {
+        "name": name,
+        "inputs": (a.name, b.name),
+        "output": target.name,
+        "count": target.elements,
+        "channels": b.elements if form == "channel" else 0,
+        "broadcast": form,
+        "add": by.add,
+        "shift": by.shift,
+        "low": by.low,
+        "high": by.high,
+        "type_a": a.dtype,
+        "type_b": b.dtype,
+        "output_type": target.dtype,
+    }
 
 
 def row_linear(emitter: Emitter, step: Step, kind: RowLinear) -> None:
@@ -162,6 +156,53 @@ def integer_softmax(emitter: Emitter, step: Step, kind: IntegerSoftmax) -> None:
             channels=x.shape[-1],
             table=kind.table,
             levels=kind.levels,
+            input_type=source.dtype,
+            output_type=target.dtype,
+        )
+    )
+
+
+def ita_softmax(emitter: Emitter, step: Step, kind: ItaSoftmax) -> None:
+    x = source_of(emitter, step)
+    layout = rows_along(emitter, x, len(x.shape) - 1)
+    source = emitter.arranged(x, layout)
+    name, target = emitter.output(step, layout)
+    emitter.add(
+        ITAMax(
+            name=name,
+            inputs=(source.name,),
+            output=target.name,
+            rows=source.elements // x.shape[-1],
+            channels=x.shape[-1],
+            part=kind.part,
+            streams=kind.streams,
+            input_type=source.dtype,
+        )
+    )
+
+
+def integer_mean(emitter: Emitter, step: Step, kind: IntegerMean) -> None:
+    """Average pooling whose only divisor is the number of codes."""
+    source, window, layout = reduction(emitter, step, kind.axes)
+    taps = math.prod(window.window)
+    exact = exact_mean(taps, source.dtype)
+    mul, add = (np.zeros(taps + 1, np.int32) for _ in range(2))
+    mul[taps], add[taps] = exact.mul, exact.add
+    name, target = emitter.output(step, layout)
+    emitter.add(
+        AvgPool(
+            name=name,
+            inputs=(source.name,),
+            output=target.name,
+            in_shape=window.in_shape,
+            out_hw=window.out_hw,
+            window=window.window,
+            stride=window.window,
+            mul=Constant(mul),
+            add=Constant(add),
+            shift=exact.shift,
+            low=exact.low,
+            high=exact.high,
             input_type=source.dtype,
             output_type=target.dtype,
         )

@@ -12,9 +12,12 @@ from compiler.frontend import operators_math as maths
 from compiler.frontend import source as files
 from compiler.frontend.constants import FOLDS
 from compiler.frontend.dialect.functions import FUNCTIONS
-from compiler.frontend.dialect.pointwise import add, function, multiply, product
+from compiler.frontend.dialect.merged import ATTRIBUTES as MERGED
+from compiler.frontend.dialect.merged import taken_apart
+from compiler.frontend.dialect.pointwise import add, division, function, multiply, product
+from compiler.frontend.dialect.reals import CONVERSION, dequant, quant
 from compiler.frontend.dialect.requantshift import plain, read_requantisation
-from compiler.frontend.dialect.rows import norm, softmax
+from compiler.frontend.dialect.rows import ita_max, mean, no_norm, norm, softmax
 from compiler.frontend.dialect.state import DialectReader
 from compiler.frontend.dialect.weighted import conv, gemm, linear
 from compiler.frontend.errors import Refused, raise_findings
@@ -33,7 +36,7 @@ def read_net(model: onnx.ModelProto, name: str) -> Net:
     known = tuple(check(source.nodes, (port.name for port in source.inputs), ATTRIBUTES))
     quants = {port.name: plain(_TYPES[port.element]) for port in source.inputs}
     reader = DialectReader(source, quants)
-    reader.read(source.nodes, HANDLERS, {finding.node for finding in known})
+    reader.read(tuple(taken_apart(source.nodes)), HANDLERS, {finding.node for finding in known})
     net = reader.net(name, source.outputs)
     raise_findings(name, (*known, *reader.findings))
     return net
@@ -83,11 +86,17 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Conv": conv,
         "Flatten": layout.flatten,
         "Gemm": gemm,
+        "Dequant": dequant,
         "Identity": layout.identity,
+        "IntegerDiv": division,
+        "IntegerMean": mean,
+        "ITAMax": ita_max,
+        "ITAPartialMax": ita_max,
         "MatMul": matmul,
         "MaxPool": maths.max_pool,
         "Mul": _or_fold(multiply),
         "Pad": layout.pad,
+        "Quant": quant,
         "RequantShift": requant_shift,
         "Reshape": layout.reshape,
         "Shape": layout.shape_of,
@@ -95,6 +104,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,
         "iLayerNorm": norm,
+        "iNoNorm": no_norm,
         "iRMSNorm": norm,
         "iSoftmax": softmax,
     }
@@ -105,11 +115,19 @@ ATTRIBUTES: Operators = MappingProxyType(
         **{
             name: OPERATORS[name] for name, read in HANDLERS.items() if name in OPERATORS and read is not fold
         },
+        **MERGED,
+        "Dequant": CONVERSION,
+        "IntegerDiv": dict.fromkeys(("Delta", "eps", "eta")),
+        "IntegerMean": {"axes": None, "keepdims": (0, 1)},
+        "ITAMax": {"n_levels": None},
+        "ITAPartialMax": dict.fromkeys(("group_width", "groups", "n_levels")),
+        "Quant": CONVERSION,
         "RequantShift": dict.fromkeys(("div", "n_levels", "n_levels_out", "signed")),
         "TrueIntegerDiv": dict.fromkeys(("Delta", "eps", "eta", "y")),
         "iGELU": dict.fromkeys(("b", "one")),
         "iHardswish": dict.fromkeys(("one_over_six", "six", "three")),
         "iLayerNorm": dict.fromkeys(("D", "n_levels")),
+        "iNoNorm": dict.fromkeys(("D", "mul", "n_levels")),
         "iRMSNorm": dict.fromkeys(("D", "n_levels")),
         "iSoftmax": dict.fromkeys(("coeffA", "coeffB", "coeffC", "log2", "n_levels")),
     }

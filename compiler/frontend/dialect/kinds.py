@@ -42,6 +42,16 @@ class ShiftedProduct(Kind):
     shift: Shift
 
 
+@dataclass(frozen=True)
+class ShiftedRatio(Kind):
+    """shift(floor(a*factor / (b*eta + eps) + 1/2)) with broadcasting of b."""
+
+    factor: int
+    eta: int
+    eps: int
+    shift: Shift
+
+
 @dataclass(frozen=True, eq=False)
 class RowLinear(Weighted):
     """The last axis K of the input times codes int8 [O, K], requantised by row and column.
@@ -77,6 +87,21 @@ class IntegerSoftmax(Kind):
 
     table: Constant
     levels: int
+
+
+@dataclass(frozen=True)
+class ItaSoftmax(Kind):
+    """`compiler.ops.itamax` over the last axis, in parts of `part` codes."""
+
+    part: int
+    streams: bool
+
+
+@dataclass(frozen=True)
+class IntegerMean(Kind):
+    """floor(mean + 1/2) of codes over the sorted axes `axes`, which stay with extent 1."""
+
+    axes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,14 @@ import numpy as np
 
 from compiler.frontend.constants import Const
 from compiler.frontend.dialect.functions import FUNCTIONS
-from compiler.frontend.dialect.requantshift import integers_of
+from compiler.frontend.dialect.requantshift import integers_of, scalar
 from compiler.frontend.dialect.state import DialectReader
-from compiler.frontend.dialect.terms import Pair, Products, Scalar
+from compiler.frontend.dialect.terms import Pair, Products, Ratio, Scalar
 from compiler.frontend.errors import Refused
 from compiler.frontend.operators_math import operands
 from compiler.frontend.source import Node
+from compiler.ops.base import OperatorError
+from compiler.ops.integer_functions import integer_div
 
 
 def add(reader: DialectReader, node: Node) -> None:
@@ -48,6 +50,30 @@ def product(reader: DialectReader, node: Node) -> None:
         raise Refused("inputs", f"stacks of {a.shape[:-2]} and {b.shape[:-2]} matrices", "equal stacks")
     shape = (*a.shape[:-1], b.shape[-1])
     reader.pend(node, Products(shape, a, b, np.zeros((), np.int64)))
+
+
+def division(reader: DialectReader, node: Node) -> None:
+    """IntegerDiv(x, y): by a constant number a function of codes, else of two tensors."""
+    delta, eps, eta = (scalar(node, name) for name in ("Delta", "eps", "eta"))
+    divisor = reader.constant(node, 1)
+    if divisor is None:
+        a, b, shape = operands(reader, node)
+        if a.name != reader.value(node).name:
+            raise Refused("inputs", f"{b.shape} divided by {a.shape}", "a divisor that broadcasts")
+        reader.pend(node, Ratio(shape, a, b, delta * eta, eta, eps, np.zeros((), np.int64)))
+        return
+    term, y = reader.term(node), integers_of(divisor.array, "y")
+    if not isinstance(term, Scalar) or y.size != 1:
+        raise Refused(
+            "inputs", f"a divisor of shape {y.shape}", "8-bit codes by one number, or by 8-bit codes"
+        )
+    if 2 * abs(delta * eta) * int(np.abs(term.values).max(initial=1)) >= 2**62:
+        raise Refused("Delta", f"{delta} times eta {eta}", "products of 62 bits")
+    try:
+        quotients = integer_div(term.values, int(y.reshape(-1)[0]), delta, eps, eta)
+    except OperatorError as error:
+        raise Refused("y", str(error), "a positive divisor") from error
+    reader.pend(node, replace(term, values=quotients))
 
 
 def function(reader: DialectReader, node: Node) -> None:

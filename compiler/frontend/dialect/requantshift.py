@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from compiler.frontend.constants import AnyArray
 from compiler.frontend.dialect.kinds import Shift
+from compiler.frontend.dialect.merged import ROUNDED
 from compiler.frontend.errors import Refused
 from compiler.frontend.reader import Reader
 from compiler.frontend.source import Node
@@ -121,13 +122,30 @@ def _single(table: Int64s) -> bool:
 
 def read_requantisation(reader: Reader, node: Node, shape: tuple[int, ...]) -> Requantisation:
     """The RequantShift `node` on a tensor of `shape`; raises Refused for what it cannot mean."""
-    shift = log2_of(node, "div")
+    shift = _shift_of(reader, node)
     low, high = bounds_of(node, signed=bool(scalar(node, "signed", 0)))
-    mul, add = (_table(integers_of(reader.required(node, k, what).array, what), shape) for k, what in _TABLES)
-    return Requantisation(mul, add + (1 << shift >> 1), shift, low, high)
+    mul, add = (_table(_stated(reader, node, k, what), shape) for k, what in ((1, "mul"), (2, "add")))
+    half = 0 if node.attributes.get(ROUNDED) else 1 << shift >> 1
+    return Requantisation(mul, add + half, shift, low, high)
 
 
-_TABLES = ((1, "mul"), (2, "add"))
+def _stated(reader: Reader, node: Node, index: int, what: str) -> Int64s:
+    """A table of multipliers or addends: an input, or an attribute of a merged operator."""
+    if what in node.attributes and not node.has_input(index):
+        return integers_of(np.asarray(node.attributes[what]), what)
+    return integers_of(reader.required(node, index, what).array, what)
+
+
+def _shift_of(reader: Reader, node: Node) -> int:
+    """log2 of `div`; merged operators state it once more, and it must be the same."""
+    shift = log2_of(node, "div")
+    stated = [np.asarray(node.attributes["shift"])] if "shift" in node.attributes else []
+    if node.has_input(3):
+        stated.append(reader.required(node, 3, "shift").array)
+    for array in stated:
+        if array.size != 1 or int(integers_of(array, "shift").reshape(-1)[0]) != shift:
+            raise Refused("shift", f"a shift of {array.tolist()} beside div = 2^{shift}", "the same in both")
+    return shift
 
 
 def log2_of(node: Node, name: str) -> int:

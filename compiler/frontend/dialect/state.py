@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.frontend.dialect.kinds import Table
 from compiler.frontend.dialect.requantshift import Requantisation, plain
-from compiler.frontend.dialect.terms import Scalar, Scaled, Term, code_type_of, codes_of, identity
+from compiler.frontend.dialect.terms import Real, Scalar, Scaled, Term, code_type_of, codes_of, identity
 from compiler.frontend.errors import Finding, Refused
 from compiler.frontend.reader import Reader
 from compiler.frontend.source import Node, Source
@@ -51,16 +51,28 @@ class DialectReader(Reader):
     def net(self, name: str, outputs: Sequence[str]) -> Net:
         for output in outputs:
             try:
+                self._leave_reals(output)
                 self._settle(output)
             except Refused as error:
                 self.findings.append(Finding(output, "output", error.attribute, error.why, error.supported))
         return super().net(name, outputs)
+
+    def _leave_reals(self, name: str) -> None:
+        """An output of real numbers is the codes that they are dequantised from; a note says so."""
+        node, term, _ = self._terms.get(name, (None, None, None))
+        if node is not None and isinstance(term, Real):
+            self._terms[name] = (node, term.codes, None)
+            self.note(f"output {name} holds codes: the real numbers are {term.meaning}")
 
     def _settle(self, name: str) -> None:
         """Make codes of a term that may be codes; raises Refused for any other one."""
         if name not in self._terms or name in self._bound:
             return
         node, term, quant = self._terms[name]
+        if isinstance(term, Real):
+            raise Refused(
+                "", f"{name} holds real numbers", "a Quant behind a Dequant, or an output of the graph"
+            )
         if not isinstance(term, Scalar):
             raise Refused("", f"{name} holds sums of 32 bits", "a RequantShift behind them")
         dtype = quant.dtype if quant else code_type_of(term.values)

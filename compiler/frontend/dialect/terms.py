@@ -7,19 +7,29 @@ arithmetic on the way is exact; the operators prove that the kernels' 32 bits ho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from compiler.frontend import steps
 from compiler.frontend.constants import AnyArray
-from compiler.frontend.dialect.kinds import ChannelShift, HeadProduct, RowLinear, ShiftedProduct, ShiftedSum
+from compiler.frontend.dialect.kinds import (
+    ChannelShift,
+    HeadProduct,
+    RowLinear,
+    ShiftedProduct,
+    ShiftedRatio,
+    ShiftedSum,
+)
 from compiler.frontend.dialect.requantshift import Int64s, Requantisation
 from compiler.frontend.errors import Refused
 from compiler.frontend.reader import Reader
 from compiler.frontend.source import Node
 from compiler.frontend.steps import Value
 from compiler.ir import IntType
+
+FloatArray32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +131,41 @@ class Pair(Term):
         shift = by.after(1, self.offset, len(self.shape)).scalars()
         kind = ShiftedSum(shift) if self.is_sum else ShiftedProduct(shift)
         reader.step(node, kind, (self.a, self.b), self.shape, by.quant)
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio(Term):
+    """floor(a*factor / (b*eta + eps) + 1/2) with broadcasting of b, plus a number."""
+
+    a: Value
+    b: Value
+    factor: int
+    eta: int
+    eps: int
+    offset: Int64s
+
+    def plus(self, constant: Int64s) -> Ratio:
+        return replace(self, offset=self.offset + constant)
+
+    def requantised(self, reader: Reader, node: Node, by: Requantisation) -> None:
+        shift = by.after(1, self.offset, len(self.shape)).scalars()
+        kind = ShiftedRatio(self.factor, self.eta, self.eps, shift)
+        reader.step(node, kind, (self.a, self.b), self.shape, by.quant)
+
+
+@dataclass(frozen=True, eq=False)
+class Real(Term):
+    """Real numbers behind a Dequant, in float32: one for every code of `codes.x`."""
+
+    codes: Scalar
+    reals: FloatArray32 = field(repr=False)
+    meaning: str
+
+    def plus(self, constant: Int64s) -> Term:
+        raise Refused("input 0", "real numbers behind a Dequant", "a Quant, or an output of the graph")
+
+    def requantised(self, reader: Reader, node: Node, by: Requantisation) -> None:
+        self.plus(by.mul)
 
 
 @dataclass(frozen=True, eq=False)

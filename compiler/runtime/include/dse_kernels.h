@@ -108,7 +108,7 @@ typedef struct {
     int32_t a_row_pitch, b_row_pitch, out_row_pitch; /* bytes */
     int32_t b_step;                                  /* 1, or 0 for one element */
     int32_t mul_a, mul_b;                            /* dse_mul: mul_a is its factor, mul_b is not read */
-    int32_t zero_a, zero_b;                          /* dse_mul only */
+    int32_t zero_a, zero_b;                          /* dse_mul and dse_idiv only */
     int32_t add, shift, low, high;
     int32_t a_log2, b_log2, out_log2;
     bool a_signed, b_signed;
@@ -117,6 +117,7 @@ typedef struct {
 
 void dse_add(const dse_binary_args *args); /* (a*mul_a + b*mul_b + add) >> shift */
 void dse_mul(const dse_binary_args *args); /* ((a - zero_a)*(b - zero_b)*mul_a + add) >> shift */
+void dse_idiv(const dse_binary_args *args); /* (floor(a*mul_a / (b*mul_b + zero_b) + 1/2)*zero_a + add) >> shift */
 
 /* y = (x*mul + add) >> shift, between codes of 1 << log2 bytes (0 or 1) */
 typedef struct {
@@ -207,6 +208,19 @@ typedef struct {
 } dse_isoftmax_args;
 
 void dse_isoftmax(const dse_isoftmax_args *args);
+
+/* y = (most * 256 / s) >> h(m - x) on int8 codes, s the sum of 256 >> h(m - x), h(d) = (d + 16) >> 5. The sum is formed
+ * in parts of `part` codes; where one has a larger maximum, it is shifted by h of the difference first. */
+typedef struct {
+    const uint8_t *input;
+    uint8_t *output;
+    int32_t rows, channels;
+    int32_t in_row_pitch, out_row_pitch;
+    int32_t part, first_maximum, most;
+    dse_split split;
+} dse_itamax_args;
+
+void dse_itamax(const dse_itamax_args *args);
 
 /* ---- Normalisation of rows (norm.c): split PIXELS (rows) ---------------------------------------------------- */
 

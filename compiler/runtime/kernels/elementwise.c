@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Elementwise kernels on rows x channels: sum and product of two operands, requantisation, table lookup. Rows of
- * bytes have their own loops; where a code is int16 the loop looks at the size of each.
+ * Elementwise kernels on rows x channels: sum, product and quotient of two operands, requantisation, table
+ * lookup. Rows of bytes have their own loops; where a code is int16 the loop looks at the size of each.
  */
 #include "window.h"
 
@@ -67,6 +67,24 @@ static void mul_row_wide(const dse_binary_args *args, const uint8_t *a, const ui
     }
 }
 
+/* a / b rounded down; b > 0. */
+static int32_t floor_div(int32_t a, int32_t b) {
+    const int32_t quotient = a / b;
+    return quotient * b > a ? quotient - 1 : quotient;
+}
+
+static void idiv_row(const dse_binary_args *args, const uint8_t *a, const uint8_t *b, uint8_t *y, dse_span channels) {
+    const uint32_t flip_a = dse_flip(args->a_signed), flip_b = dse_flip(args->b_signed);
+    const int32_t factor = 2 * args->mul_a, eta = args->mul_b, eps = args->zero_b, mul = args->zero_a;
+    const int32_t add = args->add, shift = args->shift, low = args->low, high = args->high, step = args->b_step;
+    b += channels.low * step;
+    for (int32_t c = channels.low; c < channels.high; c++, b += step) {
+        const int32_t divisor = dse_decode(*b, flip_b) * eta + eps;
+        const int32_t quotient = floor_div(dse_decode(a[c], flip_a) * factor + divisor, 2 * divisor);
+        y[c] = dse_requant(quotient, mul, add, shift, low, high);
+    }
+}
+
 typedef void (*binary_row)(const dse_binary_args *, const uint8_t *, const uint8_t *, uint8_t *, dse_span);
 
 static void binary_part(const dse_binary_args *a, binary_row row, uint32_t core, uint32_t ncores) {
@@ -110,6 +128,8 @@ static void requantise_task(uint32_t core, uint32_t ncores, const void *arg) {
     }
 }
 
+static void idiv_task(uint32_t core, uint32_t ncores, const void *arg) { binary_part(arg, idiv_row, core, ncores); }
+
 static void lut_row(const uint8_t *table, uint32_t flip, const uint8_t *x, uint8_t *y, dse_span channels) {
     for (int32_t c = channels.low; c < channels.high; c++) y[c] = table[x[c] ^ flip];
 }
@@ -125,4 +145,5 @@ static void lut_task(uint32_t core, uint32_t ncores, const void *arg) {
 void dse_add(const dse_binary_args *args) { dse_launch(add_task, args, args->split); }
 void dse_mul(const dse_binary_args *args) { dse_launch(mul_task, args, args->split); }
 void dse_requantise(const dse_requantise_args *args) { dse_launch(requantise_task, args, args->split); }
+void dse_idiv(const dse_binary_args *args) { dse_launch(idiv_task, args, args->split); }
 void dse_lut(const dse_lut_args *args) { dse_launch(lut_task, args, args->split); }

@@ -69,3 +69,29 @@ static void isoftmax_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_isoftmax(const dse_isoftmax_args *args) { dse_launch(isoftmax_task, args, args->split); }
+
+/* A distance below the maximum in halvings: 32 code steps each, rounded. */
+static int32_t halvings(int32_t distance) { return (distance + 16) >> 5; }
+
+static void itamax_row(const dse_itamax_args *a, const uint8_t *x, uint8_t *y) {
+    int32_t maximum = a->first_maximum;
+    uint32_t sum = 0;
+    for (int32_t low = 0; low < a->channels; low += a->part) {
+        int32_t higher = maximum;
+        for (int32_t k = low; k < low + a->part; k++) higher = dse_max(higher, (int8_t)x[k]);
+        sum >>= halvings(higher - maximum);
+        maximum = higher;
+        for (int32_t k = low; k < low + a->part; k++) sum += 256u >> halvings(maximum - (int8_t)x[k]);
+    }
+    const uint32_t share = (uint32_t)a->most * 256u / sum;
+    for (int32_t k = 0; k < a->channels; k++) y[k] = (uint8_t)(share >> halvings(maximum - (int8_t)x[k]));
+}
+
+static void itamax_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_itamax_args *a = arg;
+    const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
+    for (int32_t y = rows.low; y < rows.high; y++)
+        itamax_row(a, a->input + y * a->in_row_pitch, a->output + y * a->out_row_pitch);
+}
+
+void dse_itamax(const dse_itamax_args *args) { dse_launch(itamax_task, args, args->split); }

@@ -193,12 +193,14 @@ class PortableCosts:
     matmul: ProductCosts
     add: RowCosts
     mul: RowCosts
+    idiv: RowCosts
     lut: RowCosts
     requantise: RowCosts
     maxpool: PoolCosts
     avgpool: PoolCosts
     softmax: RowCosts
     isoftmax: RowCosts
+    itamax: RowCosts
     inorm: RowCosts
     rmsnorm: RowCosts
     layernorm: RowCosts

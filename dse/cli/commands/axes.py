@@ -47,7 +47,7 @@ def main(arguments: Namespace) -> int:
 
 
 def _counted(arguments: Namespace) -> dict[str, _Choices]:
-    module = load(arguments.model)
+    module = load(arguments.model, calibration=arguments.calibration)
     platform = load_platform(arguments.platform)
     budget: BudgetText | None = arguments.budget
     caps = Budget(None) if budget is None else Budget(budget.on_chip_bytes, budget.levels)

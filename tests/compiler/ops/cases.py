@@ -16,7 +16,9 @@ from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.embed import embed_from_table
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import lut_from_function
 from compiler.ops.matmul import LAYOUTS, matmul_from_scales
 from compiler.ops.maxpool import MaxPool
@@ -333,6 +335,54 @@ def inorm(rng: Rng) -> Case:
     return case(rng, op, x, y)
 
 
+def itamax(rng: Rng) -> Case:
+    """Whole rows, or parts; sometimes of small codes but for the last, among them -128."""
+    rows, part, parts = pick(rng, 1, 6), pick(rng, 1, 6), pick(rng, 1, 5)
+    streams = bool(rng.integers(2)) or parts == 1
+    channels = part * parts
+    x = Tensor("x", (rows, channels), IntType.I8, 1.0, 0)
+    y = Tensor("y", (rows, channels), IntType.U8, 1.0, 0)
+    part = part if streams else channels
+    op = ITAMax(
+        name="itamax",
+        inputs=("x",),
+        output="y",
+        rows=rows,
+        channels=channels,
+        part=part,
+        streams=streams,
+    )
+    made = case(rng, op, x, y)
+    low = rng.integers(-128, -124, x.shape).astype(np.int8)
+    low[:, -1] = made.arrays[0][:, -1]
+    return Case(made.op, made.tensors, (low,)) if rng.integers(3) == 0 else made
+
+
+def idiv(rng: Rng) -> Case:
+    a, b, y, form = binary_tensors(rng)
+    eta = pick(rng, 1, 200)
+    op = IntegerDiv(
+        name="idiv",
+        inputs=("a", "b"),
+        output="y",
+        count=a.elements,
+        channels=b.elements if form == "channel" else 0,
+        broadcast=form,
+        factor=pick(rng, -90000, 90000),
+        eta=eta,
+        eps=pick(rng, 1, 900) - b.dtype.low * eta,
+        mul=pick(rng, -90, 90),
+        add=pick(rng, 0, 2**14),
+        shift=pick(rng, 6, 12),
+        low=y.dtype.low,
+        high=y.dtype.high,
+        type_a=a.dtype,
+        type_b=b.dtype,
+        output_type=y.dtype,
+    )
+    return case(rng, op, a, b, y)
+
+
 def norm(rng: Rng) -> Case:
     """Also of rows whose codes are all but equal, and of int16."""
     rows, channels = pick(rng, 1, 6), pick(rng, 1, 30)
@@ -417,8 +467,10 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "depthwise": depthwise,
     "embed": embed,
     "grouped": grouped,
+    "idiv": idiv,
     "inorm": inorm,
     "isoftmax": isoftmax,
+    "itamax": itamax,
     "linear": linear,
     "linear_wide": lambda rng: linear(rng, IntType.I16, IntType.I32),
     "lut": lut,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
 from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import Lut
 from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
@@ -179,6 +182,32 @@ def isoftmax(op: ISoftmax, x: IntArray) -> IntArray:
     return np.array(rows)
 
 
+def itamax(op: ITAMax, x: IntArray) -> IntArray:
+    """QuantLib's logarithms (8 / 256 halvings for a code step); 127 in parts, as Deeploy's golden outputs."""
+    rows: list[list[int]] = []
+    for row in x.reshape(op.rows, op.channels).tolist():
+        top, total = (-127 if op.streams else max(row)), 0
+        for k in range(0, len(row), op.part):
+            part = row[k : k + op.part]
+            if max(part) > top:
+                total = math.floor(total / 2 ** math.floor((max(part) - top) * 8 / 256 + 0.5))
+                top = max(part)
+            total += sum(256 // 2 ** math.floor((top - code) * 8 / 256 + 0.5) for code in part)
+        share = 256 * (127 if op.streams else 255) // total
+        rows.append([share // 2 ** math.floor((top - code) * 8 / 256 + 0.5) for code in row])
+    return np.array(rows)
+
+
+def idiv(op: IntegerDiv, a: IntArray, b: IntArray) -> IntArray:
+    wide = np.broadcast_to(b.reshape(-1) if op.broadcast != "none" else b, a.shape) if b.size > 1 else b
+    divisors = np.broadcast_to(wide, a.shape).reshape(-1).tolist()
+    out: list[int] = []
+    for x, y in zip(a.reshape(-1).tolist(), divisors, strict=True):
+        quotient = math.floor(Fraction(x * op.factor, y * op.eta + op.eps) + Fraction(1, 2))
+        out.append(clamped(quotient * op.mul + op.add, op.shift, op.low, op.high))
+    return np.array(out)
+
+
 def inorm(op: INorm, x: IntArray) -> IntArray:
     weight, bias = op.weight.array.tolist(), op.bias.array.tolist() or [0] * op.channels
     rows: list[list[int]] = []
@@ -270,8 +299,10 @@ NAIVE: dict[str, Any] = {
     "concat": concat,
     "conv2d": conv2d,
     "embed": embed,
+    "idiv": idiv,
     "inorm": inorm,
     "isoftmax": isoftmax,
+    "itamax": itamax,
     "lut": lut,
     "matmul": matmul,
     "maxpool": maxpool,

@@ -118,6 +118,13 @@ class ISoftmaxArgs(ctypes.Structure):
     )
 
 
+class ITAMaxArgs(ctypes.Structure):
+    _fields_ = fields(
+        "ptr: input output; i32: rows channels in_row_pitch out_row_pitch part first_maximum most;"
+        " split: split"
+    )
+
+
 class INormArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output tables; i32: rows channels in_row_pitch out_row_pitch shift low high;"
@@ -196,6 +203,7 @@ STRUCTS: tuple[type[ctypes.Structure], ...] = (
     PadArgs,
     ResizeArgs,
     ISoftmaxArgs,
+    ITAMaxArgs,
     INormArgs,
     NormArgs,
     RequantiseArgs,

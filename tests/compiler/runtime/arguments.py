@@ -18,7 +18,9 @@ from compiler.ops.concat import Concat
 from compiler.ops.conv2d import Conv2d
 from compiler.ops.embed import Embed
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import Lut
 from compiler.ops.matmul import MatMul
 from compiler.ops.maxpool import MaxPool
@@ -142,13 +144,14 @@ def _row_pitch(operand: Placed) -> int:
     return operand.pitch[0] if len(operand.pitch) == 2 else 0
 
 
-def binary(op: Add | Mul, job: Job) -> tuple[str, ctypes.Structure]:
+def binary(op: Add | Mul | IntegerDiv, job: Job) -> tuple[str, ctypes.Structure]:
     rows, channels = _rows(job)
-    scalars: dict[str, Any] = (
-        {"mul_a": op.mul_a, "mul_b": op.mul_b}
-        if isinstance(op, Add)
-        else {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b}
-    )
+    if isinstance(op, Add):
+        scalars = {"mul_a": op.mul_a, "mul_b": op.mul_b}
+    elif isinstance(op, Mul):
+        scalars = {"mul_a": op.mul, "zero_a": op.zero_a, "zero_b": op.zero_b}
+    else:
+        scalars = {"mul_a": op.factor, "mul_b": op.eta, "zero_a": op.mul, "zero_b": op.eps}
     args = abi.BinaryArgs(
         a=job.inputs[0].address,
         b=job.inputs[1].address,
@@ -261,7 +264,7 @@ def softmax(op: Softmax, job: Job) -> tuple[str, ctypes.Structure]:
     return "dse_softmax", args
 
 
-def _whole_rows(op: ISoftmax | INorm | Norm, job: Job) -> dict[str, Any]:
+def _whole_rows(op: ISoftmax | ITAMax | INorm | Norm, job: Job) -> dict[str, Any]:
     return {
         "input": job.inputs[0].address,
         "output": job.output.address,
@@ -277,6 +280,12 @@ def _whole_rows(op: ISoftmax | INorm | Norm, job: Job) -> dict[str, Any]:
 def isoftmax(op: ISoftmax, job: Job) -> tuple[str, ctypes.Structure]:
     scalars = {"table": job.tables, "levels": op.levels, "offset": op.offset}
     return "dse_isoftmax", abi.ISoftmaxArgs(**_whole_rows(op, job), **scalars)
+
+
+def itamax(op: ITAMax, job: Job) -> tuple[str, ctypes.Structure]:
+    rows = {name: value for name, value in _whole_rows(op, job).items() if name != "in_signed"}
+    scalars = {"part": op.part, "first_maximum": op.first_maximum, "most": op.most}
+    return "dse_itamax", abi.ITAMaxArgs(**rows, **scalars)
 
 
 def inorm(op: INorm, job: Job) -> tuple[str, ctypes.Structure]:
@@ -412,8 +421,10 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "concat": concat,
     "conv2d": conv2d,
     "embed": embed,
+    "idiv": binary,
     "inorm": inorm,
     "isoftmax": isoftmax,
+    "itamax": itamax,
     "lut": lut,
     "matmul": matmul,
     "maxpool": maxpool,

@@ -52,7 +52,7 @@ uint32_t stub_sizes(uint32_t which) {
                               sizeof(dse_lut_args),     sizeof(dse_maxpool_args),  sizeof(dse_avgpool_args),
                               sizeof(dse_softmax_args), sizeof(dse_concat_part),   sizeof(dse_concat_args),
                               sizeof(dse_transpose_args), sizeof(dse_pad_args),    sizeof(dse_resize_args),
-                              sizeof(dse_isoftmax_args), sizeof(dse_inorm_args),   sizeof(dse_norm_args),
+                              sizeof(dse_isoftmax_args), sizeof(dse_itamax_args), sizeof(dse_inorm_args),   sizeof(dse_norm_args),
                               sizeof(dse_requantise_args), sizeof(dse_rope_args),   sizeof(dse_embed_args),
                               sizeof(dse_npu_job)};
     return which < sizeof sizes / sizeof sizes[0] ? sizes[which] : 0;
