@@ -118,16 +118,15 @@ def softmax_call(op: Softmax, layer: Layer) -> list[str]:
     return [*initialiser("dse_softmax_args", fields), "dse_softmax(&args);"]
 
 
-def _row_operands(layer: Layer, tables: str) -> Fields:
+def _row_operands(tables: str) -> Fields:
     """Operands and extents of a kernel that works on whole rows; tables: its field and their type."""
     field, kind = tables.split()
-    return {field: f"(const {kind} *)(const void *)tables", **_rows_of(layer)}
+    pointer = f"(const {kind} *)(const void *)tables"
+    return {"input": "in0.data", "output": "out.data", field: pointer, **_rows_of()}
 
 
-def _rows_of(layer: Layer) -> Fields:
+def _rows_of() -> Fields:
     return {
-        "input": "in0.data",
-        "output": "out.data",
         "rows": extent("out", 0),
         "channels": extent("out", 1),
         "in_row_pitch": pitch("in0", 0),
@@ -138,7 +137,7 @@ def _rows_of(layer: Layer) -> Fields:
 def isoftmax_call(op: ISoftmax, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fields: Fields = {
-        **_row_operands(layer, "table uint32_t"),
+        **_row_operands("table uint32_t"),
         "levels": op.levels,
         "offset": op.offset,
         "in_signed": op.input_type.signed,
@@ -150,7 +149,9 @@ def isoftmax_call(op: ISoftmax, layer: Layer) -> list[str]:
 def itamax_call(op: ITAMax, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fields: Fields = {
-        **_rows_of(layer),
+        "input": "in0.data",
+        "output": "out.data",
+        **_rows_of(),
         "part": op.part,
         "first_maximum": op.first_maximum,
         "most": op.most,
@@ -162,7 +163,7 @@ def itamax_call(op: ITAMax, layer: Layer) -> list[str]:
 def inorm_call(op: INorm, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fields: Fields = {
-        **_row_operands(layer, "tables int32_t"),
+        **_row_operands("tables int32_t"),
         "shift": op.shift,
         "low": op.low,
         "high": op.high,
@@ -177,7 +178,7 @@ def inorm_call(op: INorm, layer: Layer) -> list[str]:
 def norm_call(op: Norm, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fields: Fields = {
-        **_row_operands(layer, "tables int32_t"),
+        **_row_operands("tables int32_t"),
         "zero_point": op.zero_point,
         "spread": op.spread,
         "shift": op.requant.shift,

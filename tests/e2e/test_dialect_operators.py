@@ -11,6 +11,7 @@ from compiler.lower import lower
 from compiler.reference import execute
 from compiler.simulate import simulate
 from tests.compiler.deployed import any_deployment, emitted, moved, ran
+from tests.compiler.frontend.models import Weight
 from tests.compiler.frontend.test_dialect import dialect
 
 BODY = """
@@ -19,10 +20,10 @@ c = IntegerDiv<Delta=900, eta=2, eps=7>(z, a) d = RequantShift(c, m, e)
 f = iNoNorm<D=256, mul=3, n_levels=256>(d, g, h) k = IntegerMean<axes=[1], keepdims=1>(f)
 n = Dequant<scale=0.25, zero_point=1.0, bit_width=8, signed=1>(k)
 q = Quant<scale=2.0, zero_point=-9.0, bit_width=8, signed=1>(n)
-p = RQIntegerDiv<Delta=5, eta=1, eps=300, div=64, n_levels=256, signed=1>(z, q, m, e, t)
+p = RQIntegerDiv<Delta=90, eta=1, eps=300, div=64, n_levels=256, signed=1>(z, q, m, e, t)
 y = RequantizedAdd<ATTRIBUTES>(p, b)
 """
-SUM = {"mul": 3, "add": 32, "div": 64, "n_levels": 256, "signed": 1}
+SUM = {"mul": 60, "add": 32, "div": 64, "n_levels": 256, "signed": 1}
 
 
 def test_all_of_them_in_one_network(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_all_of_them_in_one_network(tmp_path: Path) -> None:
     plain = ["rqs2_mul=1", "rqs2_add=0", "rqs2_div=1", "rqs2_n_levels=256", "rqs2_signed=1"]
     body = BODY.replace("ATTRIBUTES", ", ".join((*names, *plain)))
     sample = {name: rng.integers(-128, 128, (6, 12)) for name in ("x", "z")}
-    weights = {
+    weights: dict[str, Weight] = {
         "m": 5.0, "e": 17.0, "t": 6.0,
         "g": rng.integers(-100, 100, 12).astype(np.float32),
         "h": rng.integers(-900, 900, 12).astype(np.float32),

@@ -19,7 +19,9 @@ from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
 from compiler.ops.embed import embed_from_table
 from compiler.ops.inorm import INorm
+from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import lut_from_function
 from compiler.ops.matmul import matmul_from_scales
 from compiler.ops.maxpool import MaxPool
@@ -251,6 +253,21 @@ def shares() -> Made:
     return Made(op, (x, y))
 
 
+def ita_shares() -> Made:
+    x, y = tensor("x", 5, 12), tensor("y", 5, 12, scale=1 / 128, dtype=IntType.U8)
+    op = ITAMax(name="shares", inputs=("x",), output="y", rows=5, channels=12, part=4, streams=True)
+    return Made(op, (x, y))
+
+
+def ratio() -> Made:
+    a, b, y = tensor("a", 5, 12), tensor("b", 12), tensor("y", 5, 12)
+    op = IntegerDiv(
+        name="ratio", inputs=("a", "b"), output="y", count=60, channels=12, broadcast="channel", factor=900,
+        eta=3, eps=500, mul=5, add=64, shift=7, low=-128, high=127,
+    )  # fmt: skip
+    return Made(op, (a, b, y))
+
+
 def integer_norm() -> Made:
     x, y = tensor("x", 5, 12), tensor("y", 5, 12)
     weight, bias = (np.arange(12, dtype=np.int32) * k for k in (100_000, -200_000))
@@ -317,6 +334,8 @@ GOLDEN: Mapping[str, Golden] = {
     "embed": Golden(looked_up, {"y": 3, "c": 4}, buffering=2),
     "rope": Golden(rotated, {"y": 2}, buffering=2),
     "isoftmax": Golden(shares, {"y": 2}),
+    "itamax": Golden(ita_shares, {"y": 2}),
+    "idiv": Golden(ratio, {"y": 2, "c": 5}),
     "inorm": Golden(integer_norm, {"y": 2}),
     "rmsnorm": Golden(lambda: normalised(False), {"y": 2}),
     "layernorm": Golden(lambda: normalised(True), {"y": 2}),
