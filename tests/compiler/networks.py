@@ -173,6 +173,10 @@ def _embedded(token: Tensor, channels: int, rng: np.random.Generator) -> tuple[O
     return embed_from_table("embed", token, rows, table), rows
 
 
+def _even(channels: int) -> RealNorm:
+    return RealNorm(False, np.ones(channels), np.zeros(channels), 1e-5)
+
+
 def language(seed: int) -> Graph:
     """A decoder: tokens become int16 rows, an attention block adds to them, int16 logits leave."""
     rng = np.random.default_rng(seed)
@@ -181,7 +185,6 @@ def language(seed: int) -> Graph:
     token, at = Tensor("token", (tokens,), IntType.I32), Tensor("at", (1,), IntType.I32)
     cos, sin = (Tensor(name, (tokens, width), IntType.I16, 2.0**-14) for name in ("cos", "sin"))
     embed, rows = _embedded(token, channels, rng)
-    even = RealNorm(False, np.ones(channels), np.zeros(channels), 1e-5)
     normed = Tensor("normed", rows.shape, IntType.I8, 0.03)
     query, q = conv("query", normed, heads * width, rng, window=(1, 1))
     turned = Tensor("turned", q.shape, IntType.I8, 0.1)
@@ -195,7 +198,7 @@ def language(seed: int) -> Graph:
     forms: tuple[Layouts, Layouts] = (("mhk", "nhk", "hmn"), ("hmk", "khn", "mhn"))
     operators: tuple[Operator, ...] = (
         embed,
-        norm_from_scales("norm", even, tokens, rows, normed),
+        norm_from_scales("norm", _even(channels), tokens, rows, normed),
         query,
         rope_from_scales("rope", q, cos, sin, turned, tokens, heads, width),
         matmul_from_scales("scored", (turned, q), scores, (heads, tokens, tokens, width), layouts=forms[0]),
