@@ -49,12 +49,26 @@ def sample_notes(path: Path, samples: Samples) -> tuple[str, ...]:
     )
 
 
-def synthetic_samples(ports: Sequence[Port], seed: int) -> Samples:
-    """Standard normal noise, reproducible from `seed`."""
+def check_indices(path: Path, samples: Samples, indices: Mapping[str, int]) -> None:
+    """Raises ModelError where an input of `indices` is no integer below its extent there."""
+    for name, extent in indices.items():
+        array = samples[name]
+        if (array != np.rint(array)).any() or array.min() < 0 or array.max() >= extent:
+            raise ModelError(f"{path}: array {name!r} must hold integers from 0 to {extent - 1}")
+
+
+def synthetic_samples(ports: Sequence[Port], seed: int, indices: Mapping[str, int] | None = None) -> Samples:
+    """Standard normal noise of `seed`; for inputs of `indices` integers below their extent there."""
     rng = np.random.default_rng(seed)
-    return {
-        port.name: rng.standard_normal((SYNTHETIC_SAMPLES, *port.shape), dtype=np.float32) for port in ports
-    }
+    extents = indices or {}
+
+    def noise(port: Port) -> npt.NDArray[np.float32]:
+        shape = (SYNTHETIC_SAMPLES, *port.shape)
+        if port.name in extents:
+            return rng.integers(0, extents[port.name], shape).astype(np.float32)
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    return {port.name: noise(port) for port in ports}
 
 
 def _fitted(path: Path, array: npt.NDArray[Any], port: Port) -> npt.NDArray[np.float32]:

@@ -162,6 +162,7 @@ FOLDS: Mapping[str, Fold] = {
     "Gather": lambda a, at: np.take(a[0], a[1].astype(np.int64), axis=at.get("axis", 0)),
     "Range": _range,
     "Slice": _slice,
+    "Where": lambda a, _: np.where(a[0], a[1], a[2]),
 }
 """Operators that are folded where every input is constant, as ONNX's operator documentation defines them."""
 

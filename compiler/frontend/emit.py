@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from compiler.frontend import emit_language as language
 from compiler.frontend import emit_matmul as products
 from compiler.frontend import emit_pointwise as pointwise
 from compiler.frontend import emit_spatial as spatial
@@ -95,6 +96,7 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
         steps.Concat: pointwise.concat,
         steps.Conv: weighted.conv,
         steps.Difference: pointwise.total,
+        steps.Embed: language.embed,
         steps.Linear: weighted.linear,
         steps.MatMul: products.matmul,
         steps.MaxPool: spatial.max_pool,
@@ -105,6 +107,7 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
         steps.Quotient: pointwise.quotient,
         steps.Reshape: reshape,
         steps.Resize: spatial.resize,
+        steps.Rope: language.rope,
         steps.Softmax: pointwise.softmax,
         steps.Sum: pointwise.total,
         steps.Transpose: transpose,

@@ -53,8 +53,9 @@ def emit_moving(
 
 
 def note_coarse(emitter: Emitter, step: Step, error_steps: float) -> None:
-    """Say so where 1 LSB is not proven: wide sums leave the multipliers few of the 32 bits."""
-    if error_steps >= 1:
+    """Say so where 1 LSB of 8 bits is not proven: wide sums leave the multipliers few of the 32 bits."""
+    wide = emitter.quant(emitter.value(step.output)).dtype.bytes > 1
+    if error_steps >= (256 if wide else 1):
         emitter.notes.append(
             f"{step.node} ({step.operator}): sums so wide that 32-bit requantisation may be "
             f"{math.ceil(error_steps)} steps off (1 where sums are narrower)"

@@ -96,11 +96,12 @@ def norm(emitter: Emitter, step: Step, kind: steps.Norm) -> None:
 
 def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:
     x = source_of(emitter, step)
-    layout = rows_along(emitter, x, kind.axis)
+    layout = rows_along(emitter, x, kind.axis) if kind.causal is None else row_major(x.shape)
     source = emitter.arranged(x, layout)
     name, target = emitter.output(step, layout)
     channels = x.shape[kind.axis]
-    emitter.add(softmax_from_scales(name, math.prod(x.shape) // channels, channels, source, target))
+    rows = math.prod(x.shape) // channels
+    emitter.add(softmax_from_scales(name, rows, channels, source, target, causal=kind.causal))
 
 
 def concat(emitter: Emitter, step: Step, kind: steps.Concat) -> None:

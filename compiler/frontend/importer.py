@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,7 +11,15 @@ import onnx
 
 from compiler.frontend import source as files
 from compiler.frontend.binding import Binding
-from compiler.frontend.calibration import SYNTHETIC_SAMPLES, load_samples, sample_notes, synthetic_samples
+from compiler.frontend.calibrated import calibrated, reads_tokens, vocabulary
+from compiler.frontend.calibration import (
+    SYNTHETIC_SAMPLES,
+    Samples,
+    check_indices,
+    load_samples,
+    sample_notes,
+    synthetic_samples,
+)
 from compiler.frontend.complete import complete
 from compiler.frontend.dialect import declared, is_dialect, read_net
 from compiler.frontend.emit import emit
@@ -71,7 +79,10 @@ def _ordinary(
     """A QDQ or float model."""
     net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
-    if is_float(model):
+    if is_float(model) and reads_tokens(net):
+        samples, notes = _samples(source.inputs, file.name, calibration, seed, vocabulary(net))
+        net = replace(calibrated(simplify(net), model, source.inputs, samples), notes=source.notes)
+    elif is_float(model):
         model, warnings = _quantised(model, source.inputs, file.name, (calibration, seed), insides(net))
         notes = (*source.notes, *warnings)
         net, _ = _read(model, file.name)
@@ -88,18 +99,30 @@ def _quantised(
     inside: frozenset[str],
 ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The QDQ form of a float model, and notes; data: calibration file, and the seed where that is None."""
-    calibration, seed = data
     for port in ports:
         if port.element != onnx.TensorProto.FLOAT:
             raise ModelError(f"{name}: input {port.name} of a float model is not float32")
+    samples, notes = _samples(ports, name, *data)
+    return quantise(model, ports, samples, name, inside), notes
+
+
+def _samples(
+    ports: tuple[Port, ...],
+    name: str,
+    calibration: Path | str | None,
+    seed: int,
+    indices: Mapping[str, int] = MappingProxyType({}),
+) -> tuple[Samples, tuple[str, ...]]:
+    """The samples of a file or synthetic ones, and notes; indices: extents of what inputs are indices of."""
     if calibration is not None:
         samples = load_samples(Path(calibration), ports)
-        return quantise(model, ports, samples, name, inside), sample_notes(Path(calibration), samples)
+        check_indices(Path(calibration), samples, indices)
+        return samples, sample_notes(Path(calibration), samples)
     note = (
         f"{name}: a float model without calibration data: quantised from {SYNTHETIC_SAMPLES} synthetic "
         f"samples (seed {seed}); its accuracy means nothing. Pass --calibration data.npz"
     )
-    return quantise(model, ports, synthetic_samples(ports, seed), name, inside), (note,)
+    return synthetic_samples(ports, seed, indices), (note,)
 
 
 def _read(model: onnx.ModelProto, name: str) -> tuple[Net, Source]:

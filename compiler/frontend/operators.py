@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from compiler.frontend import operators_language as language
 from compiler.frontend import operators_layout as layout
 from compiler.frontend import operators_math as maths
 from compiler.frontend import operators_norm as norms
@@ -55,6 +56,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Erf": maths.unary,
         "Exp": maths.unary,
         "Flatten": layout.flatten,
+        "Gather": _or_fold(language.gather),
         "Gelu": maths.unary,
         "Gemm": maths.gemm,
         "GlobalAveragePool": maths.reduce_mean,
@@ -87,5 +89,6 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Tanh": maths.unary,
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,
+        "Where": _or_fold(language.where),
     }
 )

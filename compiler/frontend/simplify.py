@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.frontend import functions, patterns, rewrite
+from compiler.frontend import patterns_attention as attention
 from compiler.frontend.constants import FloatArray
 from compiler.frontend.steps import (
     FREE,
@@ -298,7 +299,7 @@ def _pattern(rule: Callable[[Net, int], Net | None]) -> Rule:
     return lambda site: rule(site.net, site.index)
 
 
-PATTERNS: tuple[Rule, ...] = tuple(map(_pattern, patterns.PATTERNS))
+PATTERNS: tuple[Rule, ...] = tuple(map(_pattern, (*patterns.PATTERNS, *attention.PATTERNS)))
 FOLDS: tuple[Rule, ...] = (
     drop_identity,
     clip_on_input,

@@ -215,7 +215,29 @@ class Mean(Bounded):
 
 @dataclass(frozen=True)
 class Softmax(Kind):
+    """Softmax over one axis.
+
+    causal: (period, offset) where row i of the logical rows, the last axis being the columns, sees the first
+    i % period + 1 + offset columns only.
+    """
+
     axis: int
+    causal: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Embed(Kind):
+    """Rows of a constant table [rows, channels] by integer codes; the new axis is the last one."""
+
+    table: FloatArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Rope(Bounded):
+    """Rotary embedding of (1, heads, rows, depth) by tables cos, sin of (1, 1, rows, depth).
+
+    x * cos + r * sin where r is the second half of the depth, negated, followed by the first.
+    """
 
 
 @dataclass(frozen=True)

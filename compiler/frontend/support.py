@@ -52,6 +52,7 @@ OPERATORS: Operators = MappingProxyType(
         "Erf": {},
         "Exp": {},
         "Flatten": {"axis": None},
+        "Gather": {"axis": None},
         "Gelu": {"approximate": ("none", "tanh")},
         "Gemm": {"alpha": None, "beta": None, "transA": (0, 1), "transB": (0, 1)},
         "GlobalAveragePool": {},
@@ -96,6 +97,7 @@ OPERATORS: Operators = MappingProxyType(
         "Tanh": {},
         "Transpose": {"perm": None},
         "Unsqueeze": {"axes": None},
+        "Where": {},
     }
 )  # fmt: skip
 """Operators that may have activations as inputs, and their attributes; those of FOLDS only on constants."""
