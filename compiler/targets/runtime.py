@@ -6,8 +6,11 @@ import hashlib
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 RUNTIME_DIR = Path(__file__).resolve().parent.parent / "runtime"
+
+KernelSet = Literal["portable", "xpulp"]
 
 _SOURCES = {".c", ".h", ".S", ".ld"}
 
@@ -32,11 +35,23 @@ def translation_units(root: Path, target: str) -> tuple[Path, ...]:
     return tuple(sorted(path for f in folders for path in f.glob("*.[cS]")))
 
 
+def kernel_units(root: Path, kernels: KernelSet) -> tuple[Path, ...]:
+    """The sources of one set of kernels: a file of `root/xpulp` replaces the portable one of its name."""
+    units = {path.name: path for path in (root / "kernels").glob("*.c")}
+    if kernels == "xpulp":
+        units |= {path.name: path for path in (root / "xpulp").glob("*.c")}
+    return tuple(sorted(units.values()))
+
+
 def headers_digest(root: Path) -> str:
-    """One hash over every header at `root`: an object depends on it without its includes being traced."""
+    """One hash over every header at `root`: an object depends on it without its includes being traced.
+
+    An Xpulp kernel includes the portable one of its name, so these count as headers too.
+    """
     digest = hashlib.sha256()
+    included = {root / "kernels" / path.name for path in (root / "xpulp").glob("*.c")}
     for path in runtime_files(root):
-        if path.suffix == ".h":
+        if path.suffix == ".h" or path in included:
             digest.update(file_digest(path, path.stat().st_mtime_ns).encode())
     return digest.hexdigest()
 

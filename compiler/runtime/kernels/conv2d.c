@@ -179,8 +179,8 @@ static inline void conv_row(const dse_conv2d_args *a, const conv_part *part, int
     }
 }
 
-static void conv_task(uint32_t core, uint32_t ncores, const void *arg) {
-    const dse_conv2d_args *a = arg;
+/* What a core computes; counts its MACs. */
+DSE_LEAF conv_part conv_share(const dse_conv2d_args *a, uint32_t core, uint32_t ncores) {
     const dse_window *w = &a->window;
     const bool by_channel = a->split == DSE_SPLIT_CHANNELS;
     const conv_part part = {
@@ -190,6 +190,13 @@ static void conv_task(uint32_t core, uint32_t ncores, const void *arg) {
     };
     const int32_t sums = dse_length(part.pixels) * dse_length(part.groups) * dse_length(part.outputs);
     dse_count_macs(core, (uint64_t)(uint32_t)(sums * a->inputs * w->taps_y * w->taps_x));
+    return part;
+}
+
+static void conv_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_conv2d_args *a = arg;
+    const dse_window *w = &a->window;
+    const conv_part part = conv_share(a, core, ncores);
     const dse_span interior = dse_interior(w);
     for (dse_rows r = dse_rows_begin(part.pixels, w->out_cols); dse_rows_valid(&r); dse_rows_next(&r, w->out_cols))
         conv_row(a, &part, r.y, r.cols, interior);

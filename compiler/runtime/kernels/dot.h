@@ -27,6 +27,10 @@ void dse_dot_4x1_u8(const dse_patch *q, const uint8_t *x, const int8_t *w, int32
 void dse_dot_1x2_i8(const dse_patch *q, const uint8_t *x0, const uint8_t *x1, const int8_t *w, int32_t acc[2]);
 void dse_dot_1x2_u8(const dse_patch *q, const uint8_t *x0, const uint8_t *x1, const int8_t *w, int32_t acc[2]);
 
+#ifndef DSE_SUM_4
+#define DSE_SUM_4 dse_sum_4 /* or what a set of kernels has for this */
+#endif
+
 /* sum[k] += the n weights from w + k*pitch on, k in [0, 4). */
 DSE_LEAF void dse_sum_4(const int8_t *w, int32_t pitch, int32_t n, int32_t sum[4]) {
     const int8_t *w0 = w, *w1 = w + pitch, *w2 = w1 + pitch, *w3 = w2 + pitch;
@@ -44,14 +48,14 @@ static inline void dse_sum_padding_4(const int8_t *w, int32_t pitch, dse_span ty
                                      int32_t taps_x, int32_t tap, int32_t sum[4]) {
     const int32_t row = taps_x * tap, all = taps_y * row, gap = row - dse_length(tx) * tap;
     if (dse_length(ty) == 0 || gap == row) {
-        dse_sum_4(w, pitch, all, sum);
+        DSE_SUM_4(w, pitch, all, sum);
         return;
     }
-    dse_sum_4(w, pitch, ty.low * row + tx.low * tap, sum);
+    DSE_SUM_4(w, pitch, ty.low * row + tx.low * tap, sum);
     int32_t at = ty.low * row + tx.high * tap;
-    for (int32_t r = dse_length(ty) - 1; r > 0 && gap > 0; r--, at += row) dse_sum_4(w + at, pitch, gap, sum);
+    for (int32_t r = dse_length(ty) - 1; r > 0 && gap > 0; r--, at += row) DSE_SUM_4(w + at, pitch, gap, sum);
     at = (ty.high - 1) * row + tx.high * tap;
-    dse_sum_4(w + at, pitch, all - at, sum);
+    DSE_SUM_4(w + at, pitch, all - at, sum);
 }
 
 #endif

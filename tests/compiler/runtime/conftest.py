@@ -18,3 +18,9 @@ def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kernels(build_folder: Path) -> Kernels:
     """All kernels, on the test HAL."""
     return Kernels(build(build_folder))
+
+
+@pytest.fixture(scope="session")
+def xpulp_kernels(build_folder: Path) -> Kernels:
+    """The Xpulp kernels with emulated instructions, on the test HAL."""
+    return Kernels(build(build_folder, kernels="xpulp"))

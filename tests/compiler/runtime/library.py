@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import compiler
+from compiler.targets.runtime import KernelSet, kernel_units
 
 RUNTIME = Path(compiler.__file__).parent / "runtime"
 STUB = Path(__file__).parent / "hal_stub.c"
@@ -18,11 +19,13 @@ FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wconversio
 SANITIZE = ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
-def build(folder: Path, *, sanitize: bool = False, compiler_name: str = "gcc") -> Path:
-    """Compile all kernels with the test HAL; raises CalledProcessError with the compiler's words shown."""
-    target = folder / f"kernels-{int(sanitize)}.so"
+def build(
+    folder: Path, *, sanitize: bool = False, compiler_name: str = "gcc", kernels: KernelSet = "portable"
+) -> Path:
+    """Compile a set of kernels with the test HAL; raises CalledProcessError (the compiler's words shown)."""
+    target = folder / f"kernels-{kernels}-{int(sanitize)}.so"
     # tile.c serves generated code, not kernels: it needs transfers, which the test HAL has not.
-    paths = sorted((RUNTIME / "kernels").glob("*.c"))
+    paths = kernel_units(RUNTIME, kernels)
     sources = [str(path) for path in paths if path.name != "tile.c"]
     command = [compiler_name, *FLAGS, *(SANITIZE if sanitize else ()), "-DDSE_COUNTERS=1"]
     subprocess.run([*command, f"-I{RUNTIME / 'include'}", *sources, str(STUB), "-o", str(target)], check=True)

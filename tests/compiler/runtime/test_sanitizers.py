@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from compiler.targets.runtime import KernelSet
 from tests.compiler.runtime.library import build, sanitizer_environment
 
 
-def test_kernels_are_clean(build_folder: Path) -> None:
-    library = build(build_folder, sanitize=True)
+@pytest.mark.parametrize("kernels", ["portable", "xpulp"])
+def test_kernels_are_clean(build_folder: Path, kernels: KernelSet) -> None:
+    library = build(build_folder, sanitize=True, kernels=kernels)
     command = [sys.executable, "-m", "tests.compiler.runtime.sanitized", str(library), "4"]
     done = subprocess.run(command, capture_output=True, text=True, env=sanitizer_environment(), check=False)
     assert done.returncode == 0, done.stderr[-3000:]

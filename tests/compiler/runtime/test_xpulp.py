@@ -1,0 +1,22 @@
+"""The Xpulp kernels, instructions emulated in C, against compute(): the same cases as the portable ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.compiler.ops.cases import CASES
+from tests.compiler.runtime.check import Setting, check_case
+from tests.compiler.runtime.library import Kernels
+
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.parametrize("kind", CASES)
+@given(seed=st.integers(0, 2**32 - 1), cores=st.integers(1, 8), spare=st.integers(0, 3))
+@QUICK
+def test_kernels_equal_compute(xpulp_kernels: Kernels, kind: str, seed: int, cores: int, spare: int) -> None:
+    rng = np.random.default_rng(seed)
+    assert check_case(xpulp_kernels, rng, CASES[kind](rng), Setting(cores, "plain", spare)) > 0
