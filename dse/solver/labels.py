@@ -92,7 +92,8 @@ def _advance(
     parts, seen = [], 0
     for transition, parent, row in expand(space.tables, step, labels.state):
         costs = labels.costs[parent] + space.tables.costs[row]
-        parts.append(_prune(space, bounds, cut, index, _Labels(costs, step.target[transition], parent, row)))
+        grown = _Labels(costs, step.target[transition], parent, row)
+        parts.append(_prune(space, bounds, cut, index, grown, step.splits))
         seen += len(row)
     if len(parts) == 1:
         return parts[0], seen
@@ -122,13 +123,19 @@ def expand(tables: Tables, step: Step, state: IntArray) -> Iterator[tuple[IntArr
         yield transition, parent, tables.start[step.table[transition]] + offset % options[transition]
 
 
-def _prune(space: Space, bounds: Bounds, cut: Cut | None, index: int, labels: _Labels) -> _Labels:
+def _prune(
+    space: Space, bounds: Bounds, cut: Cut | None, index: int, labels: _Labels, splits: bool
+) -> _Labels:
+    """Those that can still end within the caps and better than what is known.
+
+    splits: the step leads to every state from one label at most for each before, so that none dominates.
+    """
     ahead = labels.costs[:, 2:] + bounds.least[index + 1][labels.state][:, 2:]
     affordable: BoolArray = np.asarray((ahead <= space.columns.caps_bytes).all(axis=1))
     labels = labels.take(affordable)
     if cut is not None:
         labels = labels.take(survivors(cut, bounds, labels.costs, bounds.go[index + 1][labels.state]))
-    return labels.take(_undominated(space, bounds, index, labels))
+    return labels if splits else labels.take(_undominated(space, bounds, index, labels))
 
 
 def _undominated(space: Space, bounds: Bounds, index: int, labels: _Labels) -> IntArray:
@@ -219,19 +226,21 @@ def _neighbourhood(space: Space, bounds: Bounds, index: int, labels: _Labels) ->
 
 def _best_ranks(promise: FloatArray, group: IntArray) -> IntArray:
     """[n] the best place a row has within its group in any column of `promise` [n, k], counted from 0."""
-    best = np.full(len(group), len(group), dtype=np.int64)
-    ordered = np.sort(group)
-    begin = np.searchsorted(ordered, ordered)
-    for column in range(promise.shape[1]):
-        order = np.lexsort((_rounded(promise[:, column]), group))
-        best[order] = np.minimum(best[order], np.arange(len(order)) - begin)
-    return best
+    names, code, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    short = np.uint16 if len(names) <= 1 << 16 else np.int64  # sorted by radix
+    code = code.reshape(-1).astype(short)
+    begin = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    order = np.argsort(_rounded(promise).T, axis=1, kind="stable")
+    order = np.take_along_axis(order, np.argsort(code[order], axis=1, kind="stable"), axis=1)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, (np.arange(len(group)) - begin)[None], axis=1)
+    return np.asarray(places.min(axis=0), dtype=np.int64)
 
 
 def _rounded(values: FloatArray) -> FloatArray:
-    """Values on a grid of their rounding error, so that equal promises rank by position."""
-    step = ROUNDING * max(float(np.abs(values).max(initial=0.0)), 1e-300)
-    return np.round(values / step)
+    """Columns on a grid of their rounding error, so that equal promises rank by position."""
+    step = ROUNDING * np.maximum(np.abs(values).max(axis=0, initial=0.0), 1e-300)
+    return np.asarray(np.round(values / step))
 
 
 def walk_back(trail: list[tuple[IntArray, IntArray]], last: IntArray) -> IntArray:

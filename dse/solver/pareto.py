@@ -18,6 +18,7 @@ BoolArray = NDArray[np.bool_]
 _LEAF_ROWS = 96
 _LEAF_PAIRS = 1 << 14
 _FEW_ROWS = 24  # which columns vary is then not worth finding out
+_SMALL_GROUP = 12  # rows a group: below, one pass for all groups is cheaper than a call for each
 _EARLIER = np.triu(np.ones((_LEAF_ROWS, _LEAF_ROWS), dtype=bool), 1)
 
 
@@ -34,14 +35,21 @@ def nondominated_in_groups(points: FloatArray, group: IntArray) -> IntArray:
     """Indices of the rows of `points` [n, d], d >= 2, that no row of the same `group` [n] dominates, ordered
     by group.
 
-    One pass serves all groups: shifting the first column up and the second down with the group number makes
-    rows of different groups incomparable. Ranks take the place of values so that the shift is exact.
+    Groups are filtered one by one. Where they are small, one pass serves all: shifting the first column up
+    and the second down with the group number makes rows of different groups incomparable. Ranks take the
+    place of values so that the shift is exact.
     """
     points = _matrix(points)
     if points.shape[1] < 2:
         raise ValueError(f"grouped filter needs at least 2 columns, got {points.shape[1]}")
     if len(points) == 0:
         return np.zeros(0, np.int64)
+    order = np.lexsort((*points.T[::-1], group))
+    ends = np.append(np.flatnonzero(np.diff(group[order])) + 1, len(order))
+    if len(ends) * _SMALL_GROUP <= len(order):
+        rows, begins = points[order], (0, *ends[:-1].tolist())
+        parts = [_nondominated_sorted(rows[a:b]) for a, b in zip(begins, ends.tolist(), strict=True)]
+        return np.asarray(order[np.concatenate(parts)], dtype=np.int64)
     shifted = points.copy()
     for column, sign in ((0, 1), (1, -1)):
         rank = np.unique(points[:, column], return_inverse=True)[1]

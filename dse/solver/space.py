@@ -22,7 +22,7 @@ class Step:
     its options.
 
     `live_bytes` [t, 2]: live tensors in L2 and in L1 during the step, the output included, tiles and staging
-    not.
+    not. `splits`: every state is reached by one row of one transition only.
     """
 
     source: IntArray
@@ -31,6 +31,7 @@ class Step:
     live_bytes: FloatArray
     sources: int
     targets: int
+    splits: bool = False
 
     def take(self, index: IntArray | BoolArray) -> Step:
         """The same step with some of its transitions."""
@@ -98,7 +99,13 @@ def build_space(
         if len(step.table) == 0:
             return Space(columns, builder.finish(), (), index)
         steps.append(step)
-    return Space(columns, builder.finish(), _trim(steps), None)
+    tables = builder.finish()
+    return Space(columns, tables, tuple(_with_splits(step, tables) for step in _trim(steps)), None)
+
+
+def _with_splits(step: Step, tables: Tables) -> Step:
+    few = len(step.target) <= step.targets and bool((tables.size[step.table] == 1).all())
+    return replace(step, splits=few and len(np.unique(step.target)) == len(step.target))
 
 
 def live_bytes(
@@ -161,11 +168,11 @@ def _input_homes(
     for position, tensor in enumerate(inputs):
         if tensor in frontier.tensors:
             numbers[:, position] = frontier.states[:, frontier.tensors.index(tensor)]
-    distinct, inverse = np.unique(numbers, axis=0, return_inverse=True)
+    distinct, inverse = _unique_rows(numbers, [len(network.tensors[tensor].homes) for tensor in inputs])
     return [
         (
             tuple(network.tensors[t].homes[n] for t, n in zip(inputs, homes, strict=True)),
-            np.flatnonzero(inverse.reshape(-1) == group),
+            np.flatnonzero(inverse == group),
         )
         for group, homes in enumerate(distinct.tolist())
     ]

@@ -45,10 +45,11 @@ class _Options:
     tile_levels: FloatArray
     staging_levels: FloatArray
 
-    def levels(self, slack: FloatArray) -> IntArray:
-        """[s, 2] how many of the tiles and of the stages fit into slacks [s, 2] of L1 and L2."""
-        tile = np.searchsorted(self.tile_levels, slack[:, 0], side="right")
-        return np.stack([tile, np.searchsorted(self.staging_levels, slack[:, 1], side="right")], axis=1)
+    def levels(self, slack: FloatArray) -> list[Levels]:
+        """How many of the tiles and of the stages fit into slacks [s, 2] of L1 and L2."""
+        tile = np.searchsorted(self.tile_levels, slack[:, 0], side="right").tolist()
+        staging = np.searchsorted(self.staging_levels, slack[:, 1], side="right").tolist()
+        return list(zip(tile, staging, strict=True))
 
     def rounded(self, grains: tuple[float, float]) -> _Options:
         """The same options, a little cheaper."""
@@ -64,15 +65,16 @@ class _Options:
 
     def surviving(self, levels: Levels, grains: Grains) -> IntArray:
         """Rows within the first two levels (tile, staging), pruned; footprints count where they exceed the
-        other two, unless these are negative."""
-        tile, staging, free_tile, free_staging = levels
+        other two, if there are any."""
+        tile, staging, *free_levels = levels
         fits = self.footprints[:, 1] <= self.tile_levels[tile - 1]
         fits &= self.footprints[:, 0] <= self.staging_levels[staging - 1]
         fitting = np.flatnonzero(fits)
         if len(fitting) == 0:
             return fitting
         costs = self.costs[fitting]
-        if free_tile >= 0:
+        if free_levels:
+            free_tile, free_staging = free_levels
             sizes = ((self.staging_levels, free_staging), (self.tile_levels, free_tile))
             free = [levels[least - 1] if least else 0.0 for levels, least in sizes]
             costs = np.concatenate([costs, np.maximum(self.counted(fitting, grains), free)], axis=1)
@@ -121,16 +123,10 @@ class TableBuilder:
             return np.full(len(slack), -1, dtype=np.int64)
         # Slacks between the same two footprints are the same filter.
         levels = options.levels(slack)
-        levels = np.concatenate(
-            [levels, np.zeros_like(levels) - 1 if free is None else options.levels(free)], axis=1
-        )
-        sizes = np.array([len(options.tile_levels), len(options.staging_levels)] * 2) + 2
-        codes = np.ravel_multi_index(tuple((levels + 1).T), tuple(sizes.tolist())).tolist()
-        known: dict[int, int] = {}
-        for position, code in enumerate(codes):
-            if code not in known:
-                known[code] = self._filter(options, tuple(levels[position].tolist()))
-        return np.array([known[code] for code in codes], dtype=np.int64)
+        if free is not None:
+            levels = [(*inside, *beyond) for inside, beyond in zip(levels, options.levels(free), strict=True)]
+        known = {each: self._filter(options, each) for each in dict.fromkeys(levels)}
+        return np.array([known[each] for each in levels], dtype=np.int64)
 
     def finish(self) -> Tables:
         """All tables built so far."""
