@@ -11,6 +11,7 @@ from costmodels.validation.energies import LayerPower, layer_energy
 from costmodels.validation.jobs import NpuJob, NpuSetup
 from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
+from costmodels.validation.starts import StartedProduct
 from costmodels.validation.tables import NotExpressed, Row, Source, Use, read_table, sources
 from costmodels.validation.transfers import Fetch
 from costmodels.validation.workloads import Headline, Stated, load_workload
@@ -104,6 +105,8 @@ def _products() -> Iterator[tuple[Row, str, float]]:
         yield barrier, barrier.variant, barrier.predicted()
     for accesses in read_table("bank_accesses", BankAccesses):
         yield accesses, accesses.variant, accesses.predicted()
+    for started in read_table("started_products", StartedProduct):
+        yield started, started.variant, started.predicted()
 
 
 def _layers() -> Iterator[tuple[Row, str, float]]:

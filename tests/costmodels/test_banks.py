@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from costmodels.validation.banks import Accesses, store_stall_cycles, walk
+from costmodels.validation.starts import StartedProduct
+from costmodels.validation.tables import read_table
 
 
 def reads(addresses: list[int], before: int = 0, banks: int = 4) -> Accesses:
@@ -75,3 +79,20 @@ def test_four_cores_in_step_take_what_was_measured_or_a_quarter_less() -> None:
     assert min(abs(cycles / MEASURED_CYCLES - 1) for cycles in outcomes) < 0.01
     assert min(outcomes) < 0.81 * MEASURED_CYCLES
     assert max(product_cycles(2, first) for first in range(2)) < 1.01 * compiled_product(0, 2).alone
+
+
+STARTED = [row for row in read_table("started_products", StartedProduct) if row.cores < 8]
+
+
+@pytest.mark.parametrize("row", STARTED, ids=lambda row: row.id)
+def test_from_recorded_places_the_walk_ends_when_the_simulator_did(row: StartedProduct) -> None:
+    assert abs(row.predicted() / row.measured_cycles - 1) < 0.005
+
+
+def test_another_order_of_service_misses_it() -> None:
+    """That the core woken last comes first is what decides, not a detail."""
+    swapped = [dataclasses.replace(row, served=row.served[::-1]) for row in STARTED]
+    misses = [
+        abs(other.predicted() / row.measured_cycles - 1) for row, other in zip(STARTED, swapped, strict=True)
+    ]
+    assert max(misses) > 0.05
