@@ -83,7 +83,7 @@ def product_kernel_time(
     starts = dict(zip(names, np.ix_(*(axis.start for axis in axes)), strict=True))
     finished = floats(1)
     for share in np.ix_(*(axis.finished for axis in axes)):
-        finished = finished * share if share.size > 1 or share.ravel()[0] != 1.0 else finished
+        finished = finished * share if np.any(share != 1.0) else finished
     chosen = ((),) if isinstance(engine, NpuEngine) else (splits or spec.splits)
     priced = [kernel_cycles(engine, spec, extents, split, 1.0 - finished, starts) for split in chosen]
     shape = tuple(len(axis.full) for axis in axes)

@@ -153,22 +153,26 @@ def _along(
 ) -> tuple[Ints, Ints, FloatArray]:
     """The two first, a middle and the two last tiles of each kind along an axis; one where no padding is.
 
-    Padding that reaches farther is wider than two tiles, and taken to be in these.
+    Padding that reaches farther is wider than two tiles, and taken to be in these. Tiles that it does not
+    reach are one. By ascending index.
     """
-    extent = dict(spec.dims)["yx"[axis]]
     if not any(spec.padding[axis]):
         return index, np.zeros_like(start), np.ones(len(index))
+    of = _Axis.of(spec, axis)
+    extent = len(of.valid)
     repeats = np.where(start > 0, 1, np.maximum(extent // size, 1))
-    kinds = (
-        (np.zeros_like(repeats), 1 * (repeats > 0)),
-        (np.ones_like(repeats), 1 * (repeats > 1)),
-        (repeats // 2, np.maximum(repeats - 4, 0)),
-        (repeats - 2, 1 * (repeats > 3)),
-        (repeats - 1, 1 * (repeats > 2)),
-    )
-    found = [(index[n > 0], (start + at * size)[n > 0], (n / repeats)[n > 0]) for at, n in kinds]
-    tile, places, weights = (np.concatenate([part[k] for part in found]) for k in range(3))
-    return tile, places, np.asarray(weights, np.float64)
+    none, one = np.zeros_like(repeats), np.ones_like(repeats)
+    places = start + size * np.stack([none, one, repeats // 2, repeats - 2, repeats - 1])
+    several = [repeats > 0, repeats > 1, np.maximum(repeats - 4, 0), repeats > 3, repeats > 2]
+    counts = np.stack([number.astype(np.int64) for number in several])
+    missing = _running(of.valid < spec.window[axis])
+    reached = missing[np.clip(places + size, 0, extent)] > missing[np.clip(places, 0, extent)]
+    inner = np.where(reached, 0, counts)
+    counts = np.where(reached, counts, 0)
+    counts[inner.argmax(axis=0), np.arange(len(index))] += inner.sum(axis=0)
+    which, kind = np.nonzero(counts.T)
+    weights = counts[kind, which] / repeats[which]
+    return index[which], places[kind, which], np.asarray(weights, np.float64)
 
 
 def largest_shares(extent: FloatArray, cores: int, divided: bool) -> FloatArray:

@@ -18,6 +18,7 @@ from costmodels.engines.portable.costs import (
     DotCost,
     PoolCosts,
 )
+from costmodels.engines.portable.latest import latest_summed
 from costmodels.engines.portable.padding import aligned_pixels, fill_cycles
 from costmodels.engines.portable.sites import Sites, Tiles, largest_shares, sites_of
 from costmodels.errors import UnsupportedKernel
@@ -25,15 +26,13 @@ from costmodels.work import FloatArray, KernelSpec
 
 WindowCosts = ConvCosts | DepthwiseCosts | PoolCosts | CopyCosts
 Weights = FloatArray
-"""[3, K, ...]: cycles of a site, of a row of taps, of a site that misses a row; by kind of site."""
-
-TABLE = 1 << 21
-"""Numbers of an intermediate array, so that it stays small beside the caches' next level."""
+"""[3 * K, ...]: cycles of a site, of a row of taps, of a site that misses a row; by kind of site."""
 
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """Extents of the channel dimensions of one core's share, and the share of unfinished calls; [V] each."""
+    """Extents of the channel dimensions of the shares of one core or two, and the share of unfinished calls;
+    [S, V] each."""
 
     groups: FloatArray
     outputs: FloatArray
@@ -83,9 +82,7 @@ def window_cycles(
     pixels = _Distinct.of(extent_of(extents, "y"), extent_of(extents, "x"), *places)
     inner = _Distinct.of(*(extent_of(extents, name) for name in "goic"), partial)
     shares = _shares(inner.rows, split, cores)
-    late = np.array([0.0, late_cycles if split and not by_pixel else 0.0])
-    shared = _Shared(cores if by_pixel else 1, late_cycles if by_pixel else 0.0, late)
-    table = _table(costs, spec, pixels.rows, shares, shared)
+    table = _table(costs, spec, pixels.rows, shares, cores if by_pixel else 1, late_cycles)
     return np.asarray(table[pixels.number, inner.number])
 
 
@@ -97,45 +94,36 @@ def _check_split(spec: KernelSpec, split: tuple[str, ...]) -> bool:
 
 
 def _shares(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
-    """Channels of the first and of the last core [2, V]."""
-    extents = [largest_shares(rows[:, k], cores, split == (name,)) for k, name in enumerate("goic")]
+    """Channels of the first core [1, V], and of the last one, if they are divided [2, V]."""
+    count = 2 if set(split) & set("goic") else 1
+    extents = [largest_shares(rows[:, k], cores, split == (name,))[:count] for k, name in enumerate("goic")]
     groups, outputs, inputs, channels = extents
-    return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * 2))
-
-
-@dataclass(frozen=True, eq=False)
-class _Shared:
-    """Division over cores: of pixels over `cores`, or of channels, where the first and last core count.
-
-    before: how much earlier than the first one the other cores begin; channels_before: the same for these two
-    [2].
-    """
-
-    cores: int
-    before: float
-    channels_before: FloatArray
+    return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * count))
 
 
 def _table(
-    costs: WindowCosts, spec: KernelSpec, tiles: FloatArray, channels: Channels, shared: _Shared
+    costs: WindowCosts,
+    spec: KernelSpec,
+    tiles: FloatArray,
+    channels: Channels,
+    cores: int,
+    late_cycles: float,
 ) -> FloatArray:
-    """Cycles [U, V] of each tile with each set of channels."""
-    cores = shared.cores
+    """Cycles [U, V] of each tile with each set of channels; cores: over which its pixels are divided."""
     paired = isinstance(costs, ConvCosts | DepthwiseCosts)
     sites = sites_of(spec, _tiles(spec, tiles), cores, paired)
-    weights = _weights(costs, spec, sites, channels)
-    busiest = np.empty((len(sites.tile), weights.shape[-1]))
-    block = max(1, TABLE // (cores * 2 * busiest.shape[1]))
-    for start in range(0, len(busiest), block):
-        part = slice(start, start + block)
-        time = np.tensordot(sites.sums[..., part], weights, axes=((0, 1), (0, 1)))
-        time += (sites.rows[:, part] * costs.row_cycles)[..., None, None]
-        time[1:] -= shared.before
-        time -= shared.channels_before[:, None]
-        busiest[part] = time.max(axis=(0, 2))
-    table = np.zeros((len(tiles), busiest.shape[1]))
-    np.add.at(table, sites.tile, busiest * sites.weight[:, None])
-    return np.asarray(table + costs.core_cycles)
+    fixed = sites.rows * costs.row_cycles
+    fixed[1:] -= late_cycles
+    sums = sites.sums.reshape(-1, *fixed.shape)
+    visited = np.concatenate([sums, fixed[None], np.ones_like(fixed)[None]]) * sites.weight
+    weights = _weights(costs, spec, sites, channels).swapaxes(0, 1)
+    once = np.ones((1, weights.shape[-1]))
+    # The core with the last share of channels is no first core, and so begins earlier.
+    shares = [
+        np.concatenate([share, once, once * before])
+        for share, before in zip(weights, (0.0, -late_cycles), strict=False)
+    ]
+    return latest_summed(visited, sites.tile, shares) + costs.core_cycles
 
 
 def _tiles(spec: KernelSpec, values: FloatArray) -> Tiles:
@@ -147,11 +135,11 @@ def _tiles(spec: KernelSpec, values: FloatArray) -> Tiles:
 
 
 def _weights(costs: WindowCosts, spec: KernelSpec, sites: Sites, channels: Channels) -> Weights:
-    """[3, K, 2, V]."""
+    """[3 * K, S, V]."""
     kinds = zip(sites.pixels, sites.widths, strict=True)
     found = [_site_weights(costs, Site(spec, int(n), int(width)), channels) for n, width in kinds]
     shape = channels.partial.shape
-    return np.stack([[np.broadcast_to(w, shape) for w in kind] for kind in found], axis=1)
+    return np.stack([np.broadcast_to(kind[k], shape) for k in range(3) for kind in found])
 
 
 @dataclass(frozen=True)
