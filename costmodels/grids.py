@@ -25,14 +25,13 @@ class _Axis:
     """The tiles of one dimension, for S sizes.
 
     extent, start, finished [U]: of each distinct tile, with the share of the calls that finish their
-    reduction. full, rest [S]: which of them the full tiles of a size and its remainder are; full_tiles,
-    rest_tiles [S]: how many of each there are.
+    reduction; the full tiles of every size come first. rest [S]: which of them the remainder of a size is.
+    full_tiles, rest_tiles [S]: how many of each there are.
     """
 
     extent: FloatArray
     start: FloatArray
     finished: FloatArray
-    full: IntArray
     rest: IntArray
     full_tiles: FloatArray
     rest_tiles: FloatArray
@@ -41,12 +40,26 @@ class _Axis:
     def of(cls, extent: int, sizes: IntArray, reduction: bool) -> _Axis:
         count, rest = extent // sizes, extent % sizes
         finished = 1.0 / -(-extent // sizes) if reduction else np.ones(len(sizes))
-        full = np.stack([sizes, np.zeros_like(sizes), finished], axis=1)
-        left = np.stack([rest, count * sizes, finished], axis=1)
-        there = np.where((rest > 0)[:, None], left, full)
-        rows, number = np.unique(np.concatenate([full, there]), axis=0, return_inverse=True)
-        number = number.reshape(2, -1)
-        return cls(rows[:, 0], rows[:, 1], rows[:, 2], number[0], number[1], floats(count), floats(rest > 0))
+        cut = np.flatnonzero(rest)
+        first, number = np.arange(len(cut)), np.arange(len(cut))
+        if not reduction:  # a remainder says where it begins, but not how many calls finish
+            _, first, number = np.unique(rest[cut], return_index=True, return_inverse=True)
+        left = cut[first]
+        where = np.arange(len(sizes))
+        where[cut] = len(sizes) + number
+        return cls(
+            floats(np.concatenate([sizes, rest[left]])),
+            floats(np.concatenate([np.zeros_like(sizes), extent - rest[left]])),
+            np.concatenate([finished, finished[left]]),
+            where,
+            floats(count),
+            floats(rest > 0),
+        )
+
+    @property
+    def sizes(self) -> FloatArray:
+        """Extents of the full tiles [S]."""
+        return self.extent[: len(self.rest)]
 
     def summed(self, cycles: FloatArray, axis: int) -> FloatArray:
         """Cycles by distinct tile along `axis`, to sums by size along it; an axis of 1 does not tell tiles
@@ -55,7 +68,7 @@ class _Axis:
         full, rest = self.full_tiles.reshape(shape), self.rest_tiles.reshape(shape)
         if cycles.shape[axis] == 1:
             return np.asarray(cycles * (full + rest))
-        total = np.take(cycles, self.full, axis=axis) * full
+        total = cycles[(slice(None),) * axis + (slice(len(self.rest)),)] * full
         if self.rest_tiles.any():
             total += np.take(cycles, self.rest, axis=axis) * rest
         return np.asarray(total)
@@ -86,7 +99,7 @@ def product_kernel_time(
         finished = finished * share if np.any(share != 1.0) else finished
     chosen = ((),) if isinstance(engine, NpuEngine) else (splits or spec.splits)
     priced = [kernel_cycles(engine, spec, extents, split, 1.0 - finished, starts) for split in chosen]
-    shape = tuple(len(axis.full) for axis in axes)
+    shape = tuple(len(axis.rest) for axis in axes)
     whole = np.broadcast_to(floats(0), shape)
     best = quickest(
         [_summed(cycles, axes) + whole for cycles in priced],
@@ -98,7 +111,7 @@ def product_kernel_time(
 def _share(engine: Engine, names: Sequence[str], axes: Sequence[_Axis], split: tuple[str, ...]) -> FloatArray:
     """`share_at_work` of the full tiles, at the shape of the dimensions that are split."""
     divided = [name in split for name in names]
-    sizes = [axis.extent[axis.full] if d else np.ones(1) for axis, d in zip(axes, divided, strict=True)]
+    sizes = [axis.sizes if d else np.ones(1) for axis, d in zip(axes, divided, strict=True)]
     full = np.broadcast_arrays(*np.ix_(*sizes))
     extents = {name: array.ravel() for name, array in zip(names, full, strict=True)}
     return np.reshape(share_at_work(engine, extents, split), full[0].shape if split else (1,) * len(axes))
@@ -107,6 +120,6 @@ def _share(engine: Engine, names: Sequence[str], axes: Sequence[_Axis], split: t
 def _summed(cycles: FloatArray, axes: Sequence[_Axis]) -> FloatArray:
     """Sums over all axes, those first that have most tiles for their sizes."""
     cycles = cycles.reshape((1,) * (len(axes) - cycles.ndim) + cycles.shape)
-    for place in sorted(range(len(axes)), key=lambda k: -len(axes[k].extent) / len(axes[k].full)):
+    for place in sorted(range(len(axes)), key=lambda k: -len(axes[k].extent) / len(axes[k].rest)):
         cycles = axes[place].summed(cycles, place)
     return cycles

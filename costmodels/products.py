@@ -12,7 +12,7 @@ results differ by rounding only, which a property test says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeVar
 
@@ -27,9 +27,27 @@ BLOCK = 16384
 """Tilings priced at a time, so that intermediate arrays stay in a core's cache."""
 
 Part = tuple[slice, ...]
+_ALL = slice(None)
 Moves = tuple[int, ...]
 """For every stream the least depth with which it moves: a level of loops, `ALL` or `NONE`."""
 ALL, NONE = 0, 127
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Takes from arrays that broadcast to a product what is in a part of it. Few shapes occur."""
+
+    part: Part
+    index: dict[tuple[int, ...], Part] = field(default_factory=dict)
+
+    def __call__(self, array: A) -> A:
+        shape = array.shape
+        if not shape:
+            return array  # `ZERO` stays itself
+        if shape not in self.index:
+            inside = self.part[len(self.part) - len(shape) :]
+            self.index[shape] = tuple(of if n > 1 else _ALL for of, n in zip(inside, shape, strict=True))
+        return array[self.index[shape]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +63,11 @@ class ProductStream:
     once: StreamTime
     foreign: frozenset[int]
 
-    def cut(self, part: Part) -> ProductStream:
+    def cut(self, cut: _Cut) -> ProductStream:
         """In a part of the product."""
         time = self.once
-        flow = Flow(_cut(time.mean.elapsed, part), _cut(time.mean.issue, part), _cut(time.mean.depth, part))
-        once = StreamTime(_cut(time.total, part), flow, _cut(time.moved_uj, part))
+        flow = Flow(cut(time.mean.elapsed), cut(time.mean.issue), cut(time.mean.depth))
+        once = StreamTime(cut(time.total), flow, cut(time.moved_uj))
         return ProductStream(self.outward, once, self.foreign)
 
 
@@ -78,16 +96,17 @@ class ProductWork:
 
     def cut(self, part: Part) -> ProductWork:
         """A part of the product."""
+        cut = _Cut(part)
         return ProductWork(
-            tuple(_cut(trip, part) for trip in self.trips),
+            tuple(map(cut, self.trips)),
             self.axes,
-            tuple(stream.cut(part) for stream in self.streams),
+            tuple(stream.cut(cut) for stream in self.streams),
             self.buffering,
             self.duplex,
-            _cut(self.step_cycles, part),
-            _cut(self.busy_uj, part),
-            _cut(self.staging_cycles, part),
-            _cut(self.staging_uj, part),
+            cut(self.step_cycles),
+            cut(self.busy_uj),
+            cut(self.staging_cycles),
+            cut(self.staging_uj),
             self.standing_mw,
             self.cycle_ms,
         )
@@ -142,14 +161,6 @@ def _blocks(part: Part, shape: tuple[int, ...], axis: int = 0) -> Iterator[Part]
     for low in range(0, shape[axis], step):
         chosen = slice(start + low, start + min(low + step, shape[axis]))
         yield from _blocks((*part[:axis], chosen, *part[axis + 1 :]), shape, axis + 1)
-
-
-def _cut(array: A, part: Part) -> A:
-    """What of an array that broadcasts to the product is in a part of it."""
-    if array.ndim == 0:
-        return array
-    inside = part[len(part) - array.ndim :]
-    return array[tuple(of if n > 1 else slice(None) for of, n in zip(inside, array.shape, strict=True))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,12 @@ class TileLimits:
     preferred: Mapping[str, int] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
 
+    def sizes(self, dim: Dim) -> IntArray:
+        """Ascending tile sizes of one dimension: int64."""
+        if dim.name in self.whole:
+            return np.array([dim.extent])
+        return tile_sizes(dim, self.sizes_per_dim, self.preferred.get(dim.name, 1))
+
 
 def tile_sizes(dim: Dim, limit: int, preferred: int = 1) -> IntArray:
     """Ascending tile sizes of one dimension, at most `limit`, always with the whole extent.
@@ -51,11 +57,6 @@ def tile_sizes(dim: Dim, limit: int, preferred: int = 1) -> IntArray:
 
 def enumerate_tiles(space: Space, limits: TileLimits) -> IntArray:
     """All tiles of a space: int64 [candidates, dims], columns in the order of `space.dims`."""
-    axes = [
-        np.array([dim.extent])
-        if dim.name in limits.whole
-        else tile_sizes(dim, limits.sizes_per_dim, limits.preferred.get(dim.name, 1))
-        for dim in space.dims
-    ]
+    axes = [limits.sizes(dim) for dim in space.dims]
     grids = np.meshgrid(*axes, indexing="ij")
     return np.stack([grid.ravel() for grid in grids], axis=1).astype(np.int64)

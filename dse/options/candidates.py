@@ -18,7 +18,6 @@ from compiler.tiling import (
     Product,
     StreamTraffic,
     TileLimits,
-    enumerate_tiles,
     operand_traffic,
     param_traffic,
 )
@@ -78,7 +77,7 @@ class Traffic:
             output=self.output.in_order(grid, order, space.output.dims),
         )
 
-    def mapped(self, grid: Grid, change: Callable[[IntArray], IntArray]) -> Traffic:
+    def mapped(self, grid: Grid | Product, change: Callable[[IntArray], IntArray]) -> Traffic:
         """That of a grid, with all arrays changed."""
         return Traffic(
             grid=grid,
@@ -211,13 +210,15 @@ def _sizes(space: Space, engine: Engine, effort: Effort) -> tuple[IntArray, ...]
     pinned = dict(effort.pinned)
     columns = []
     for dim in space.dims:
-        sizes = enumerate_tiles(replace(space, dims=(dim,)), limits[dim.name])[:, 0]
+        whole = dim.name in limits[dim.name].whole
+        sizes = limits[dim.name].sizes(dim)
         if dim.name in pinned:
-            whole = dim.name in limits[dim.name].whole
             sizes = np.array([pinned[dim.name]] * (not whole or pinned[dim.name] == dim.extent), np.int64)
         columns.append(sizes)
     while math.prod(map(len, columns)) > effort.candidates:
         longest = max(range(len(columns)), key=lambda k: len(columns[k]))
+        if len(columns[longest]) <= 2:
+            break
         columns[longest] = _thinned(columns[longest])
     return tuple(columns)
 
@@ -249,8 +250,8 @@ def layer_candidates(
     if not fits.any():
         return ()
     if not fits.all():
-        product = _without(product, ~fits)
-        first = measure(op, space, engine.name, first.layout, first.order, product)
+        product, measured = _without(product, first.measured, ~fits)
+        first = replace(first, measured=measured)
     first = replace(first, shaped_kernel=product_time(engine, product, split))
     rest = (replace(first, order=o, measured=first.measured.in_order(o)) for o in space.orders[1:])
     return (first, *rest)
@@ -262,12 +263,19 @@ def _fits(traffic: Traffic, l1_bytes: int) -> npt.NDArray[np.bool_]:
     return np.asarray(least + traffic.accumulator_bytes <= l1_bytes)
 
 
-def _without(product: Product, banned: npt.NDArray[np.bool_]) -> Product:
+def _without(product: Product, measured: Traffic, banned: npt.NDArray[np.bool_]) -> tuple[Product, Traffic]:
     """Without the sizes of any dimension of which every tiling is banned."""
     banned, axes = np.broadcast_to(banned, product.shape), range(len(product.sizes))
-    gone = (banned.all(axis=tuple(other for other in axes if other != axis)) for axis in axes)
-    sizes = tuple(size[~drop] for size, drop in zip(product.sizes, gone, strict=True))
-    return Product(product.space, sizes)
+    gone = [banned.all(axis=tuple(other for other in axes if other != axis)) for axis in axes]
+    left = Product(product.space, tuple(size[~drop] for size, drop in zip(product.sizes, gone, strict=True)))
+    cut = [(axis, ~drop) for axis, drop in enumerate(gone) if drop.any()]
+
+    def taken(array: IntArray) -> IntArray:
+        for axis, kept in cut:
+            array = array.compress(kept, axis) if array.shape[axis] > 1 else array
+        return array
+
+    return left, measured.mapped(left, taken)
 
 
 def product_time(engine: Engine, product: Product, split: tuple[str, ...] | None = None) -> KernelTime:

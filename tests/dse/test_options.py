@@ -186,3 +186,14 @@ def test_pins_leave_only_what_they_say(decision: str) -> None:
     ]
     assert seen
     assert all(seen)
+
+
+def test_what_has_two_sizes_is_not_thinned() -> None:
+    """With the ends of every dimension left, tilings may exceed the effort."""
+    graph = every_operator(7)
+    op = graph.operators[0]
+    space = op.space(graph.by_name)
+    sets = layer_sets(op, space, request_of(RV32SIM, effort=Effort(sizes=(), other=2, candidates=1)), FREE)
+    tiled = [dim for dim in space.dims if dim.tileable and dim.extent > 1]
+    assert len(tiled) > 1
+    assert {c.count for c in sets} == {2 ** len(tiled)}
