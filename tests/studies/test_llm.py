@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compiler.targets import Target
 from studies.llm.__main__ import main
 from studies.llm.models import FloatModel, IntegerModel
+from studies.llm.story import tell
 from studies.llm.text import Accuracy, accuracy, greedy, loss, sampled
 from studies.llm.tokenizer import BEGIN, Tokenizer, read_tokenizer
+from tests.compiler.deployed import any_deployment, codes, emitted
 from tests.shared_models import shared_model
 
 PREFILL = "llama/stories260K_prefill64.onnx"
@@ -44,6 +47,19 @@ def test_greedy_text_begins_alike(models: tuple[FloatModel, IntegerModel]) -> No
     real, codes = (tokenizer.decode(greedy(model, prompt)) for model in models)
     assert real.startswith("Once upon a time, there was a little")
     assert codes.startswith("Once upon a time, there was a little")
+
+
+@pytest.mark.parametrize(("target", "steps"), [("host", 64), ("rv32", 2)])
+def test_the_chip_tells_the_story_of_the_reference(
+    models: tuple[FloatModel, IntegerModel], target: Target, steps: int, tmp_path: Path
+) -> None:
+    tokenizer = read_tokenizer(shared_model("llama/tok512.bin"))
+    graph = models[1].imported.module.main
+    point = emitted(tmp_path / "point", graph, any_deployment(graph, 1), codes(graph, 0)).folder
+    result = tell(point, tmp_path / "story", tokenizer, "Lily had a dog", steps, target)
+    prompt = tokenizer.encode("Lily had a dog")
+    expected = greedy(models[1], prompt)[: len(prompt) + steps]
+    assert (result.exit_code, result.stdout) == (0, tokenizer.decode(expected) + "\n")
 
 
 def test_samples_depend_on_the_seed_only(models: tuple[FloatModel, IntegerModel]) -> None:

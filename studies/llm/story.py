@@ -1,0 +1,126 @@
+"""The emitted C of a prefill graph as a program that reads a prompt and tells a story, on host or rv32."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from compiler.targets import RunResult, Target, build, run
+from studies.llm.models import rotary
+from studies.llm.tokenizer import Tokenizer
+
+MAIN = Path(__file__).parent / "story.c"
+UNIT = 1 << 14
+"""The code of 1 in the tables of a rotary embedding."""
+
+PORT = re.compile(r"/\* (input|output) \d+: (\S+), (\w+)\[([\d\]\[]+)\] \*/")
+ARENA = re.compile(r"^#define \w+_(L1|L2|L3|WMEM_SRAM|WMEM_MRAM)_BYTES (\d+)u$", re.MULTILINE)
+PREFIX = re.compile(r"^void (\w+)_init\(", re.MULTILINE)
+REGIONS = {"WMEM_SRAM": "WM_SRAM", "WMEM_MRAM": "WM_MRAM"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of an emitted network, as its header tells."""
+
+    kind: str
+    name: str
+    type: str
+    shape: tuple[int, ...]
+
+
+def ports(header: str) -> tuple[Port, ...]:
+    """Inputs and outputs that network.h declares, in order."""
+    found = PORT.findall(header)
+    return tuple(
+        Port(kind, name, ctype, tuple(map(int, re.findall(r"\d+", dims))))
+        for kind, name, ctype, dims in found
+    )
+
+
+def tell(
+    project: Path,
+    folder: Path,
+    tokenizer: Tokenizer,
+    prompt: str,
+    steps: int,
+    target: Target,
+    timeout_s: float = 600,
+) -> RunResult:
+    """Build `project`, an emitted point, with a loop for its main in `folder`, which must not exist; run it.
+
+    steps: the most tokens behind the prompt. Raises TargetError where it cannot be built or run.
+    """
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns("build"))
+    (folder / "main.c").unlink()
+    shutil.copyfile(MAIN, folder / "story.c")
+    header = (project / "network.h").read_text(encoding="utf-8")
+    (folder / "story_data.h").write_text(story_data(header, tokenizer, prompt, steps), encoding="utf-8")
+    return run(build(folder, target, counters=False), timeout_s=timeout_s)
+
+
+def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> str:
+    """The C header that story.c reads."""
+    declared = ports(header)
+    by_name = {port.name: port for port in declared}
+    window, depth = by_name["cos"].shape[-2:]
+    cos, sin = (np.rint(table * UNIT).astype(np.int64) for table in rotary(range(window), depth))
+    starts = np.cumsum([0, *map(len, tokenizer.pieces)])
+    ranks = np.unique(np.array(tokenizer.scores), return_inverse=True)[1]
+    arenas = [(level, int(size)) for level, size in ARENA.findall(header)]
+    lines = [
+        f"#define STORY_NET(name) {PREFIX.findall(header)[0]}_##name",
+        f"#define STORY_WINDOW {window}",
+        f"#define STORY_WORDS {len(tokenizer.pieces)}",
+        f"#define STORY_LONGEST {max(map(len, tokenizer.pieces))}",
+        f"#define STORY_STEPS {steps}",
+        f"#define STORY_PROMPT {_text(prompt)}",
+        f"#define STORY_LOGIT {by_name['logits'].type}",
+        _table("uint8_t", "story_pieces", b"".join(tokenizer.pieces)),
+        _table("int32_t", "story_starts", starts),
+        _table("int32_t", "story_ranks", ranks),
+        _table("int16_t", "story_cos", cos.reshape(-1)),
+        _table("int16_t", "story_sin", sin.reshape(-1)),
+        f"#define STORY_BUFFERS {_buffers(declared, arenas)}",
+        f"#define STORY_ARENAS {', '.join(_arena(*each) for each in arenas)}",
+        f"#define STORY_INPUTS {', '.join(_place(p) for p in declared if p.kind == 'input')}",
+        f"#define STORY_OUTPUTS {', '.join(_place(p) for p in declared if p.kind == 'output')}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+OWN = {"tokens": "tokens", "cos": "story_cos", "sin": "story_sin", "logits": "logits"}
+"""What story.c has itself for the network's ports."""
+
+
+def _place(port: Port) -> str:
+    return OWN.get(port.name, f"port_{port.name}")
+
+
+def _buffers(declared: Iterable[Port], arenas: Sequence[tuple[str, int]]) -> str:
+    """Definitions of the arenas and of outputs that the loop does not look at."""
+    memory = (
+        f"DSE_{REGIONS.get(level, level)} uint8_t STORY_NET(arena_{level.lower()})[{size}];"
+        for level, size in arenas
+        if size
+    )
+    other = (p for p in declared if p.name not in OWN)
+    return " ".join((*memory, *(f"static {p.type} {_place(p)}[{int(np.prod(p.shape))}];" for p in other)))
+
+
+def _arena(level: str, size: int) -> str:
+    return f".{level.lower()} = " + (f"STORY_NET(arena_{level.lower()})" if size else "0")
+
+
+def _table(ctype: str, name: str, values: Iterable[int]) -> str:
+    return f"static const {ctype} {name}[] = {{{', '.join(str(int(v)) for v in values)}}};"
+
+
+def _text(text: str) -> str:
+    """A C string literal."""
+    return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
