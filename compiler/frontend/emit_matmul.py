@@ -3,7 +3,8 @@
 Every operand is read as groups of factors (`Layout`): heads, rows or outputs, depth. Where memory holds whole
 groups behind each other, in an order that the kernel knows, nothing moves; else the operand is turned first.
 Leading factors of the rows may count as heads, too: grouped-query attention folds several heads into rows,
-and a split of heads leaves other axes between them. The output takes the order that its reader wants.
+and a split of heads leaves other axes between them. The output takes the order that its reader wants, else
+that of the first operand: where queries lead in memory, rows of scores do, and segments can cut them.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ class First:
         return self.heads, math.prod(leading) // self.heads, depth
 
     @cached_property
-    def order(self) -> str | None:
-        """How memory holds heads, rows and depth; None where the kernel cannot read it."""
+    def order(self) -> str:
+        """How memory holds heads, rows and depth; empty where the kernel cannot read it."""
         seen = self.layout.reshaped(self.extents)
-        return None if seen is None else _order(seen, "".join("hmk"[k] for k in seen.owners), LAYOUTS[0])
+        if seen is None:
+            return ""
+        order = _order(seen, "".join("hmk"[k] for k in seen.owners), LAYOUTS[0])
+        return "mhk" if order and self.heads == 1 else order or ""
 
 
 def first_operand(layout: Layout, shared: int, wanted: Iterable[int] = ()) -> tuple[First, ...]:
@@ -118,13 +122,13 @@ def stored(emitter: Emitter, step: Step) -> Stored:
             for first in first_operand(emitter.layout(a), shared, ends)[: 1 if across else None]
             for place in _output_layouts(first, batch, shape)
         ),
-        key=lambda choice: _misplaced(emitter.net, step.output, choice[2]),
+        key=lambda each: (_misplaced(emitter.net, step.output, each[2]), each[0].order[:2] != each[1][:2]),
     )
     heads, rows, depth = first.extents
     return Stored(
         a=emitter.arranged(a, first.layout),
         b=emitter.arranged(b, second),
-        layouts=(first.order or "", second_order(second, across) or "", order),
+        layouts=(first.order, second_order(second, across) or "", order),
         output=layout,
         extents=(heads, rows, shape[-1] * math.prod(batch), depth),
         ratio=heads // shared,
@@ -170,13 +174,16 @@ def _batch(a: Shape, b: Shape) -> tuple[int, bool]:
 def _output_layouts(first: First, batch: Shape, shape: Shape) -> Iterator[tuple[str, Layout]]:
     """The orders in which the kernel can write, and where they leave an output of logical `shape`.
 
+    Of one head they are the same; then the rows lead, so that the product can be cut into rows.
+
     batch: axes of the second operand that count as outputs.
     """
     heads, rows, _ = first.extents
     if batch:
-        yield "hmn", _placed((math.prod(batch), rows, shape[-1]), (1, 0, 2), shape)
+        yield "mhn", _placed((math.prod(batch), rows, shape[-1]), (1, 0, 2), shape)
         return
-    yield "hmn", row_major(shape)
+    if heads > 1:
+        yield "hmn", row_major(shape)
     yield "mhn", _placed((heads, rows, shape[-1]), (1, 0, 2), shape)
 
 
@@ -222,7 +229,7 @@ def _fits(net: Net, step: Step, name: str, layout: Layout) -> bool:
         if step.inputs[0] == name:
             return first_operand(layout, shared)[0].layout == layout
         return second_order(layout, across) is not None
-    if isinstance(step.kind, steps.Linear | steps.Softmax):
+    if isinstance(step.kind, steps.Linear | steps.Softmax | kinds.IntegerSoftmax | kinds.ItaSoftmax):
         axis = step.kind.axis if isinstance(step.kind, steps.Softmax) else rank - 1
         others = [k for k in range(rank) if k != axis]
         return grouped_by(layout, (others, (axis,))) is not None

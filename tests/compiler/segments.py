@@ -11,8 +11,12 @@ from compiler.deployment import L1, Deployment, Segment
 from compiler.ir import Graph, IntType, Operator, Tensor
 from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
+from compiler.ops.isoftmax import ISoftmax, polynomial_table
+from compiler.ops.itamax import ITAMax
 from compiler.ops.lut import lut_from_function
+from compiler.ops.matmul import matmul_from_scales
 from compiler.ops.maxpool import MaxPool
+from compiler.ops.softmax import softmax_from_scales
 from compiler.schedule import Decisions, footprint
 from compiler.schedule.segments import channel_dims, staging_of, striped
 from compiler.tiling.stripes import LINE, MODES, SegmentGraph, StripeError
@@ -121,6 +125,50 @@ def fusible(seed: int) -> Graph:
         return fusible(seed + 10_007)
     operators, tensors = zip(*layers, strict=True)
     return Graph("main", (x, *tensors), operators, ("x",), (last.name,))
+
+
+def attending(seed: int) -> Graph:
+    """Attention: scores of queries and keys, a softmax of any kind behind a table, their product with values.
+
+    Heads are side by side in every row, one or several for one of keys; values may be made in between.
+    """
+    rng = np.random.default_rng(seed)
+    rows, keys, depth, ratio, shared = (int(rng.integers(low, high)) for low, high in _ATTENTION)
+    heads = ratio * shared
+    q = Tensor("q", (rows, heads * depth), IntType.I8, 0.05, int(rng.integers(-3, 4)))
+    k = Tensor("k", (keys, shared * depth), IntType.I8, 0.05, 3)
+    v = Tensor("v", (1, keys, 1, shared * depth), IntType.I8, 0.05, -2)
+    s = Tensor("s", (rows, heads, keys), IntType.I8, float(0.04 * np.sqrt(depth)), 1)
+    t = Tensor("t", s.shape, IntType.I8, s.scale, 0)
+    p = Tensor("p", s.shape, IntType.U8, 1 / 256, 0)
+    y = Tensor("y", (rows, heads, depth), IntType.I8, 0.02, 0)
+    made = conv("values", v, shared * depth, rng, window=(1, 1)) if rng.integers(2) else None
+    w = made[1] if made else v
+    scores = matmul_from_scales(
+        "scores", (q, k), s, (heads, rows, keys, depth), ratio=ratio, layouts=("mhk", "nhk", "mhn")
+    )
+    context = matmul_from_scales(
+        "context", (p, w), y, (heads, rows, depth, keys), ratio=ratio, layouts=("mhk", "khn", "mhn")
+    )
+    shift = lut_from_function("shift", lambda x: 0.9 * x, s, t)
+    shares = _shares(int(rng.integers(3)), rows * heads, t, p)
+    operators = (scores, shift, shares, *((made[0],) if made else ()), context)
+    tensors = (q, k, v, s, t, p, *((w,) if made else ()), y)
+    return Graph("main", tensors, operators, ("q", "k", "v"), ("y",))
+
+
+_ATTENTION = ((2, 12), (1, 12), (1, 6), (1, 3), (1, 3))
+"""Ranges of queries, keys, depth, heads for one of keys, and those."""
+
+
+def _shares(kind: int, rows: int, x: Tensor, y: Tensor) -> Operator:
+    keys = x.shape[-1]
+    if kind == 0:
+        return softmax_from_scales("shares", rows, keys, x, y)
+    if kind == 1:
+        table = polynomial_table(1, 86, 3888, 64)
+        return ISoftmax(name="shares", inputs=("t",), output="p", rows=rows, channels=keys, table=table)
+    return ITAMax(name="shares", inputs=("t",), output="p", rows=rows, channels=keys, part=1, streams=True)
 
 
 def random_segments(graph: Graph, rng: random.Random, longest: int = 6) -> tuple[Segment, ...]:

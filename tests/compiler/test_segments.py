@@ -15,9 +15,10 @@ from compiler.ir import Graph
 from compiler.lower import lower
 from compiler.schedule import check_deployment
 from compiler.simulate import simulate
+from compiler.tiling.stripes import LINE, SegmentGraph, stripes
 from tests.compiler.deployed import codes, emitted, moved, outputs_of, ran
 from tests.compiler.networks import chain, every_operator
-from tests.compiler.segments import fused_deployment, fusible
+from tests.compiler.segments import attending, fused_deployment, fusible
 from tests.golden.cases import GOLDEN
 
 EVERY = every_operator(0)
@@ -48,6 +49,23 @@ def test_chains_with_npu_layers(seed: int) -> None:
     assert_simulates(chain(seed), seed)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_attention_by_blocks_of_queries(seed: int) -> None:
+    assert_simulates(attending(seed), seed)
+
+
+def test_scores_are_never_whole_in_depth_first_attention() -> None:
+    """Of 11 rows of scores a stripe of 2 has 2 in every tensor up to the context."""
+    graph = attending(3)
+    segment = SegmentGraph(graph, 0, len(graph.operators))
+    rows = segment.rows["y"]
+    windows = stripes(segment, 2, LINE)
+    assert rows > 4
+    assert [windows[name].depth for name in ("q", "s", "t", "p", "y")] == [2] * 5
+    for name in ("k", "v"):
+        assert windows[name].new.sum() == windows[name].depth == segment.rows[name]
+
+
 VARIANTS = {
     "sanitized": {"target": "host", "sanitize": True},
     "late transfers, five cores": {"target": "host", "lazy": True, "harts": 5},
@@ -57,7 +75,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("seed", range(12))
 def test_c_computes_and_counts_what_was_predicted(seed: int, tmp_path: Path) -> None:
-    graph = EVERY if seed % 4 == 3 else chain(seed) if seed % 4 == 2 else fusible(seed)
+    graph = (fusible, attending, chain, lambda _: EVERY)[seed % 4](seed)
     deployment = fused_deployment(graph, seed)
     project = emitted(tmp_path / "net", graph, deployment, codes(graph, seed))
     report = ran(project, **list(VARIANTS.values())[seed % 3])  # type: ignore[arg-type]
