@@ -8,6 +8,7 @@ import pytest
 
 from compiler.counts import predict_counts
 from compiler.deployment import Deployment, Segment
+from compiler.ir import Graph
 from compiler.schedule import Decisions, deploy, footprint
 from compiler.tiling.stripes import LINE, RECOMPUTE
 from costmodels.platform import load_platform
@@ -17,13 +18,17 @@ from dse.points import DesignPoint, OuterSetting
 from dse.task import Budget, Task
 from tests.compiler.deployed import ROOM
 from tests.compiler.networks import module_of
-from tests.compiler.segments import fused_deployment, fusible
+from tests.compiler.segments import attending, fused_deployment, fusible
 from tests.golden.cases import GOLDEN
+
+
+def fusible_or_attention(seed: int) -> Graph:
+    return attending(seed) if seed % 2 else fusible(seed)
 
 
 def priced(deployment: Deployment, seed: int, platform: str) -> tuple[Task, DesignPoint]:
     chip = load_platform(platform)
-    module = module_of(fusible(seed))
+    module = module_of(fusible_or_attention(seed))
     task = Task(module, chip, Budget(None))
     named = replace(deployment, operating_point=chip.point().name)
     return task, Estimator(task).design_point(
@@ -34,7 +39,7 @@ def priced(deployment: Deployment, seed: int, platform: str) -> tuple[Task, Desi
 @pytest.mark.parametrize("platform", ["siracusa", "gap9"])
 @pytest.mark.parametrize("seed", range(8))
 def test_every_layer_has_a_price_and_its_counts(platform: str, seed: int) -> None:
-    graph = fusible(seed)
+    graph = fusible_or_attention(seed)
     deployment = fused_deployment(graph, seed)
     if {plan.layout for plan in deployment.plans} - {
         "plain",
