@@ -229,6 +229,8 @@ def _fits(net: Net, step: Step, name: str, layout: Layout) -> bool:
         if step.inputs[0] == name:
             return first_operand(layout, shared)[0].layout == layout
         return second_order(layout, across) is not None
+    if isinstance(step.kind, steps.Softmax) and step.kind.causal is not None:
+        return layout == row_major(layout.shape)
     if isinstance(step.kind, steps.Linear | steps.Softmax | kinds.IntegerSoftmax | kinds.ItaSoftmax):
         axis = step.kind.axis if isinstance(step.kind, steps.Softmax) else rank - 1
         others = [k for k in range(rank) if k != axis]
