@@ -224,4 +224,7 @@ static void x_conv_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_conv2d(const dse_conv2d_args *args);
-void dse_conv2d(const dse_conv2d_args *args) { dse_launch(x_conv_task, args, args->split); }
+/* Wide outputs take the portable walk. */
+void dse_conv2d(const dse_conv2d_args *args) {
+    dse_launch(args->out_log2 == 0 ? x_conv_task : conv_task, args, args->split);
+}
