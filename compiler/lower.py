@@ -92,7 +92,8 @@ def _tensor(deployment: Deployment, name: str) -> Place:
 def param_region(op: Operator, layout: str, parts: Parts, loops: Sequence[Loop], space: Space) -> _Region:
     """All parameter blocks of a layer, in row-major order over the tiles of its parameter dimensions."""
     reductions = {dim.name for dim in space.dims if dim.reduction}
-    axes = [loop for name in space.param_dims for loop in loops if loop.dim == name]
+    names = () if space.table else space.param_dims
+    axes = [loop for name in names for loop in loops if loop.dim == name]
     data, starts = bytearray(), [0]
     for index in product(*(range(loop.trips) for loop in axes)):
         box = dict(space.whole)
@@ -198,7 +199,7 @@ class _Lowering:
         else:
             place = self._resident(home, f"p/{self.op.name}", region, blob, boot)
         return ParamStream(
-            dims=space.param_dims,
+            dims=() if space.table else space.param_dims,
             home=place,
             slots=self._many(L1, f"s/{self.op.name}/params"),
             staging=self.plan.staging[-2],
@@ -207,6 +208,7 @@ class _Lowering:
             starts=region.starts,
             weights=weights,
             weight_starts=packed.starts,
+            table=space.table,
         )
 
     def _resident(self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]) -> Place:

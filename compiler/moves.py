@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.ir import TileCall
+from compiler.ir.access import Table
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,19 @@ class Loop:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A row of a table that memory names: the int32 at `place`, clamped to [0, table.rows)."""
+
+    place: Place
+    table: Table
+
+
+@dataclass(frozen=True)
 class Transfer:
-    """One 1D or 2D copy. Pitches are the distances in bytes between the starts of lines."""
+    """One 1D or 2D copy. Pitches are the distances in bytes between the starts of lines.
+
+    row: which row of a table that begins at `source` is copied, known when the copy starts.
+    """
 
     source: Place
     target: Place
@@ -44,6 +56,7 @@ class Transfer:
     lines: int
     source_pitch: int
     target_pitch: int
+    row: Named | None = None
 
     @property
     def link(self) -> str:
@@ -88,7 +101,8 @@ class ParamStream:
     """Parameter blocks on their way to L1; `starts` are offsets of blocks in the region, one more at the end.
 
     Blocks are in row-major order over the tiles of `dims`. `weights` is set where the weights part stays
-    in a weight memory: its region and the starts of its blocks there.
+    in a weight memory: its region and the starts of its blocks there. `table`: the region is one block,
+    of which tiles fetch rows.
     """
 
     dims: tuple[str, ...]
@@ -100,6 +114,12 @@ class ParamStream:
     starts: tuple[int, ...]
     weights: Place | None = None
     weight_starts: tuple[int, ...] = ()
+    table: Table | None = None
+
+    @property
+    def fetches_rows(self) -> bool:
+        """Whether what kernels see are rows of a table, in the order in which they are named."""
+        return self.table is not None and bool(self.slots)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the kernel runs, and a finished output tile leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -15,9 +15,11 @@ from itertools import product
 from compiler.deployment import PLAIN
 from compiler.fused import FusedLayer, SegmentProgram
 from compiler.ir import Access, Operator, Region, TileCall
+from compiler.ir.access import Table
 from compiler.moves import (
     KernelCall,
     Loop,
+    Named,
     OperandView,
     ParamStream,
     Place,
@@ -119,10 +121,20 @@ class LayerProgram:
                     loads += stream_loads(stream, call.inputs[k], fetched[k])
             if self.params is not None and self.params.slots and level <= self.params.depth:
                 fetched[-1] += 1
-                loads += param_loads(self.params, self.block(index), fetched[-1])
+                loads += self._param_loads(call, index, fetched)
             stored += int(call.first)
             stores = stream_stores(self.output, call.output, stored) if call.last else ()
             yield Step(tuple(loads), self._views(call, index, fetched, stored), stores)
+
+    def _param_loads(
+        self, call: TileCall, index: tuple[int, ...], fetched: list[int]
+    ) -> tuple[Transfer, ...]:
+        assert self.params is not None
+        if self.params.table is None:
+            return param_loads(self.params, self.block(index), fetched[-1])
+        names = operand_view(self.inputs[0], call.inputs[0], fetched[0]).place
+        rows = range(call.output.low[0], call.output.high[0])
+        return row_loads(self.params, self.params.table, [names.at(4 * row) for row in rows], fetched[-1])
 
     def block(self, index: tuple[int, ...]) -> int:
         """Number of the parameter block that a tile needs."""
@@ -159,6 +171,8 @@ class LayerProgram:
             start, size = starts[number], starts[number + 1] - starts[number]
             slots = self.params.slots
             place = slots[fetched[-1] % len(slots)] if slots else self.params.home.at(start)
+            if self.params.table is not None and slots:
+                size = (call.output.high[0] - call.output.low[0]) * self.params.table.row_bytes
             params = (place, size)
             if self.params.weights is not None:
                 begin, end = self.params.weight_starts[number : number + 2]
@@ -292,3 +306,17 @@ def param_loads(stream: ParamStream, block: int, fetch: int) -> tuple[Transfer, 
         return (Transfer(stream.home.at(start), stage, size, 1, 0, 0), Transfer(stage, slot, size, 1, 0, 0))
     home = stream.stage[0] if stream.staging == "whole" else stream.home
     return (Transfer(home.at(start), slot, size, 1, 0, 0),)
+
+
+def row_loads(stream: ParamStream, table: Table, names: Sequence[Place], fetch: int) -> tuple[Transfer, ...]:
+    """Transfers that bring the named rows of a table to a slot, one behind the other."""
+    slot = stream.slots[fetch % len(stream.slots)]
+    home = stream.stage[0] if stream.staging == "whole" else stream.home
+    target = stream.stage[fetch % len(stream.stage)] if stream.staging == "tile" else slot
+    rows = tuple(
+        Transfer(home, target.at(k * table.row_bytes), table.row_bytes, 1, 0, 0, Named(name, table))
+        for k, name in enumerate(names)
+    )
+    if stream.staging != "tile":
+        return rows
+    return (*rows, Transfer(target, slot, len(names) * table.row_bytes, 1, 0, 0))

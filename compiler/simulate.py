@@ -13,7 +13,9 @@ import numpy as np
 
 from compiler.counts import Counts, walk_counts
 from compiler.ir import Graph
+from compiler.ir.operator import ROWS
 from compiler.ir.tensor import IntArray
+from compiler.moves import Named
 from compiler.program import (
     FusedLayer,
     KernelCall,
@@ -56,9 +58,15 @@ class _Machine:
         return memory[place.offset : place.offset + size]
 
     def transfer(self, move: Transfer) -> None:
+        source = move.source if move.row is None else move.source.at(self._offset(move.row))
         for line in range(move.lines):
             target = self.span(move.target.at(line * move.target_pitch), move.line_bytes)
-            target[:] = self.span(move.source.at(line * move.source_pitch), move.line_bytes)
+            target[:] = self.span(source.at(line * move.source_pitch), move.line_bytes)
+
+    def _offset(self, row: Named) -> int:
+        """Where a named row begins in its table."""
+        number = int(self.span(row.place, 4).view(np.int32)[0])
+        return min(max(number, 0), row.table.rows - 1) * row.table.row_bytes
 
     def view(self, view: OperandView, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> IntArray:
         """A strided window into an arena, bounds checked: `shape`, then the bytes of an element."""
@@ -90,7 +98,8 @@ def _run_call(machine: _Machine, graph: Graph, layer: LayerProgram | FusedLayer,
     accumulator = None
     if layer.accumulator is not None and not tile.first:
         accumulator = machine.span(layer.accumulator, 4 * elements).view(np.int32).reshape(tile.output.shape)
-    result = op.compute(tile, inputs, block, layer.layout, accumulator)
+    layout = ROWS if layer.params is not None and layer.params.fetches_rows else layer.layout
+    result = op.compute(tile, inputs, block, layout, accumulator)
     if not tile.last:
         assert layer.accumulator is not None
         machine.span(layer.accumulator, 4 * elements).view(np.int32)[:] = result.ravel()

@@ -224,8 +224,9 @@ def rope_call(op: Rope, layer: Layer) -> list[str]:
 
 def embed_call(op: Embed, layer: Layer) -> list[str]:
     """See `kernel_call`."""
+    fetched = layer.params is not None and layer.params.fetches_rows
     fields: Fields = {
-        "tokens": "in0.data",
+        "tokens": "in0.data + 4 * r_out[0].low",
         "table": "tables",
         "output": "out.data",
         "rows": extent("out", 0),
@@ -233,6 +234,7 @@ def embed_call(op: Embed, layer: Layer) -> list[str]:
         "entries": op.vocabulary,
         "out_row_pitch": pitch("out", 0),
         **widths(log2=op.output_type),
+        "in_order": fetched,
         "split": split_of(layer),
     }
     return [*initialiser("dse_embed_args", fields), "dse_embed(&args);"]

@@ -10,6 +10,7 @@ from compiler.codegen.calls import kernel_call, tables_pointer
 from compiler.codegen.expressions import address, bounds, comment_text, link, range_of, tiled_dims
 from compiler.codegen.moves import Moves, moves_of
 from compiler.codegen.steps import advance, begin, prefetch, store
+from compiler.ir.access import Table
 from compiler.program import LayerProgram, Loop, ParamStream, Stream, Transfer, row_pitches
 
 
@@ -35,12 +36,24 @@ class StreamC:
         return self.via.name
 
 
+@dataclass(frozen=True)
+class RowsC:
+    """C fragments of the rows of a table that a tile fetches: table, interval of names, where these are."""
+
+    table: Table
+    bounds: str
+    low: str
+    high: str
+    names: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParamsC(ParamBlocksC):
     """C fragments of the parameter blocks of a layer of its own. number: which block a tile needs."""
 
     via: Moves
     number: str
+    rows: RowsC | None
 
     @property
     def block(self) -> str:
@@ -178,6 +191,22 @@ def _number(moving: Sequence[Loop], dims: Sequence[str]) -> str:
     return text
 
 
+def _rows_move(layer: LayerProgram, params: ParamStream) -> bool:
+    return params.fetches_rows and any(loop.dim == "y" for loop in _moving(layer))
+
+
+def _row_fetch(layer: LayerProgram, params: ParamStream) -> RowsC | None:
+    if params.table is None or not params.fetches_rows:
+        return None
+    moving, source = _moving(layer), layer.inputs[0]
+    names = address(source.slots[0] if source.slots else source.home)
+    extent = layer.output.access.axes[0].extent
+    if not _rows_move(layer, params):
+        return RowsC(params.table, "", "0", str(extent), names)
+    place = next(k for k, loop in enumerate(moving) if loop.dim == "y")
+    return RowsC(params.table, bounds(moving[place], place), "y_low", "y_high", names)
+
+
 def _params(layer: LayerProgram, prefix: str) -> ParamsC | None:
     params = layer.params
     if params is None:
@@ -191,7 +220,8 @@ def _params(layer: LayerProgram, prefix: str) -> ParamsC | None:
         kept = f"; weights in {params.weights.level.upper()}"
     return ParamsC(
         what=f"params: {len(params.starts) - 1} block(s), {params.starts[-1]} B in {_where(params)}{kept}",
-        via=moves_of(layer, params, "params", blocks.several),
+        via=moves_of(layer, params, "params", blocks.several or _rows_move(layer, params)),
+        rows=_row_fetch(layer, params),
         number=_number(_moving(layer), params.dims),
         blocks=blocks,
         weights=weights,

@@ -16,7 +16,7 @@ class Moves:
     L1, 0 where kernels use the tensor in place. level: position among the moving loops at or outside of
     which the tile changes (0: fetched once). home: address of the tensor or region, or of its whole copy in
     L2. slot, stage: addresses chosen by the C variable `slot`. hop, hop2: links; a tile that goes through a
-    stage has both.
+    stage has both. by_row: tiles are rows of a table, which in0 names.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Moves:
     stage: str
     hop: str
     hop2: str
+    by_row: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -87,4 +88,5 @@ def moves_of(layer: LayerProgram, stream: Stream | ParamStream, name: str, moves
         stage=slot_address(stream.stage, "slot") if hop2 else "",
         hop=hop,
         hop2=hop2,
+        by_row=isinstance(stream, ParamStream) and stream.fetches_rows,
     )

@@ -28,7 +28,15 @@ def _pass(prefix: str, via: Moves, at: str) -> list[str]:
 
 
 def begin(prefix: str, streams: Sequence[Moves]) -> Iterator[str]:
-    """Fetch the first tiles; those that stay for the whole layer are waited for here."""
+    """Fetch the first tiles; those that stay for the whole layer are waited for here.
+
+    Rows of a table are fetched when their names have come.
+    """
+    for named in (False, True):
+        yield from _begin(prefix, [via for via in streams if via.by_row == named])
+
+
+def _begin(prefix: str, streams: Sequence[Moves]) -> Iterator[str]:
     for via in streams:
         if via.slot_parameter:
             yield f"uint32_t {via.slot_parameter} = 0u;"

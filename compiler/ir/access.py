@@ -107,12 +107,29 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Parameters of which a tile needs single rows: `rows` of `row_bytes` each, one behind the other.
+
+    The first input, int32 and whole in every tile, names a row for each element of the operator's one
+    parameter dimension, the nearest where there is none: what is fetched depends on data, how much does not.
+    """
+
+    rows: int
+    row_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        return self.rows * self.row_bytes
+
+
+@dataclass(frozen=True)
 class Space:
     """The iteration space of an operator.
 
     `orders` are the loop orders worth trying, outermost first, each a permutation of the tileable
     dimensions; reduction dimensions come last in every order, so that partial sums never leave L1.
     `param_dims` select the block of constants (weights, requantisation tables) that a tile needs.
+    `table`: they are no blocks but rows of a table.
     `accumulator_bytes` per output element are held in L1 while a reduction dimension is tiled.
     """
 
@@ -123,6 +140,7 @@ class Space:
     orders: tuple[tuple[str, ...], ...]
     param_dims: tuple[str, ...] = ()
     accumulator_bytes: int = 0
+    table: Table | None = None
 
     @property
     def whole(self) -> dict[str, tuple[int, int]]:

@@ -15,6 +15,7 @@ from compiler.ir.tensor import IntArray, Tensor
 Parts = frozenset[str]
 WEIGHTS = "weights"
 TABLES = "tables"
+ROWS = "rows"
 BOTH: Parts = frozenset((WEIGHTS, TABLES))
 
 
@@ -29,7 +30,8 @@ class Operator(ABC):
     order in which its engine reads them. A block has two parts, `weights` and `tables`
     (requantisation and lookup tables), each padded to a multiple of 4 bytes, weights first. With a
     tiled reduction the tables come with the last block of the reduction only.
-    `layout` is "plain" (cores), or the NPU's own packing ("neureka", "ne16").
+    `layout` is "plain" (cores), or the NPU's own packing ("neureka", "ne16"). An operator with a `Table` has
+    the whole of it as its block; in layout `ROWS` the block has the rows that the tile needs, in order.
     """
 
     name: str

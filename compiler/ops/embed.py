@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from compiler.ir.access import Axis, Box, Dim, Space, TileCall
-from compiler.ir.operator import TABLES, Operator, Parts, align4
+from compiler.ir.access import Axis, Box, Dim, Space, Table, TileCall
+from compiler.ir.operator import ROWS, TABLES, Operator, Parts, align4
 from compiler.ir.tensor import Constant, IntArray, IntType, Tensor
 from compiler.ops.base import access, require
 from costmodels.work import KernelSpec
@@ -20,6 +20,7 @@ class Embed(Operator):
     """y[t] = table[clamp(token[t], 0, vocabulary - 1)].
 
     Input: int32 [rows]; table: int8, uint8 or int16 [vocabulary, channels]; y (rows, channels) of its type.
+    Tiles fetch the rows that they need one by one, unless the table is at home in L1.
     Raises OperatorError where the table is another.
     """
 
@@ -35,8 +36,12 @@ class Embed(Operator):
         good = table.dtype == self.output_type.dtype and table.shape == shape and table.itemsize <= 2
         require(good, f"{self.name}: the table must be {self.output_type.value}{list(shape)}")
 
+    @property
+    def _table(self) -> Table:
+        return Table(self.vocabulary, self.channels * self.output_type.bytes)
+
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
-        rows, channels = Axis(self.rows, (("y", 1),)), Axis(self.channels, (("c", 1),))
+        rows, channels = Axis(self.rows, (("y", 1),)), Axis(self.channels)
         spec = KernelSpec(
             kernel="embed",
             dims=(("y", self.rows), ("c", self.channels)),
@@ -46,11 +51,12 @@ class Embed(Operator):
         )
         return Space(
             spec=spec,
-            dims=(Dim("y", self.rows), Dim("c", self.channels)),
-            inputs=(access(tensors, self.inputs[0], (rows,), IntType.I32),),
+            dims=(Dim("y", self.rows), Dim("c", self.channels, tileable=False)),
+            inputs=(access(tensors, self.inputs[0], (Axis(self.rows),), IntType.I32),),
             output=access(tensors, self.output, (rows, channels), self.output_type),
-            orders=(("c", "y"), ("y", "c")),
-            param_dims=("c",),
+            orders=(("y",),),
+            param_dims=("y",),
+            table=self._table,
         )
 
     def compute(
@@ -61,23 +67,22 @@ class Embed(Operator):
         layout: str,
         accumulator: IntArray | None,
     ) -> IntArray:
-        size = self.vocabulary * call.extent("c")
-        table = np.frombuffer(block, self.output_type.dtype, size).reshape(self.vocabulary, -1)
-        out: IntArray = table[np.clip(inputs[0], 0, self.vocabulary - 1)]
-        return out
+        low, high = call.output.low[0], call.output.high[0]
+        entries = high - low if layout == ROWS else self.vocabulary
+        table = np.frombuffer(block, self.output_type.dtype, entries * self.channels).reshape(entries, -1)
+        named = np.clip(inputs[0][low:high], 0, self.vocabulary - 1)
+        out: IntArray = table if layout == ROWS else table[named]
+        return out.copy()
 
     def param_bytes(
         self, layout: str, parts: Parts, extents: Mapping[str, IntArray], last: IntArray | bool
     ) -> IntArray:
         shape = np.broadcast_shapes(*(np.shape(v) for v in extents.values()))
-        row = np.asarray(extents["c"], np.int64) * self.output_type.bytes
-        return np.broadcast_to(align4(self.vocabulary * row) if TABLES in parts else np.int64(0), shape)
+        return np.full(shape, align4(self._table.bytes) if TABLES in parts else 0, np.int64)
 
     def param_block(self, layout: str, parts: Parts, box: Box, last: bool) -> bytes:
-        if TABLES not in parts:
-            return b""
-        data = np.ascontiguousarray(self.table.array[:, slice(*box["c"])]).tobytes()
-        return data + bytes(-len(data) % 4)
+        data = self.table.array.tobytes()
+        return data + bytes(-len(data) % 4) if TABLES in parts else b""
 
 
 def embed_from_table(name: str, tokens: Tensor, y: Tensor, codes: IntArray) -> Embed:

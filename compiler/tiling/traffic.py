@@ -181,7 +181,12 @@ def _grain(grid: Grid | Product, access: Access) -> IntArray:
 def param_traffic(
     grid: Grid | Product, op: Operator, order: Sequence[str], layout: str, parts: Parts
 ) -> ParamTraffic:
-    """Traffic of the parameter blocks: each is contiguous, so a fetch is one transfer of one line."""
+    """Traffic of the parameter blocks: each is contiguous, so a fetch is one transfer of one line.
+
+    Rows of a table are transfers of their own.
+    """
+    if grid.space.table is not None:
+        return _table_traffic(grid, op, order, layout, parts)
     dims = frozenset(grid.space.param_dims)
     blocks = grid.blocks
     sizes = op.param_bytes(layout, parts, blocks.extents, blocks.last)
@@ -196,5 +201,29 @@ def param_traffic(
         once_bytes=region,
         tile_bytes=blocks.largest(sizes),
         grain=np.full_like(region, 4),
+        region_bytes=region,
+    )
+
+
+def _table_traffic(
+    grid: Grid | Product, op: Operator, order: Sequence[str], layout: str, parts: Parts
+) -> ParamTraffic:
+    """Traffic of the rows of a table, one for each element of the operator's parameter dimension."""
+    table, (name,) = grid.space.table, grid.space.param_dims
+    assert table is not None
+    dims = frozenset((name,))
+    extent = next(dim.extent for dim in grid.space.dims if dim.name == name)
+    region = grid.zeros + op.param_bytes(layout, parts, {name: np.array(extent)}, True)
+    some = (region > 0).astype(np.int64)
+    rows = some * extent
+    return ParamTraffic(
+        depth=reload_depth(grid, order, dims),
+        foreign=_foreign(grid, order, dims),
+        once_fetches=some * grid.trip(name),
+        once_transfers=rows,
+        once_lines=rows,
+        once_bytes=rows * table.row_bytes,
+        tile_bytes=some * grid.tile(name) * table.row_bytes,
+        grain=np.full_like(region, table.row_bytes),
         region_bytes=region,
     )

@@ -331,7 +331,11 @@ GOLDEN: Mapping[str, Golden] = {
     "avgpool": Golden(average, {"x": 2}, buffering=2),
     "softmax": Golden(probabilities, {"y": 2}),
     "softmax_causal": Golden(causal, {"y": 2}),
-    "embed": Golden(looked_up, {"y": 3, "c": 4}, buffering=2),
+    "embed": Golden(looked_up, {"y": 3}, buffering=2),
+    "embed_from_l3": Golden(
+        looked_up, {"y": 3}, homes=(L3, L3), staging=TILE, param_staging=TILE, buffering=2
+    ),
+    "embed_in_place": Golden(looked_up, {"y": 3}, homes=(L1, L1)),
     "rope": Golden(rotated, {"y": 2}, buffering=2),
     "isoftmax": Golden(shares, {"y": 2}),
     "itamax": Golden(ita_shares, {"y": 2}),

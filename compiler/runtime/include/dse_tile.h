@@ -67,6 +67,10 @@ uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r);
 dse_ticket dse_load(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile);
 dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint8_t *tensor, uint8_t *tile);
 
+/* Copies rows of a table, one behind the other: number names[k], or the nearest of `rows`, for each k of [low, high). */
+dse_ticket dse_load_rows(dse_link link, const uint8_t *table, uint32_t row_bytes, int32_t rows, const uint8_t *names,
+                         int32_t low, int32_t high, uint8_t *to);
+
 /* Steps a tile index through a loop nest, innermost last. Returns the position (from 1) of the outermost
  * loop that moved, or 0 after the last tile. */
 uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops);

@@ -37,9 +37,10 @@ static void embed_task(uint32_t core, uint32_t ncores, const void *arg) {
     const int32_t *const tokens = (const int32_t *)(const void *)a->tokens;
     const int32_t row_bytes = a->channels << a->log2;
     const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
-    for (int32_t y = rows.low; y < rows.high; y++)
-        copy_bytes(a->output + y * a->out_row_pitch, a->table + dse_clamp(tokens[y], 0, a->entries - 1) * row_bytes,
-                   row_bytes);
+    for (int32_t y = rows.low; y < rows.high; y++) {
+        const int32_t entry = a->in_order ? y : dse_clamp(tokens[y], 0, a->entries - 1);
+        copy_bytes(a->output + y * a->out_row_pitch, a->table + entry * row_bytes, row_bytes);
+    }
 }
 
 void dse_embed(const dse_embed_args *args) { dse_launch(embed_task, args, args->split); }

@@ -74,6 +74,17 @@ dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint
     return dse_move(link, s, r, tensor, tile, false);
 }
 
+dse_ticket dse_load_rows(dse_link link, const uint8_t *table, uint32_t row_bytes, int32_t rows, const uint8_t *names,
+                         int32_t low, int32_t high, uint8_t *to) {
+    const int32_t *const name = (const int32_t *)(const void *)names;
+    dse_ticket ticket = DSE_DONE;
+    for (int32_t k = low; k < high; k++, to += row_bytes) {
+        const uint32_t row = (uint32_t)dse_min(dse_max(name[k], 0), rows - 1);
+        ticket = dse_copy_1d(link, to, table + row * row_bytes, row_bytes);
+    }
+    return ticket;
+}
+
 uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops) {
     for (uint32_t k = loops; k-- > 0u;) {
         if (++at[k] < trips[k]) return k + 1u;

@@ -162,7 +162,10 @@ class RopeArgs(ctypes.Structure):
 
 
 class EmbedArgs(ctypes.Structure):
-    _fields_ = fields("ptr: tokens table output; i32: rows channels entries out_row_pitch log2; split: split")
+    _fields_ = fields(
+        "ptr: tokens table output; i32: rows channels entries out_row_pitch log2; bool: in_order;"
+        " split: split"
+    )
 
 
 class PadArgs(ctypes.Structure):

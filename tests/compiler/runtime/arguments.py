@@ -350,7 +350,7 @@ def rope(op: Rope, job: Job) -> tuple[str, ctypes.Structure]:
 def embed(op: Embed, job: Job) -> tuple[str, ctypes.Structure]:
     rows, channels = job.call.output.shape
     args = abi.EmbedArgs(
-        tokens=job.inputs[0].address,
+        tokens=job.inputs[0].address + 4 * job.call.output.low[0],
         table=job.tables,
         output=job.output.address,
         rows=rows,

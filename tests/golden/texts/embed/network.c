@@ -13,60 +13,58 @@ static struct {
     uint8_t *l1, *l2, *l3, *wmem_sram, *wmem_mram, *blob;
 } memory;
 
-/* Layer 0: rows, embed on cluster, 6 tiles (c 6 by 4; y 7 by 3), double buffered.
- *   in0: tokens[7] in L2, 2 L1 slots
+/* Layer 0: rows, embed on cluster, 3 tiles (y 7 by 3), double buffered.
+ *   in0: tokens[7] in L2, 1 L1 slot
  *   out: y[7][6] in L2, 2 L1 slots
- *   params: 2 block(s), 132 B in L2, 2 L1 slots
+ *   params: 1 block(s), 132 B in L2, 2 L1 slots
  */
-static const uint32_t l0_trips[2] = {2u, 3u}; /* c, y */
+static const uint32_t l0_trips[1] = {3u}; /* y */
 
-static void l0_in0_range(const uint32_t *at, dse_range *r) {
-    const int32_t y_low = (int32_t)at[1] * 3, y_high = dse_min(y_low + 3, 7);
-    r[0] = (dse_range){y_low, y_high, 0};
+static void l0_in0_range(dse_range *r) {
+    r[0] = (dse_range){0, 7, 0};
 }
 
 static const dse_shape l0_in0_shape = {
     .rank = 1, .block = 0, .line = 0, .element = 4, .pitch = {4u},
 };
 
-static dse_ticket l0_in0_load(const uint32_t *at, uint32_t slot) {
+static dse_ticket l0_in0_load(void) {
     dse_range r[1];
-    l0_in0_range(at, r);
-    return dse_load(DSE_LINK_L2_L1, &l0_in0_shape, r, memory.l2 + 216u, memory.l1 + (slot ? 236u : 224u));
+    l0_in0_range(r);
+    return dse_load(DSE_LINK_L2_L1, &l0_in0_shape, r, memory.l2 + 216u, memory.l1 + 144u);
 }
 
 static void l0_out_range(const uint32_t *at, dse_range *r) {
-    const int32_t c_low = (int32_t)at[0] * 4, c_high = dse_min(c_low + 4, 6);
-    const int32_t y_low = (int32_t)at[1] * 3, y_high = dse_min(y_low + 3, 7);
+    const int32_t y_low = (int32_t)at[0] * 3, y_high = dse_min(y_low + 3, 7);
     r[0] = (dse_range){y_low, y_high, 0};
-    r[1] = (dse_range){c_low, c_high, 0};
+    r[1] = (dse_range){0, 6, 0};
 }
 
 static const dse_shape l0_out_shape = {
-    .rank = 2, .block = 0, .line = 1, .element = 2, .pitch = {12u, 2u},
+    .rank = 2, .block = 0, .line = 0, .element = 2, .pitch = {12u, 2u},
 };
 
 static dse_ticket l0_out_store(const uint32_t *at, uint32_t slot) {
     dse_range r[2];
     l0_out_range(at, r);
-    return dse_store(DSE_LINK_L1_L2, &l0_out_shape, r, memory.l2 + 132u, memory.l1 + (slot ? 200u : 176u));
+    return dse_store(DSE_LINK_L1_L2, &l0_out_shape, r, memory.l2 + 132u, memory.l1 + (slot ? 36u : 0u));
 }
 
 static dse_ticket l0_params_load(const uint32_t *at, uint32_t slot) {
-    const uint32_t number = at[0];
-    const uint32_t bytes = number == 1u ? 44u : 88u;
-    return dse_copy_1d(DSE_LINK_L2_L1, memory.l1 + (slot ? 88u : 0u), memory.l2 + 0u + number * 88u, bytes);
+    const int32_t y_low = (int32_t)at[0] * 3, y_high = dse_min(y_low + 3, 7);
+    return dse_load_rows(DSE_LINK_L2_L1, memory.l2 + 0u, 12u, 11, memory.l1 + 144u, y_low, y_high,
+                         memory.l1 + (slot ? 108u : 72u));
 }
 
-static void l0_tile(const uint32_t *at, uint32_t slot_in0, uint32_t slot_out, uint32_t slot_params) {
+static void l0_tile(const uint32_t *at, uint32_t slot_out, uint32_t slot_params) {
     dse_range r_in0[1], r_out[2];
-    l0_in0_range(at, r_in0);
+    l0_in0_range(r_in0);
     l0_out_range(at, r_out);
-    const dse_operand in0 = dse_dense(memory.l1 + (slot_in0 ? 236u : 224u), r_in0, 1, 4);
-    const dse_operand out = dse_dense(memory.l1 + (slot_out ? 200u : 176u), r_out, 2, 2);
-    const uint8_t *const tables = memory.l1 + (slot_params ? 88u : 0u);
+    const dse_operand in0 = dse_dense(memory.l1 + 144u, r_in0, 1, 4);
+    const dse_operand out = dse_dense(memory.l1 + (slot_out ? 36u : 0u), r_out, 2, 2);
+    const uint8_t *const tables = memory.l1 + (slot_params ? 108u : 72u);
     const dse_embed_args args = {
-        .tokens = in0.data,
+        .tokens = in0.data + 4 * r_out[0].low,
         .table = tables,
         .output = out.data,
         .rows = (int32_t)dse_extent(r_out[0]),
@@ -74,33 +72,31 @@ static void l0_tile(const uint32_t *at, uint32_t slot_in0, uint32_t slot_out, ui
         .entries = 11,
         .out_row_pitch = (int32_t)out.pitch[0],
         .log2 = 1,
+        .in_order = true,
         .split = DSE_SPLIT_PIXELS,
     };
     dse_embed(&args);
 }
 
 static void l0_run(void) {
-    uint32_t at[2] = {0}, next[2];
-    uint32_t slot_in0 = 0u;
-    dse_ticket t_in0 = l0_in0_load(at, slot_in0);
+    uint32_t at[1] = {0}, next[1];
+    dse_ticket t_in0 = l0_in0_load();
+    dse_wait(t_in0);
     uint32_t slot_params = 0u;
     dse_ticket t_params = l0_params_load(at, slot_params);
     uint32_t slot_out = 0u;
     dse_ticket t_out[2] = {DSE_DONE, DSE_DONE};
     for (;;) {
         __builtin_memcpy(next, at, sizeof next);
-        const uint32_t level = dse_next(next, l0_trips, 2u); /* outermost loop that moves; 0: last tile */
-        dse_wait(t_in0);
+        const uint32_t level = dse_next(next, l0_trips, 1u); /* outermost loop that moves; 0: last tile */
         dse_wait(t_params);
-        if (level != 0u) t_in0 = l0_in0_load(next, slot_in0 ^ 1u);
-        if (level != 0u && level <= 1u) t_params = l0_params_load(next, slot_params ^ 1u);
+        if (level != 0u) t_params = l0_params_load(next, slot_params ^ 1u);
         dse_wait(t_out[slot_out]);
-        l0_tile(at, slot_in0, slot_out, slot_params);
+        l0_tile(at, slot_out, slot_params);
         t_out[slot_out] = l0_out_store(at, slot_out);
         slot_out ^= 1u;
         if (level == 0u) break;
-        slot_in0 ^= 1u;
-        if (level <= 1u) slot_params ^= 1u;
+        slot_params ^= 1u;
         __builtin_memcpy(at, next, sizeof at);
     }
     dse_wait(t_out[0]);

@@ -22,13 +22,13 @@ typedef int32_t embed_input0[7];
 typedef int16_t embed_output0[42];
 
 /* Bytes of every memory level that a caller provides (16-byte aligned). */
-#define EMBED_L1_BYTES 248u
+#define EMBED_L1_BYTES 172u
 #define EMBED_L2_BYTES 244u
 #define EMBED_L3_BYTES 0u
 #define EMBED_WMEM_SRAM_BYTES 0u
 #define EMBED_WMEM_MRAM_BYTES 0u
 #define EMBED_WEIGHTS_BYTES 132u
-#define EMBED_WEIGHTS_SHA256 "e1e06906303664c55bdddd9dc948034d04ffd123c7086d64eea18de6c3ebb829"
+#define EMBED_WEIGHTS_SHA256 "28d16d6fb8081006a119269e3ccfa3ea540f4f23596fd937b03ddf0296162f85"
 
 typedef struct {
     uint8_t *l1, *l2, *l3, *wmem_sram, *wmem_mram; /* NULL where the size is 0 */
