@@ -32,7 +32,7 @@ static void x_dw_filters(dw_block *b) {
 }
 
 /* The input rows [low, low + rows) of the four columns from `col` on, turned; padding where there is no input. */
-static inline void x_dw_turn(const dw_block *b, int32_t low, int32_t rows, int32_t col, dse_word (*to)[4]) {
+static __attribute__((noinline)) void x_dw_turn(const dw_block *b, int32_t low, int32_t rows, int32_t col, dse_word (*to)[4]) {
     const dse_conv2d_args *a = b->a;
     const dse_window *w = &a->window;
     const dse_word pad = 0x01010101u * (uint8_t)a->pad_value;

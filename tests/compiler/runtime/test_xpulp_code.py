@@ -1,0 +1,84 @@
+"""What compiled Xpulp kernels consist of: instructions a turn of every hardware loop; no spills in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from compiler.targets.errors import MissingTool
+from compiler.targets.toolchain import Toolchain, rv32_toolchain
+from tests.compiler.runtime.xpulp_code import Loop, compile_kernel, functions, loops
+
+Shapes = Mapping[str, tuple[int, int, int, int]]
+
+# (instructions, loads, stores, dot products) of a turn.
+BLOCK_4X2, BLOCK_4X1, BLOCK_1X2 = (14, 6, 0, 8), (9, 5, 0, 4), (5, 3, 0, 2)
+TURN, WINDOWS_2, WINDOWS_1 = (18, 4, 4, 0), (21, 3, 2, 6), (12, 3, 1, 3)
+KERNELS = ("conv2d", "dot", "depthwise2d", "matmul")
+
+
+@pytest.fixture(scope="module")
+def chain() -> Toolchain:
+    try:
+        return rv32_toolchain()
+    except MissingTool as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def code(chain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    """Functions of all Xpulp kernels by the CI's cross compiler, whichever that is."""
+    folder: Path = tmp_path_factory.mktemp("xpulp")
+    objects = [compile_kernel(chain, name, folder) for name in KERNELS]
+    return {name: data for path in objects for name, data in functions(path).items()}
+
+
+def loops_of(code: Mapping[str, bytes], prefix: str) -> list[Loop]:
+    found = [loop for name, data in code.items() if name.startswith(prefix) for loop in loops(data)]
+    assert found, f"no function {prefix}* with a hardware loop"
+    return found
+
+
+@pytest.mark.parametrize(("prefix", "functions_expected"), [("conv_", 24), ("matmul_", 32)])
+def test_strips_take_14_instructions_for_32_macs(
+    code: Mapping[str, bytes], prefix: str, functions_expected: int
+) -> None:
+    inner = [loop for loop in loops_of(code, prefix) if loop.level == 0]
+    assert len(inner) == functions_expected
+    assert {loop.shape for loop in inner} == {BLOCK_4X2}
+
+
+@pytest.mark.parametrize(
+    ("name", "instructions", "stores"),
+    [
+        ("conv_one_i8_whole", 9 + 8 + 15 + 54, 1 + 8),
+        ("conv_one_u8_sums", 9 + 8 + 15 + 8, 1 + 8),
+        ("conv_tail_i8_whole", 9 + 8 + 15 + 22 + 58, 1 + 8 + 1),
+        ("conv_runs_i8_whole", 15 + 6, 0),
+    ],
+)
+def test_what_is_around_the_inner_loop(
+    code: Mapping[str, bytes], name: str, instructions: int, stores: int
+) -> None:
+    """Instructions of a block (of a run) whose depth is one word: what a strip costs beside its products."""
+    (outer,) = (loop for loop in loops(code[name]) if loop.level == 1)
+    assert (len(outer.body), outer.shape[2]) == (instructions, stores)
+
+
+def test_inner_loops_of_patches(code: Mapping[str, bytes]) -> None:
+    inner = {loop.shape for loop in loops_of(code, "dse_dot_") if loop.level == 0}
+    assert inner == {BLOCK_4X2, BLOCK_4X1, BLOCK_1X2}
+
+
+def test_depthwise_windows(code: Mapping[str, bytes]) -> None:
+    """Per output: half of 21 instructions, or 12, and its share of the 18 that turn a row."""
+    assert {loop.shape for loop in loops_of(code, "x_dw_two")} == {WINDOWS_2}
+    assert {loop.shape for loop in loops_of(code, "x_dw_one")} == {WINDOWS_1}
+    assert {loop.shape for loop in loops_of(code, "x_dw_turn")} == {TURN}
+
+
+def test_no_hardware_loop_spills(code: Mapping[str, bytes]) -> None:
+    spilled = {name for name, data in code.items() for loop in loops(data) for i in loop.body if i.uses_stack}
+    assert not spilled
