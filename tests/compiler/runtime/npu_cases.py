@@ -10,6 +10,7 @@ import numpy.typing as npt
 from compiler.ir.tensor import IntArray
 from compiler.ops.conv2d import Conv2d
 from compiler.ops.engines import npu_blockers
+from compiler.ops.npu_weights import pack, weight_offset
 from costmodels.engines.npu import NpuEngine
 from costmodels.npu import NpuConstraints
 from costmodels.platform import load_platform
@@ -154,6 +155,8 @@ def random_job(rng: Rng, kind: NpuKind) -> JobCase:
     sums = accumulate(x, codes + offset, list(shape.pads), pad_value, size, shape.mode, kind.stride)
     norm = random_norm(rng, shape.k_out)
     weights = pack_bits(rng, codes, bits, shape.mode, kind.layout == "ne16")
+    if rng.integers(2):
+        weights = compiled_weights(kind.layout, codes, bits, shape.mode)
     placed = place(rng, x, 2)
     raw = np.ascontiguousarray(norm.of(sums)).view(np.uint8).reshape(*size, shape.k_out * norm.out_bits // 8)
     output = place(rng, np.zeros_like(raw), 3)
@@ -232,6 +235,13 @@ def saturate(value: IntArray, bits: int, relu: bool, signed: bool) -> IntArray:
     if signed and not relu:
         return np.clip(value, -128, 127).astype(np.int8)
     return np.clip(value, 0, 255).astype(np.uint8)
+
+
+def compiled_weights(layout: str, codes: IntArray, bits: int, mode: int) -> npt.NDArray[np.uint8]:
+    """The same codes as the compiler packs them."""
+    weights = (codes - weight_offset(bits)).astype(np.int8)
+    data = pack(layout, weights.transpose(3, 1, 2, 0) if mode == MODE_DW3X3 else weights, bits)
+    return np.frombuffer(data + bytes(-len(data) % 4), np.uint8).copy()
 
 
 def pack_bits(rng: Rng, codes: IntArray, bits: int, mode: int, ne16: bool) -> npt.NDArray[np.uint8]:
