@@ -101,7 +101,8 @@ def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:
     name, target = emitter.output(step, layout)
     channels = x.shape[kind.axis]
     rows = math.prod(x.shape) // channels
-    emitter.add(softmax_from_scales(name, rows, channels, source, target, causal=kind.causal))
+    position = emitter.tensor(emitter.value(step.inputs[1])) if len(step.inputs) > 1 else None
+    emitter.add(softmax_from_scales(name, rows, channels, source, target, kind.causal, position))
 
 
 def concat(emitter: Emitter, step: Step, kind: steps.Concat) -> None:

@@ -21,6 +21,7 @@ from compiler.frontend.calibration import (
     synthetic_samples,
 )
 from compiler.frontend.complete import complete
+from compiler.frontend.decode import growing, with_scales_of
 from compiler.frontend.dialect import declared, is_dialect, read_net
 from compiler.frontend.emit import emit
 from compiler.frontend.errors import Finding, ModelError, Refused, raise_findings
@@ -62,15 +63,57 @@ def load(path: Path | str, *, calibration: Path | str | None = None, seed: int =
     return import_model(path, calibration=calibration, seed=seed).module
 
 
-def import_model(path: Path | str, *, calibration: Path | str | None = None, seed: int = 0) -> Imported:
-    """Like `load`, with the bindings between graph and model."""
+def import_model(
+    path: Path | str,
+    *,
+    calibration: Path | str | None = None,
+    seed: int = 0,
+    prefill: Path | str | None = None,
+) -> Imported:
+    """Like `load`, with the bindings between graph and model.
+
+    prefill: the model is the decode graph of this prefill graph: calibration is for that one, whose scales it
+    gets, and its caches grow by the row (compiler.frontend.decode).
+    """
     file = Path(path)
     data = files.read_bytes(file)
     model = files.parse(data, file)
+    if prefill is not None:
+        return _decoding(model, data, file, Path(prefill), calibration, seed)
     if is_dialect(model):
         model, notes = declared(model, None if calibration is None else Path(calibration), file.name)
         return _imported(read_net(model, file.name), notes, files.digest(data), model, file)
     return _ordinary(model, data, file, calibration, seed)
+
+
+def _decoding(
+    model: onnx.ModelProto,
+    data: bytes,
+    file: Path,
+    prefill: Path,
+    calibration: Path | str | None,
+    seed: int,
+) -> Imported:
+    """A decode graph with the scales of the prefill graph."""
+    first = files.parse(files.read_bytes(prefill), prefill)
+    net, _ = _read(first, prefill.name)
+    if is_dialect(model) or not is_float(model) or not is_float(first) or not reads_tokens(net):
+        raise ModelError(f"{file.name}, {prefill.name}: not the float graphs of a language model")
+    quantised, notes = _calibrated(first, net, prefill, calibration, seed)
+    decode, source = _read(model, file.name)
+    grown = growing(with_scales_of(simplify(decode), quantised))
+    completed, findings = complete(replace(grown, notes=source.notes))
+    raise_findings(file.name, findings)
+    return _imported(completed, notes, files.digest(data), model, file)
+
+
+def _calibrated(
+    model: onnx.ModelProto, net: Net, file: Path, calibration: Path | str | None, seed: int
+) -> tuple[Net, tuple[str, ...]]:
+    """A float language model's net, simplified and quantised, and notes."""
+    source = files.read(model, file.name)
+    samples, notes = _samples(source.inputs, file.name, calibration, seed, vocabulary(net))
+    return replace(calibrated(simplify(net), model, source.inputs, samples), notes=source.notes), notes
 
 
 def _ordinary(
@@ -80,8 +123,7 @@ def _ordinary(
     net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
     if is_float(model) and reads_tokens(net):
-        samples, notes = _samples(source.inputs, file.name, calibration, seed, vocabulary(net))
-        net = replace(calibrated(simplify(net), model, source.inputs, samples), notes=source.notes)
+        net, notes = _calibrated(model, net, file, calibration, seed)
     elif is_float(model):
         model, warnings = _quantised(model, source.inputs, file.name, (calibration, seed), insides(net))
         notes = (*source.notes, *warnings)

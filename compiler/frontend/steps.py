@@ -218,7 +218,7 @@ class Softmax(Kind):
     """Softmax over one axis.
 
     causal: (period, offset) where row i of the logical rows, the last axis being the columns, sees the first
-    i % period + 1 + offset columns only.
+    i % period + 1 + offset columns only; a second input, int32 [1], is added to that number.
     """
 
     axis: int

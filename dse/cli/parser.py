@@ -77,6 +77,13 @@ def _problem(it: argparse._ArgumentGroup) -> None:
         help="samples: what a float model is quantised with, or what the integer dialect's inputs hold",
     )
     it.add_argument(
+        "--prefill",
+        type=Path,
+        metavar="ONNX",
+        help="the model decodes what this float graph of it begins: its scales (--calibration is for it), "
+        "caches that grow by the row",
+    )
+    it.add_argument(
         "--pin",
         action="append",
         default=[],

@@ -9,7 +9,7 @@
 #define FIRST_BYTE 3
 
 static int32_t tokens[STORY_WINDOW];
-static STORY_LOGIT logits[STORY_WINDOW * STORY_WORDS];
+static STORY_LOGIT logits[STORY_ROWS * STORY_WORDS];
 
 static int32_t piece_length(int32_t token) {
     return story_starts[token + 1] - story_starts[token];
@@ -79,18 +79,50 @@ static int32_t likeliest(const STORY_LOGIT *row) {
 
 STORY_BUFFERS
 
+#if STORY_CACHES
+static int32_t token[1], position[1];
+static int16_t cos_row[STORY_DEPTH], sin_row[STORY_DEPTH];
+static int8_t *const pasts[STORY_CACHES] = {STORY_PASTS};
+static const int8_t *const rows[STORY_CACHES] = {STORY_NEW_ROWS};
+#endif
+
+static const void *const inputs[] = {STORY_INPUTS};
+static void *const outputs[] = {STORY_OUTPUTS};
+
+/* The logits of what follows token `at`. A graph with caches wants every token once, in order. */
+static const STORY_LOGIT *follow(int32_t at) {
+#if STORY_CACHES
+    token[0] = tokens[at];
+    position[0] = at;
+    for (int32_t d = 0; d < STORY_DEPTH; d++) {
+        cos_row[d] = story_cos[at * STORY_DEPTH + d];
+        sin_row[d] = story_sin[at * STORY_DEPTH + d];
+    }
+    STORY_NET(run)(inputs, outputs);
+    if (at < STORY_WINDOW - 1)
+        for (int32_t cache = 0; cache < STORY_CACHES; cache++)
+            for (int32_t head = 0; head < STORY_HEADS; head++)
+                for (int32_t d = 0; d < STORY_DEPTH; d++)
+                    pasts[cache][(head * (STORY_WINDOW - 1) + at) * STORY_DEPTH + d] =
+                        rows[cache][head * STORY_DEPTH + d];
+    return logits;
+#else
+    STORY_NET(run)(inputs, outputs);
+    return &logits[at * STORY_WORDS];
+#endif
+}
+
 int main(void) {
     const STORY_NET(memory) arenas = {STORY_ARENAS};
-    const void *const inputs[] = {STORY_INPUTS};
-    void *const outputs[] = {STORY_OUTPUTS};
     STORY_NET(init)(&arenas);
     int32_t count = encode(STORY_PROMPT);
+    const int32_t end = count + STORY_STEPS < STORY_WINDOW ? count + STORY_STEPS : STORY_WINDOW;
     for (int32_t k = 0; k < count; k++) print(k ? tokens[k - 1] : 0, tokens[k]);
-    for (int32_t step = 0; step < STORY_STEPS && count < STORY_WINDOW; step++) {
-        STORY_NET(run)(inputs, outputs);
-        const int32_t next = likeliest(&logits[(count - 1) * STORY_WORDS]);
+    for (int32_t at = STORY_CACHES ? 0 : count - 1; count < end; at++) {
+        const int32_t next = likeliest(follow(at));
+        if (at + 1 < count) continue; /* still in the prompt */
         if (next == BEGIN) break;
-        print(tokens[count - 1], next);
+        print(tokens[at], next);
         tokens[count++] = next;
     }
     dse_puts("\n");

@@ -1,10 +1,11 @@
-"""The emitted C of a prefill graph as a program that reads a prompt and tells a story, on host or rv32."""
+"""The emitted C of a language model as a program that reads a prompt and tells a story, on host or rv32."""
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,49 +69,74 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
     """The C header that story.c reads."""
     declared = ports(header)
     by_name = {port.name: port for port in declared}
-    window, depth = by_name["cos"].shape[-2:]
+    caches = [port for port in declared if port.kind == "input" and port.name.startswith(PAST)]
+    rows, depth = by_name["cos"].shape[-2:]
+    window = caches[0].shape[-2] + 1 if caches else rows
     cos, sin = (np.rint(table * UNIT).astype(np.int64) for table in rotary(range(window), depth))
     starts = np.cumsum([0, *map(len, tokenizer.pieces)])
     ranks = np.unique(np.array(tokenizer.scores), return_inverse=True)[1]
     arenas = [(level, int(size)) for level, size in ARENA.findall(header)]
+    own = CACHED if caches else WHOLE
+    numbers = {
+        "WINDOW": window,
+        "ROWS": rows,
+        "DEPTH": depth,
+        "HEADS": caches[0].shape[1] if caches else 0,
+        "CACHES": len(caches),
+        "WORDS": len(tokenizer.pieces),
+        "LONGEST": max(map(len, tokenizer.pieces)),
+        "STEPS": steps,
+        "PROMPT": _text(prompt),
+        "LOGIT": by_name["logits"].type,
+        "BUFFERS": _buffers(declared, arenas, own),
+        "ARENAS": ", ".join(_arena(*each) for each in arenas),
+        "INPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "input"),
+        "OUTPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "output"),
+        "PASTS": ", ".join(_place(p, own) for p in caches),
+        "NEW_ROWS": ", ".join(_place(_new_row(p, by_name), own) for p in caches),
+    }
     lines = [
         f"#define STORY_NET(name) {PREFIX.findall(header)[0]}_##name",
-        f"#define STORY_WINDOW {window}",
-        f"#define STORY_WORDS {len(tokenizer.pieces)}",
-        f"#define STORY_LONGEST {max(map(len, tokenizer.pieces))}",
-        f"#define STORY_STEPS {steps}",
-        f"#define STORY_PROMPT {_text(prompt)}",
-        f"#define STORY_LOGIT {by_name['logits'].type}",
+        *(f"#define STORY_{name} {value}" for name, value in numbers.items()),
         _table("uint8_t", "story_pieces", b"".join(tokenizer.pieces)),
         _table("int32_t", "story_starts", starts),
         _table("int32_t", "story_ranks", ranks),
         _table("int16_t", "story_cos", cos.reshape(-1)),
         _table("int16_t", "story_sin", sin.reshape(-1)),
-        f"#define STORY_BUFFERS {_buffers(declared, arenas)}",
-        f"#define STORY_ARENAS {', '.join(_arena(*each) for each in arenas)}",
-        f"#define STORY_INPUTS {', '.join(_place(p) for p in declared if p.kind == 'input')}",
-        f"#define STORY_OUTPUTS {', '.join(_place(p) for p in declared if p.kind == 'output')}",
     ]
     return "\n".join(lines) + "\n"
 
 
-OWN = {"tokens": "tokens", "cos": "story_cos", "sin": "story_sin", "logits": "logits"}
-"""What story.c has itself for the network's ports."""
+PAST, PRESENT = "past_", "present_"
+"""How names begin: of a cache that a decode graph reads, and of its new row."""
+
+WHOLE = {"tokens": "tokens", "cos": "story_cos", "sin": "story_sin", "logits": "logits"}
+CACHED = {"tokens": "token", "position": "position", "cos": "cos_row", "sin": "sin_row", "logits": "logits"}
+"""What story.c has itself for ports, without caches and with them."""
 
 
-def _place(port: Port) -> str:
-    return OWN.get(port.name, f"port_{port.name}")
+def _new_row(cache: Port, by_name: Mapping[str, Port]) -> Port:
+    """The output that is the new row of a cache; raises ValueError where the two do not fit."""
+    row = by_name[cache.name.replace(PAST, PRESENT, 1)]
+    batch, heads, _, depth = cache.shape
+    if row.shape != (batch, heads, 1, depth):
+        raise ValueError(f"{row.name} has shape {row.shape}, {cache.name} {cache.shape}")
+    return row
 
 
-def _buffers(declared: Iterable[Port], arenas: Sequence[tuple[str, int]]) -> str:
-    """Definitions of the arenas and of outputs that the loop does not look at."""
+def _place(port: Port, own: Mapping[str, str]) -> str:
+    return own.get(port.name, f"port_{port.name}")
+
+
+def _buffers(declared: Iterable[Port], arenas: Sequence[tuple[str, int]], own: Mapping[str, str]) -> str:
+    """Definitions of the arenas, of the caches and of outputs that the loop does not look at."""
     memory = (
         f"DSE_{REGIONS.get(level, level)} uint8_t STORY_NET(arena_{level.lower()})[{size}];"
         for level, size in arenas
         if size
     )
-    other = (p for p in declared if p.name not in OWN)
-    return " ".join((*memory, *(f"static {p.type} {_place(p)}[{int(np.prod(p.shape))}];" for p in other)))
+    other = (p for p in declared if p.name not in own)
+    return " ".join((*memory, *(f"static {p.type} {_place(p, own)}[{math.prod(p.shape)}];" for p in other)))
 
 
 def _arena(level: str, size: int) -> str:

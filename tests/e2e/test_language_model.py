@@ -13,9 +13,10 @@ from compiler.ir.tensor import IntArray
 from compiler.lower import lower
 from compiler.reference import execute
 from compiler.simulate import simulate
+from dse.cli import main as explore
 from studies.llm.__main__ import main
-from tests.compiler.deployed import any_deployment, emitted, moved, ran
-from tests.compiler.frontend.language import language_model, samples
+from tests.compiler.deployed import any_deployment, codes, emitted, moved, ran
+from tests.compiler.frontend.language import decode_model, language_model, samples
 from tests.compiler.frontend.models import save
 from tests.shared_models import shared_model
 
@@ -48,6 +49,32 @@ def test_a_small_one(seed: int, tmp_path: Path) -> None:
     np.savez(data, **samples(8))  # type: ignore[arg-type]
     found = import_model(save(language_model(), tmp_path), calibration=data)
     hold_the_chain(found, first_sample(found, data), seed, tmp_path)
+
+
+def test_a_small_one_decodes_what_explore_wrote(tmp_path: Path) -> None:
+    (tmp_path / "decode").mkdir()
+    paths = (save(language_model(), tmp_path), save(decode_model(), tmp_path / "decode"))
+    data = tmp_path / "samples.npz"
+    np.savez(data, **samples(8))  # type: ignore[arg-type]
+    given = ["--prefill", str(paths[0]), "--calibration", str(data), "--budget", "1MB", "--trials", "2"]
+    out = tmp_path / "out"
+    assert explore(["explore", str(paths[1]), *given, "--points", "1", "--out", str(out)]) == 0
+    assert explore(["run", str(out / "points" / "000"), "--target", "rv32"]) == 0
+
+
+@pytest.mark.shared
+def test_stories260k_decode(tmp_path: Path) -> None:
+    prefill, decode = (
+        shared_model(f"llama/stories260K_{name}.onnx") for name in ("prefill64", "decode_past63")
+    )
+    data = tmp_path / "samples.npz"
+    main(["calibrate", str(prefill), "--out", str(data), "--texts", "4"])
+    found = import_model(decode, calibration=data, prefill=prefill)
+    inputs = codes(found.module.main, 0) | {
+        "tokens": np.array([[403]], np.int32),
+        "position": np.array([17], np.int32),
+    }
+    hold_the_chain(found, inputs, 2, tmp_path)
 
 
 @pytest.mark.shared

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compiler.frontend import import_model
 from compiler.targets import Target
 from studies.llm.__main__ import main
 from studies.llm.models import FloatModel, IntegerModel
@@ -59,6 +60,19 @@ def test_the_chip_tells_the_story_of_the_reference(
     result = tell(point, tmp_path / "story", tokenizer, "Lily had a dog", steps, target)
     prompt = tokenizer.encode("Lily had a dog")
     expected = greedy(models[1], prompt)[: len(prompt) + steps]
+    assert (result.exit_code, result.stdout) == (0, tokenizer.decode(expected) + "\n")
+
+
+def test_decoding_tells_the_same_story(
+    models: tuple[FloatModel, IntegerModel], calibration: Path, tmp_path: Path
+) -> None:
+    tokenizer = read_tokenizer(shared_model("llama/tok512.bin"))
+    decode = shared_model("llama/stories260K_decode_past63.onnx")
+    found = import_model(decode, calibration=calibration, prefill=shared_model(PREFILL))
+    graph = found.module.main
+    point = emitted(tmp_path / "point", graph, any_deployment(graph, 1), codes(graph, 0)).folder
+    result = tell(point, tmp_path / "story", tokenizer, "Lily had a dog", 64, "host")
+    expected = greedy(models[1], tokenizer.encode("Lily had a dog"))
     assert (result.exit_code, result.stdout) == (0, tokenizer.decode(expected) + "\n")
 
 

@@ -93,7 +93,12 @@ def _problem(arguments: Namespace) -> _Problem:
     platform = load_platform(arguments.platform)
     pins = read_pins(arguments.pin)
     budget: BudgetText = arguments.budget
-    imported = import_model(arguments.model, calibration=arguments.calibration, seed=arguments.seed)
+    imported = import_model(
+        arguments.model,
+        calibration=arguments.calibration,
+        seed=arguments.seed,
+        prefill=arguments.prefill,
+    )
     task = Task(
         module=imported.module,
         platform=platform,
@@ -103,7 +108,8 @@ def _problem(arguments: Namespace) -> _Problem:
         io_home=arguments.io_home or platform.io_home,
         seed=arguments.seed,
     )
-    graph, samples = imported.module.main, arguments.golden or arguments.calibration
+    graph = imported.module.main
+    samples = arguments.golden or (arguments.calibration if arguments.prefill is None else None)
     inputs = golden_inputs(graph, imported.inputs, samples, arguments.seed)
     return _Problem(imported, platform_text(arguments.platform), task, inputs)
 

@@ -10,7 +10,9 @@ from tests.compiler.frontend.models import Weight, build
 
 TOKENS, DEPTH, WIDTH, WORDS = 6, 4, 8, 12
 HEADS = WIDTH // DEPTH
-INPUTS = f"int64[1,{TOKENS}] tokens, float[1,1,{TOKENS},{DEPTH}] cos, float[1,1,{TOKENS},{DEPTH}] sin"
+INPUTS = "int64[1,{rows}] tokens, " + ", ".join(
+    f"float[1,1,{{rows}},{DEPTH}] {name}" for name in ("cos", "sin")
+)
 
 NORM = """
     {y}_2 = Mul({x}, {x}) {y}_m = ReduceMean<axes=[2]>({y}_2) {y}_e = Add({y}_m, eps) {y}_r = Sqrt({y}_e)
@@ -24,15 +26,27 @@ ROTATED = """
     {y}_n = Neg({y}_b) {y}_t = Concat<axis=3>({y}_n, {y}_a)
     {y}_c = Mul({x}, cos) {y}_s = Mul({y}_t, sin) {y} = Add({y}_c, {y}_s)
 """
-BODY = "".join(
+BEGIN = "".join(
     (
         "x = Gather(words, tokens)",
         NORM.format(x="x", y="n"),
         *(HEAD.format(y=name) for name in "qkv"),
         ROTATED.format(x="q", y="qr"),
         ROTATED.format(x="k", y="kr"),
-        "kt = Transpose<perm=[0,1,3,2]>(kr) s = MatMul(qr, kt) sc = Mul(s, scale) sm = {masked}",
-        "p = Softmax<axis=-1>(sm) a = MatMul(p, v) at = Transpose<perm=[0,2,1,3]>(a) ar = Reshape(at, flat)",
+    )
+)
+PREFILL = """
+    kt = Transpose<perm=[0,1,3,2]>(kr) s = MatMul(qr, kt) sc = Mul(s, scale) sm = {masked}
+    p = Softmax<axis=-1>(sm) a = MatMul(p, v)
+"""
+DECODE = """
+    present_k = Concat<axis=2>(past_k, kr) present_v = Concat<axis=2>(past_v, v)
+    kt = Transpose<perm=[0,1,3,2]>(present_k) s = MatMul(qr, kt) sc = Mul(s, scale)
+    p = Softmax<axis=-1>(sc) a = MatMul(p, present_v)
+"""
+END = "".join(
+    (
+        "at = Transpose<perm=[0,2,1,3]>(a) ar = Reshape(at, flat)",
         " o = MatMul(ar, wo) h = Add(x, o)",
         NORM.format(x="h", y="f"),
         "g = MatMul(f, w1) u = MatMul(f, w3) gs = Sigmoid(g) gg = Mul(g, gs) gu = Mul(gg, u)",
@@ -45,7 +59,7 @@ ADDED, CHOSEN = "Add(sc, mask)", "Where(seen, sc, hidden)"
 """Two ways to write a causal mask."""
 
 
-def weights() -> dict[str, Weight]:
+def weights(rows: int) -> dict[str, Weight]:
     seen = np.tril(np.ones((1, 1, TOKENS, TOKENS), bool))
     return {
         "words": (WORDS, WIDTH),
@@ -59,8 +73,8 @@ def weights() -> dict[str, Weight]:
         "mask": np.where(seen, 0, -1e9).astype(np.float32),
         "seen": seen,
         "hidden": -1e9,
-        "split": [1, TOKENS, HEADS, DEPTH],
-        "flat": [1, TOKENS, WIDTH],
+        "split": [1, rows, HEADS, DEPTH],
+        "flat": [1, rows, WIDTH],
         "zero": [0],
         "half": [DEPTH // 2],
         "end": [DEPTH],
@@ -69,7 +83,16 @@ def weights() -> dict[str, Weight]:
 
 
 def language_model(masked: str = ADDED) -> onnx.ModelProto:
-    return build(BODY.format(masked=masked), weights(), inputs=INPUTS, outputs="logits", opset=13)
+    body = BEGIN + PREFILL.format(masked=masked) + END
+    return build(body, weights(TOKENS), inputs=INPUTS.format(rows=TOKENS), outputs="logits", opset=13)
+
+
+def decode_model() -> onnx.ModelProto:
+    """The same for one token behind a past that fills the window."""
+    caches = "".join(f", float[1,{HEADS},{TOKENS - 1},{DEPTH}] past_{cache}" for cache in "kv")
+    outputs = "logits, present_k, present_v"
+    inputs = INPUTS.format(rows=1) + caches
+    return build(BEGIN + DECODE + END, weights(1), inputs=inputs, outputs=outputs, opset=13)
 
 
 def samples(count: int, seed: int = 0) -> dict[str, npt.NDArray[np.generic]]:
