@@ -110,11 +110,13 @@ def product_kernel_time(
 
 def _share(engine: Engine, names: Sequence[str], axes: Sequence[_Axis], split: tuple[str, ...]) -> FloatArray:
     """`share_at_work` of the full tiles, at the shape of the dimensions that are split."""
+    if not split:
+        return np.reshape(share_at_work(engine, {}), (1,) * len(axes))
     divided = [name in split for name in names]
     sizes = [axis.sizes if d else np.ones(1) for axis, d in zip(axes, divided, strict=True)]
     full = np.broadcast_arrays(*np.ix_(*sizes))
     extents = {name: array.ravel() for name, array in zip(names, full, strict=True)}
-    return np.reshape(share_at_work(engine, extents, split), full[0].shape if split else (1,) * len(axes))
+    return np.reshape(share_at_work(engine, extents, split), full[0].shape)
 
 
 def _summed(cycles: FloatArray, axes: Sequence[_Axis]) -> FloatArray:

@@ -120,14 +120,12 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     loads_stall, stores_stall = _stalls(work, times)
     total = compute + setup + overlapped.load + overlapped.store + staging
     time_ms = total * (1e3 / platform.reference_hz(point))
-    macs = work.spec.macs({name: np.array(extent) for name, extent in work.spec.dims})
-    if work.macs is not None:
-        macs = work.macs
+    macs = work.spec.all_macs if work.macs is None else work.macs
     busy = kernel.cycles * kernel.share
     spared = spared_uj(engine.power, busy, point.dynamic_scale)
 
     def column(values: FloatArray) -> FloatArray:
-        return values if np.shape(values) == (count,) else np.broadcast_to(values, (count,))
+        return values if np.shape(values) == (count,) else np.full(count, values)
 
     return Priced(
         compute_cycles=column(compute),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class KernelSpec:
     padding_adds: bool = False
     strided: bool = False
     offsets: tuple[bool, bool] = (False, False)
+
+    @cached_property
+    def all_macs(self) -> int:
+        """Multiply-accumulates of the whole layer."""
+        return int(self.macs({name: np.array(extent) for name, extent in self.dims}))
 
     def macs(self, extents: Mapping[str, IntArray]) -> IntArray:
         """Multiply-accumulates of a tile with these extents; taps in the padding count.

@@ -350,10 +350,12 @@ class Estimator:
         return self._copied[plan]
 
     def _priced_alone(self, point: OperatingPoint, deployment: Deployment, layer: PlannedLayer) -> _Known:
-        plan = replace(layer.plan, operator=self._kinds[layer.op.name])
+        plan, kind = layer.plan, self._kinds[layer.op.name]
+        how = (plan.split, plan.buffering, plan.staging, plan.prefetch > 0)
+        own: object = (kind, plan.engine, plan.layout, plan.tile, plan.order, how)
         if layer.segment is not None:
-            plan = layer.plan  # its place in the segment matters
-        key = (point.name, plan, layer.homes, layer.params, layer.segment)
+            own = plan  # its place in the segment matters
+        key = (point.name, own, layer.homes, layer.params, layer.segment)
         if key not in self._alone:
             known = replace(layer, measured=self._tiling(layer))
             self._alone[key] = estimate_alone(self.task.platform, point, deployment, known)

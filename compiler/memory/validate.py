@@ -61,25 +61,21 @@ def validate(problem: Problem, allocation: Allocation) -> None:
     """Return if `allocation` is legal for `problem`, else raise the `AllocationError` of the first fault."""
     if len(allocation.offsets) != len(problem.buffers):
         raise WrongShape(f"{len(allocation.offsets)} offsets for {len(problem.buffers)} buffers")
+    highest = 0
     for buffer, offset in zip(problem.buffers, allocation.offsets, strict=True):
-        _check_alone(buffer, offset, problem.capacity_bytes)
-    _check_peak(problem, allocation)
+        end = offset + buffer.size_bytes
+        if offset < 0 or end > problem.capacity_bytes:
+            raise OutOfBounds(buffer, offset, problem.capacity_bytes)
+        if offset % buffer.alignment_bytes:
+            raise Misaligned(buffer, offset)
+        if buffer.fixed_offset_bytes not in (None, offset):
+            raise FixedOffsetMoved(buffer, offset)
+        highest = max(highest, end)
+    _check_peak(allocation, highest)
     _sweep(problem, allocation)
 
 
-def _check_alone(buffer: Buffer, offset: int, capacity_bytes: int) -> None:
-    if offset < 0 or offset + buffer.size_bytes > capacity_bytes:
-        raise OutOfBounds(buffer, offset, capacity_bytes)
-    if offset % buffer.alignment_bytes:
-        raise Misaligned(buffer, offset)
-    if buffer.fixed_offset_bytes is not None and offset != buffer.fixed_offset_bytes:
-        raise FixedOffsetMoved(buffer, offset)
-
-
-def _check_peak(problem: Problem, allocation: Allocation) -> None:
-    highest = 0
-    for buffer, offset in zip(problem.buffers, allocation.offsets, strict=True):
-        highest = max(highest, offset + buffer.size_bytes)
+def _check_peak(allocation: Allocation, highest: int) -> None:
     if allocation.peak_bytes != highest:
         raise WrongPeak(f"the peak is {highest} B, {allocation.peak_bytes} B is stated")
     if allocation.lower_bound_bytes > highest:
@@ -87,23 +83,19 @@ def _check_peak(problem: Problem, allocation: Allocation) -> None:
 
 
 def _sweep(problem: Problem, allocation: Allocation) -> None:
+    buffers = problem.buffers
+    intervals = [(o, o + b.size_bytes, b.name) for b, o in zip(buffers, allocation.offsets, strict=True)]
+    dying = iter(sorted((buffer.last, index) for index, buffer in enumerate(buffers)))
+    death, old = next(dying, (0, 0))
     live: list[tuple[int, int, str]] = []
-    for step, is_birth, index in _events(problem):
-        buffer, offset = problem.buffers[index], allocation.offsets[index]
-        interval = (offset, offset + buffer.size_bytes, buffer.name)
+    for step, index in sorted((buffer.first, index) for index, buffer in enumerate(buffers)):
+        while death <= step:  # lifetimes are half-open; this buffer has yet to die
+            del live[bisect_left(live, intervals[old])]
+            death, old = next(dying)
+        interval = intervals[index]
         at = bisect_left(live, interval)
-        if not is_birth:
-            del live[at]
-            continue
-        if at > 0 and live[at - 1][1] > offset:
-            raise Overlap(live[at - 1][2], buffer.name, step)
+        if at > 0 and live[at - 1][1] > interval[0]:
+            raise Overlap(live[at - 1][2], interval[2], step)
         if at < len(live) and live[at][0] < interval[1]:
-            raise Overlap(live[at][2], buffer.name, step)
+            raise Overlap(live[at][2], interval[2], step)
         live.insert(at, interval)
-
-
-def _events(problem: Problem) -> list[tuple[int, bool, int]]:
-    """(step, is birth, buffer index) by step, deaths first: lifetimes are half-open."""
-    births = [(buffer.first, True, index) for index, buffer in enumerate(problem.buffers)]
-    deaths = [(buffer.last, False, index) for index, buffer in enumerate(problem.buffers)]
-    return sorted(births + deaths)

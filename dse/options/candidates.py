@@ -124,9 +124,9 @@ class Candidates:
         if isinstance(product, Product):
             return self.measured.mapped(self.grid, product.ravel)
         count = (product.count,)
-        return self.measured.mapped(
-            product, lambda array: array if array.shape == count else np.broadcast_to(array, count)
-        )
+        if product.count == 1:
+            return self.measured
+        return self.measured.mapped(product, lambda array: np.broadcast_to(array, count))
 
     @property
     def inputs(self) -> tuple[StreamTraffic, ...]:

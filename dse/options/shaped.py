@@ -174,8 +174,7 @@ class ProductPricer:
         """Of the engine at work, beyond what it would draw waiting."""
         spec, power = self.candidates.space.spec, self.platform.engine_of[self.candidates.engine].power
         busy, scale = self.kernel.cycles * self.kernel.share, self.point.dynamic_scale
-        macs = spec.macs({name: np.array(extent) for name, extent in spec.dims})
-        return engine_uj(power, spec.kernel, busy, macs, scale) - spared_uj(power, busy, scale)
+        return engine_uj(power, spec.kernel, busy, spec.all_macs, scale) - spared_uj(power, busy, scale)
 
     def _layer(self, chosen: Sequence[Sequence[Variant]]) -> LayerWork:
         """The first combination, with the whole stages of all: what decides which links meet."""

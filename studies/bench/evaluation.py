@@ -7,8 +7,9 @@ On MobileNetV1-0.25 for Siracusa under 1 MB, one process, CPU time, several runs
   order, their kernel time known, priced with `price_layer` from bare counts (every stream, pipeline,
   energy); the same for more tilings of each layer.
 - deployments: design points of the explorer's own settings, from their decisions: buffers, static allocation
-  of every level, validation, price of every layer. Layer prices are shared between the deployments of
-  a run, as in a search, but not between runs.
+  of every level, validation, price of every layer. "Plans known": every layer's plan occurred in a deployment
+  before, as most do in a search, and its price and buffers are remembered; every deployment is allocated,
+  validated and summed anew. "Plans new": nothing is remembered from before the run.
 - design points: the same from the solver's choice on (decisions, footprints), as a search makes them: with
   nothing remembered, and again.
 - settings: what one trial costs, inner solver included, with the option tables built.
@@ -156,15 +157,20 @@ class Evaluations:
     decisions: tuple[Decisions, ...]
 
     def evaluate(self) -> int:
-        """Allocate, validate and price all; the number of deployments."""
-        estimator = Estimator(self.task)
-        deployer = self._deployer()
+        """Allocate, validate and price all, with nothing remembered; the number of deployments."""
+        return self._evaluated(self._deployer(), Estimator(self.task))
+
+    def evaluate_known(self) -> Callable[[], int]:
+        """The same for who has met every layer's plan."""
+        deployer, estimator = self._deployer(), Estimator(self.task)
+        return partial(self._evaluated, deployer, estimator)
+
+    def _evaluated(self, deployer: Deployer, estimator: Estimator) -> int:
         for point, decisions in zip(self.points, self.decisions, strict=True):
             deployment = deployer.deploy(point.setting.operating_point, decisions)
             assert isinstance(deployment, Deployment)
-            assert estimator.design_point(point.setting, deployment, "solver") == replace(
-                point, source="solver"
-            )
+            found = estimator.design_point(point.setting, deployment, point.source)
+            assert (found.latency_ms, found.energy_uj) == (point.latency_ms, point.energy_uj)
         return len(self.points)
 
     def allocate(self) -> int:
@@ -320,10 +326,11 @@ def report_deployments(task: Task) -> None:
     """Rates of evaluating deployments and settings."""
     batch = evaluations(task)
     print(f"{len(batch.points)} deployments")
-    warm = _print("deployments evaluated", measure(lambda: batch.evaluate()))
+    _print("deployments evaluated, plans new", measure(batch.evaluate))
+    known = _print("deployments evaluated, plans known", measure(batch.evaluate_known()))
     allocated = _print("deployments allocated and validated", measure(batch.allocate))
     _print("settings evaluated, inner solver included", measure(settings(task), runs=3))
-    print(f"share of allocation: {warm.median / allocated.median:.0%}")
+    print(f"share of allocation: {known.median / allocated.median:.0%}")
 
 
 def _print(what: str, rates: Rates) -> Rates:
