@@ -1,0 +1,1 @@
+"""microLlama on Siracusa beside what Deeploy published: see docs/headline.md."""
