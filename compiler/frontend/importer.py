@@ -25,6 +25,7 @@ from compiler.frontend.decode import growing, with_scales_of
 from compiler.frontend.dialect import declared, is_dialect, read_net
 from compiler.frontend.emit import emit
 from compiler.frontend.errors import Finding, ModelError, Refused, raise_findings
+from compiler.frontend.fused_attention import attentions_to_fuse
 from compiler.frontend.integer_inputs import input_quants
 from compiler.frontend.operators import HANDLERS
 from compiler.frontend.quantise import is_float, quantise
@@ -125,8 +126,9 @@ def _ordinary(
     if is_float(model) and reads_tokens(net):
         net, notes = _calibrated(model, net, file, calibration, seed)
     elif is_float(model):
+        offers = [f"fused weights save: {found.text} (dse rewrite)" for found in attentions_to_fuse(model)]
         model, warnings = _quantised(model, source.inputs, file.name, (calibration, seed), insides(net))
-        notes = (*source.notes, *warnings)
+        notes = (*source.notes, *warnings, *offers)
         net, _ = _read(model, file.name)
     completed, findings = complete(simplify(net))
     raise_findings(file.name, findings)

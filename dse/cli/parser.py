@@ -35,7 +35,7 @@ def parser() -> Parser:
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     plan = (_explore, _emit, _evaluate, _trace, _run, _sweep, _report, _dashboard)
-    for add in (*plan, _compare, _platforms, _axes, _validate, _calibrate):
+    for add in (*plan, _compare, _platforms, _axes, _rewrite, _validate, _calibrate):
         add(commands)
     return top
 
@@ -212,6 +212,12 @@ def _axes(commands: _Commands[Parser]) -> None:
     it.add_argument("--budget", type=q.budget, metavar="SIZE", help="as for explore; default: no cap")
     it.add_argument("--calibration", type=Path, metavar="NPZ", help="as for explore")
     _format(it)
+
+
+def _rewrite(commands: _Commands[Parser]) -> None:
+    it = _command(commands, "rewrite", "a float model with fused attention weights, where they save")
+    it.add_argument("model", type=Path, metavar="MODEL.onnx")
+    it.add_argument("--out", type=Path, required=True, metavar="FUSED.onnx")
 
 
 def _validate(commands: _Commands[Parser]) -> None:
