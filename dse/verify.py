@@ -110,9 +110,10 @@ def verify(
     threads: bool = False,
     timeout_s: float = 600.0,
     out: Path | None = None,
+    simulator: str | None = None,
 ) -> Verification:
     """Build and run an emitted project. harts: by default the platform's cores, at most the target's.
-    out: of the linked file; by default in the project's build folder.
+    out: of the linked file; by default in the project's build folder. simulator: as for compiler.targets.run.
 
     Raises TargetError: no project, no tool, a build that fails, a program that crashes or does not end.
     """
@@ -121,7 +122,7 @@ def verify(
     binary = build(project, target, harts=cores, sanitize=sanitize, threads=threads, out=out)
     # Sanitizers put guard zones around arrays, so that their sizes are not the program's.
     plain = build(project, target, harts=cores, threads=threads) if sanitize else binary
-    result = run(binary, timeout_s=timeout_s)
+    result = run(binary, timeout_s=timeout_s, simulator=simulator)
     return Verification(
         target=target,
         harts=cores,
@@ -130,6 +131,13 @@ def verify(
         linked_bytes=arena_bytes(symbol_sizes(plain.path), prediction),
         seconds=result.seconds,
     )
+
+
+def build_only(project: Path, target: Target, harts: int | None = None) -> Path:
+    """The linked file of an emitted project, for a target that nothing here can run. Raises TargetError."""
+    prediction = read_prediction(project)
+    cores = harts or max(1, min(prediction.cores, MAX_HARTS[target]))
+    return build(project, target, harts=cores).path
 
 
 def arena_bytes(sizes: Mapping[str, int], prediction: Prediction) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from compiler.targets.build import Binary, Target, Variant, build
 from compiler.targets.elf import symbol_sizes
 from compiler.targets.errors import BadElf, BuildFailed, MissingTool, RunTimeout, TargetError
-from compiler.targets.run import RunResult, run
+from compiler.targets.run import RunResult, run, siracusa_simulator
 from compiler.targets.runtime import RUNTIME_DIR, copy_runtime
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "build",
     "copy_runtime",
     "run",
+    "siracusa_simulator",
     "symbol_sizes",
 ]

@@ -1,4 +1,4 @@
-"""From an emitted project to a linked file, for the host or for bare RV32IMC."""
+"""From an emitted project to a linked file: for the host, for bare RV32IMC, or for Siracusa."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from compiler.targets.errors import BuildFailed, TargetError
 from compiler.targets.runtime import file_digest, headers_digest, translation_units
 from compiler.targets.toolchain import Toolchain, host_toolchain, rv32_toolchain
 
-Target = Literal["host", "rv32"]
+Target = Literal["host", "rv32", "siracusa"]
 
-MAX_HARTS = {"host": 64, "rv32": 8}
+MAX_HARTS = {"host": 64, "rv32": 8, "siracusa": 8}
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,19 @@ def _flags(variant: Variant, chain: Toolchain) -> tuple[str, ...]:
 def _private_defines(relative: str, variant: Variant) -> tuple[str, ...]:
     """What a single file of the runtime sees, so that the others are shared between variants."""
     host = (f"-DDSE_CORES={variant.harts}", f"-DDSE_THREADS={int(variant.threads)}")
+    lazy, harts = (f"-DDSE_LAZY={int(variant.lazy)}",), (f"-DDSE_HARTS={variant.harts}",)
     table = {
-        "hal/transfer.c": (f"-DDSE_LAZY={int(variant.lazy)}",),
+        "hal/transfer.c": lazy,
+        "hal/npu_queue.c": lazy,
         "hal/host/host.c": host,
-        "hal/rv32/harts.S": (f"-DDSE_HARTS={variant.harts}",),
+        "hal/rv32/harts.S": harts,
+        "hal/siracusa/cores.S": harts,
     }
     return table.get(relative, ())
 
 
 def _link_flags(variant: Variant, chain: Toolchain) -> tuple[str, ...]:
-    script = ("-T", "runtime/hal/rv32/link.ld") if variant.target == "rv32" else ()
+    script = () if variant.target == "host" else ("-T", f"runtime/hal/{variant.target}/link.ld")
     return (*chain.link_flags, *script)
 
 

@@ -159,7 +159,12 @@ def _run(commands: _Commands[Parser]) -> None:
         commands, "run", "build and run emitted C; compare output, counts and bytes with the prediction"
     )
     it.add_argument("project", type=Path, metavar="POINT_DIR")
-    it.add_argument("--target", choices=("host", "rv32"), required=True)
+    it.add_argument("--target", choices=("host", "rv32", "siracusa"), required=True)
+    it.add_argument(
+        "--simulator",
+        metavar="COMMAND",
+        help="runs siracusa's program (default: $DSE_SIRACUSA_SIM, else build only)",
+    )
     it.add_argument("--harts", type=q.positive, metavar="N", help="cores (default: the platform's, else 1)")
     it.add_argument(
         "--sanitize", action="store_true", help="address and undefined-behaviour sanitizers (host)"

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Transfers by a copy loop, and the NPU's queue before its functional model.
+ * Transfers by a copy loop.
  *
- * By default work is done when it is issued. With -DDSE_LAZY=1 it is done as late as the contract allows: a
- * transfer when it is waited for (or when DSE_QUEUE_DEPTH later ones of its link push it out), a job likewise.
- * A program that is right in both extremes reads nothing before it arrived and overwrites nothing that is
+ * By default work is done when it is issued. With -DDSE_LAZY=1 it is done as late as the contract allows: when it is
+ * waited for, or when DSE_QUEUE_DEPTH later transfers of its link push it out; NPU jobs likewise (npu_queue.c). A program that is right in both extremes reads nothing before it arrived and overwrites nothing that is
  * still to be read; tests run both.
  */
-#include "dse_npu.h"
 #include "port.h"
 
 #ifndef DSE_LAZY
@@ -53,17 +51,6 @@ static void finish_until(channel *c, uint32_t sequence) {
         finish_one(c);
 }
 
-static void count(dse_link link, uint32_t line_bytes, uint32_t lines) {
-#if DSE_COUNTERS
-    dse_link_counters *counters = &dse_counters.link[link];
-    counters->transfers += 1u;
-    counters->lines += lines;
-    counters->bytes += (uint64_t)line_bytes * lines;
-#else
-    (void)link, (void)line_bytes, (void)lines;
-#endif
-}
-
 static dse_ticket issue(dse_link link, const transfer *t) {
     if ((unsigned)link >= DSE_LINKS || t->line_bytes == 0u || t->lines == 0u)
         dse_fatal("a transfer needs a link, bytes and lines");
@@ -71,7 +58,7 @@ static dse_ticket issue(dse_link link, const transfer *t) {
     if (((c->issued - c->finished) & SEQUENCE_MASK) == DSE_QUEUE_DEPTH) finish_one(c);
     c->issued = (c->issued + 1u) & SEQUENCE_MASK;
     c->queue[c->issued % DSE_QUEUE_DEPTH] = *t;
-    count(link, t->line_bytes, t->lines);
+    dse_port_count(link, t->line_bytes, t->lines);
     if (!DSE_LAZY) finish_one(c);
     dse_ticket ticket = (dse_ticket)link << SEQUENCE_BITS | c->issued;
     if (ticket != DSE_DONE) return ticket;
@@ -100,30 +87,4 @@ void dse_wait(dse_ticket ticket) {
 void dse_wait_all(void) {
     for (uint32_t link = 0; link < DSE_LINKS; link++)
         while (channels[link].finished != channels[link].issued) finish_one(&channels[link]);
-}
-
-/* ---- NPU --------------------------------------------------------------------------------------------- */
-
-static dse_npu_job jobs[DSE_NPU_QUEUE_DEPTH];
-static dse_npu_ticket jobs_submitted, jobs_finished; /* 2^32 jobs wrap after years on these targets */
-
-static void finish_job(void) {
-    dse_npu_execute(&jobs[jobs_finished % DSE_NPU_QUEUE_DEPTH]);
-    jobs_finished++;
-}
-
-dse_npu_ticket dse_npu_submit(const dse_npu_job *job) {
-    if (jobs_submitted - jobs_finished == DSE_NPU_QUEUE_DEPTH) finish_job();
-    jobs[jobs_submitted % DSE_NPU_QUEUE_DEPTH] = *job;
-    jobs_submitted++;
-#if DSE_COUNTERS
-    dse_counters.npu_jobs += 1u;
-    dse_counters.npu_macs += dse_npu_macs(job);
-#endif
-    if (!DSE_LAZY) finish_job();
-    return jobs_submitted;
-}
-
-void dse_npu_wait(dse_npu_ticket ticket) {
-    while (jobs_finished < ticket && jobs_finished != jobs_submitted) finish_job();
 }

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
-from compiler.targets import BuildFailed, RunTimeout
+from compiler.targets import BuildFailed, RunTimeout, siracusa_simulator
 from dse.cli.errors import Ending, Exit
 from dse.cli.tables import plain_table, relative_error, verification_table
 from dse.cli.terminal import Terminal
-from dse.verify import RunFailed, Tally, Verification, verify
+from dse.verify import RunFailed, Tally, Verification, build_only, verify
 
 
 def main(arguments: Namespace) -> int:
-    """Exit 0 only if output, counts and bytes are all equal."""
-    result = _verified(arguments)
+    """Exit 0 only if output, counts and bytes are all equal; a target without a simulator is only built."""
     terminal = Terminal.of()
+    if arguments.target == "siracusa" and not siracusa_simulator(arguments.simulator):
+        path = _built(arguments)
+        terminal.say(f"built {path}; not run: --simulator or DSE_SIRACUSA_SIM names no simulator")
+        return Exit.DONE
+    result = _verified(arguments)
     if arguments.format == "json":
         terminal.say(json.dumps(document(result)))
     else:
@@ -34,8 +39,16 @@ def _verified(arguments: Namespace) -> Verification:
             sanitize=arguments.sanitize,
             threads=arguments.threads,
             timeout_s=arguments.timeout,
+            simulator=arguments.simulator,
         )
     except (BuildFailed, RunTimeout, RunFailed) as error:
+        raise Ending(str(error), Exit.INTERNAL) from error
+
+
+def _built(arguments: Namespace) -> Path:
+    try:
+        return build_only(arguments.project, arguments.target, arguments.harts)
+    except BuildFailed as error:
         raise Ending(str(error), Exit.INTERNAL) from error
 
 
@@ -60,6 +73,8 @@ def _print(result: Verification, terminal: Terminal) -> None:
 
 def _cycles(result: Verification) -> str:
     measured = total_cycles(result.records.layers)
+    if result.target == "siracusa":
+        return "cycles: not compared, the NPU is its functional model here and kernels are the portable ones"
     if not result.cycles_comparable:
         return f"cycles: not compared, {result.target} is not {result.prediction.platform}"
     predicted = result.prediction.latency_cycles

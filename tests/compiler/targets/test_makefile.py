@@ -52,7 +52,7 @@ def test_changed_weights_are_built_again(project: Path) -> None:
 def test_unknown_target(project: Path) -> None:
     done = make(project, "TARGET=avr")
     assert done.returncode == 2
-    assert "TARGET is host or rv32" in done.stderr
+    assert "TARGET is host, rv32 or siracusa" in done.stderr
 
 
 @pytest.mark.parametrize("target", ["host", "rv32"])
@@ -78,3 +78,10 @@ def test_contract_with_cross_gcc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     binary = build(make_project(tmp_path, "contract", config="#define BARRIER 1\n"), "rv32", harts=8)
     result = run(binary)
     assert result.exit_code == 0, result.stdout
+
+
+@pytest.mark.skipif(GCC is None, reason="needs riscv64-unknown-elf-gcc")
+def test_make_builds_for_siracusa(project: Path) -> None:
+    done = make(project, "TARGET=siracusa", "HARTS=8")
+    assert done.returncode == 0, done.stderr
+    assert (project / "build" / "make-siracusa-8-0-1" / "network").is_file()
