@@ -16,7 +16,7 @@ Shapes = Mapping[str, tuple[int, int, int, int]]
 # (instructions, loads, stores, dot products) of a turn.
 BLOCK_4X2, BLOCK_4X1, BLOCK_1X2 = (14, 6, 0, 8), (9, 5, 0, 4), (5, 3, 0, 2)
 TURN, WINDOWS_2, WINDOWS_1 = (18, 4, 4, 0), (21, 3, 2, 6), (12, 3, 1, 3)
-KERNELS = ("conv2d", "dot", "depthwise2d", "matmul")
+KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,15 @@ def test_depthwise_windows(code: Mapping[str, bytes]) -> None:
     assert {loop.shape for loop in loops_of(code, "x_dw_two")} == {WINDOWS_2}
     assert {loop.shape for loop in loops_of(code, "x_dw_one")} == {WINDOWS_1}
     assert {loop.shape for loop in loops_of(code, "x_dw_turn")} == {TURN}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "shape"),
+    [("x_add_loop", (9, 2, 1, 0)), ("x_mul_loop", (11, 2, 1, 0)), ("x_lut", (6, 4, 2, 0))],
+)
+def test_elementwise_loops(code: Mapping[str, bytes], prefix: str, shape: tuple[int, int, int, int]) -> None:
+    """A turn is one element, or two of a table's."""
+    assert {loop.shape for loop in loops_of(code, prefix)} == {shape}
 
 
 def test_no_hardware_loop_spills(code: Mapping[str, bytes]) -> None:
