@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 import numpy as np
@@ -16,7 +16,6 @@ from compiler.ops.engines import npu_blockers
 from compiler.schedule import Decisions, Deployer, LevelCapacities
 from compiler.schedule.footprint import Footprint
 from compiler.schedule.order import branch_orders
-from compiler.tiling.stripes import SegmentGraph
 from costmodels.engines.npu import NpuEngine
 from dse.estimate import Estimator
 from dse.front import merge_bounds
@@ -26,13 +25,13 @@ from dse.network import Problem, build_problem, fused_problem, near_problem, reo
 from dse.options import Effort, OptionsRequest, Sets
 from dse.options.pin_check import check_pins
 from dse.options.pins import LayerPins, Place, layer_pins
-from dse.options.segment import Placement, SegmentMaker, SegmentOptions
 from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting, Refined
 from dse.prefetching import Woven, prefetching
 from dse.reachable import caps_of, least_of, why_infeasible
 from dse.refinement import NORMAL, Refinement, Refining, refinement
 from dse.segmentation import Runs, segmentations
+from dse.segments import Segments
 from dse.solver.bottleneck import NO_CAPS, Caps
 from dse.solver.minimum import MinimumMemory
 from dse.solver.pareto import IntArray
@@ -66,10 +65,6 @@ class ProblemEvaluator:
     effort: Effort = field(default_factory=Effort)
     refining: Refining | None = NORMAL
     _problems: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
-    _segments: dict[tuple[str, int, int], SegmentOptions] = field(default_factory=dict, repr=False)
-    _shared: tuple[dict[tuple[str, Placement], Footprint], dict[tuple[str, str], tuple[Placement, ...]]] = (
-        field(default_factory=lambda: ({}, {}), repr=False)
-    )
     _tilings: dict[object, Sets] = field(default_factory=dict, repr=False)
     _woven: Woven = field(default_factory=dict, repr=False)
     _plains: dict[tuple[str, bool, int, int], Problem] = field(default_factory=dict, repr=False)
@@ -215,7 +210,7 @@ class ProblemEvaluator:
         if not far:
             return near_problem(self._plain(point, True, order, fusion))
         if fusion:
-            segments = {run: self._segment(point, *run) for run in self.segmentations[fusion]}
+            segments = {run: self._segments.options(point, *run) for run in self.segmentations[fusion]}
             return fused_problem(self._plain(point, True), segments)
         if order:
             steps = [self.graph.operators.index(op) for op in self.graphs[order]]
@@ -259,12 +254,9 @@ class ProblemEvaluator:
         if alone is None or not any(each.fusible for each in pins):
             return tuple(kept)
         least_bytes = alone.total_bytes
-
-        def least(run: SegmentGraph) -> tuple[tuple[int, int, int], ...]:
-            return self._maker(point, run).least()
-
+        least = partial(self._segments.least, point)
         for found in segmentations(self.graph, near.network, least, [each.fusible for each in pins])[1:]:
-            fused = fused_problem(near, {run: self._segment(point, *run) for run in found})
+            fused = fused_problem(near, {run: self._segments.options(point, *run) for run in found})
             need = least_of(self._prefetching(point, fused), NO_CAPS)
             if need is not None and need.total_bytes < least_bytes:
                 kept.append((found, need))
@@ -281,18 +273,12 @@ class ProblemEvaluator:
             for op, space in zip(graph, spaces, strict=True)
         )
 
-    def _maker(self, point: str, run: SegmentGraph) -> SegmentMaker:
-        request = self._request(point, self.task.platform.level_of[L1].usable_bytes)
+    @cached_property
+    def _segments(self) -> Segments:
+        l1_bytes = self.task.platform.level_of[L1].usable_bytes
         ends = dict.fromkeys((*self.graph.inputs, *self.graph.outputs), self.task.io_home)
-        pins = self._layer_pins[run.first : run.last]
-        return SegmentMaker(run, request, pins, ends, *self._shared)
-
-    def _segment(self, point: str, first: int, last: int) -> SegmentOptions:
-        """Options of a segment; several segmentations may have it."""
-        key = (point, first, last)
-        if key not in self._segments:
-            self._segments[key] = self._maker(point, SegmentGraph(self.graph, first, last)).options()
-        return self._segments[key]
+        request = partial(self._request, l1_bytes=l1_bytes)
+        return Segments(self.graph, request, self._layer_pins, self._blockers, ends)
 
     @cached_property
     def _blockers(self) -> Mapping[str, tuple[str, ...]]:

@@ -113,6 +113,14 @@ class _Part:
 
 
 @dataclass(frozen=True, eq=False)
+class Crossing:
+    """In one mode: what tensors that enter or leave cost, by name and home; bytes of rows [C] by name."""
+
+    parts: Mapping[tuple[str, str], _Part]
+    windows: Mapping[str, IntArray]
+
+
+@dataclass(frozen=True, eq=False)
 class _Core:
     """A segment without its streams: layers placed, in one mode, at C heights."""
 
@@ -121,6 +129,7 @@ class _Core:
     whole: bool
     part: _Part
     splits: tuple[IntArray, ...]
+    crossing: Crossing
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,13 +294,16 @@ class SegmentMaker:
 
     def window_memory(self, sets: Sequence[Striped], homes: Mapping[str, str]) -> tuple[IntArray, IntArray]:
         """Bytes of rows [C] in L1, and on their way from and to L3 in L2."""
-        l1, staging = np.zeros((2, len(sets)), np.int64)
-        for column, of in enumerate(sets):
-            l1[column] = sum(of.window_bytes(name) for name in self.graph.inner)
-            for name in (*self.graph.inputs, self.graph.output):
-                l1[column] += of.window_bytes(name) if homes[name] != L1 else 0
-                staging[column] += of.window_bytes(name) if homes[name] == L3 else 0
-        return l1, staging
+        return self._held(self._windows(sets), homes)
+
+    def _windows(self, sets: Sequence[Striped]) -> dict[str, IntArray]:
+        names = (*self.graph.inputs, *self.graph.inner, self.graph.output)
+        return {name: np.array([of.window_bytes(name) for of in sets], np.int64) for name in names}
+
+    def _held(self, windows: Mapping[str, IntArray], homes: Mapping[str, str]) -> tuple[IntArray, IntArray]:
+        none = np.zeros_like(windows[self.graph.output])
+        l1 = sum((window for name, window in windows.items() if homes.get(name) != L1), none)
+        return l1, sum((windows[name] for name, home in homes.items() if home == L3), none)
 
     def least(self) -> tuple[tuple[int, int, int], ...]:
         """(L1, staging, resident bytes) of the leanest ways with all tensors in L2."""
@@ -332,11 +344,23 @@ class SegmentMaker:
 
     def _cores(self, mode: str) -> Iterator[_Core]:
         sets = self.sets(mode, self.heights())
+        parts = {key: self._moved_part(sets, *key) for key in self._crossings()}
+        crossing = Crossing(parts, self._windows(sets))
         for engines in self.engines():
             for placements, whole in self.placements(engines):
-                yield self._core(sets, placements, whole)
+                yield self._core(sets, placements, whole, crossing)
 
-    def _core(self, sets: tuple[Striped, ...], placements: tuple[Placement, ...], whole: bool) -> _Core:
+    def _homes_of(self, name: str) -> tuple[str, ...]:
+        return (self.ends[name],) if name in self.ends else self.request.homes
+
+    def _crossings(self) -> Iterator[tuple[str, str]]:
+        """Tensors that enter or leave, with every home."""
+        for name in (*self.graph.inputs, self.graph.output):
+            yield from product((name,), self._homes_of(name))
+
+    def _core(
+        self, sets: tuple[Striped, ...], placements: tuple[Placement, ...], whole: bool, crossing: Crossing
+    ) -> _Core:
         inside = dict.fromkeys((*self.graph.inputs, self.graph.output), L1)
         total = _Part(np.zeros(len(sets)), np.zeros(len(sets)))
         splits = []
@@ -350,7 +374,7 @@ class SegmentMaker:
             total = total + _Part(ms, uj)
             first = space.spec.splits.index(pinned) if pinned else 0
             splits.append(np.asarray(priced.split + first))
-        return _Core(sets, placements, whole, total, tuple(splits))
+        return _Core(sets, placements, whole, total, tuple(splits), crossing)
 
     def _rows(
         self, core: _Core, params: ParamsChoice
@@ -358,12 +382,6 @@ class SegmentMaker:
         """(homes of inputs and output, columns [n, 7], picks) for every choice of homes."""
         base = core.part + self._params_part(core, params)
         tensors = (*self.graph.inputs, self.graph.output)
-        free = [(self.ends[name],) if name in self.ends else self.request.homes for name in tensors]
-        moved = {
-            (t, home): self._moved_part(core, t, home)
-            for t, hs in zip(tensors, free, strict=True)
-            for home in hs
-        }
         picks = [
             SegmentPick(
                 of.segment.rows,
@@ -376,11 +394,11 @@ class SegmentMaker:
         ]
         block, stage, resident = self.param_memory(core.placements, params)
         fixed = np.broadcast_to(np.array(resident, np.float64), (len(core.sets), 3))
-        for homes in product(*free):
+        for homes in product(*map(self._homes_of, tensors)):
             part = base
             for key in zip(tensors, homes, strict=True):
-                part = part + moved[key]
-            l1, staging = self.window_memory(core.sets, dict(zip(tensors, homes, strict=True)))
+                part = part + core.crossing.parts[key]
+            l1, staging = self._held(core.crossing.windows, dict(zip(tensors, homes, strict=True)))
             l1, staging = l1 + block, staging + stage
             table = np.concatenate([np.stack([part.ms, part.uj, l1, staging], axis=1), fixed], axis=1)
             fits = np.flatnonzero(l1 <= self.request.l1_bytes)
@@ -394,13 +412,13 @@ class SegmentMaker:
             total = total + self._part(FusedLayerWork(core.sets, k).param_hops(choice), len(core.sets))
         return total
 
-    def _moved_part(self, core: _Core, name: str, home: str) -> _Part:
+    def _moved_part(self, sets: tuple[Striped, ...], name: str, home: str) -> _Part:
         if home == L1:
-            return self._part([], len(core.sets))
+            return self._part([], len(sets))
         outward = name == self.graph.output
-        work = FusedLayerWork(core.sets, 0)
+        work = FusedLayerWork(sets, 0)
         hops = [*([] if outward else work.roll_hops(name)), *work.tensor_hops(name, home, outward)]
-        return self._part(hops, len(core.sets))
+        return self._part(hops, len(sets))
 
     def _part(self, hops: Sequence[Hop], count: int) -> _Part:
         """Price of transfers that nothing overlaps."""

@@ -39,7 +39,7 @@ def everything(seed: int) -> SegmentOptions:
     """The options of all layers as one segment."""
     found = evaluator(seed)
     point = found.task.platform.point().name
-    return found._segment(point, 0, len(found.graph.operators))
+    return found._segments.options(point, 0, len(found.graph.operators))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -106,7 +106,7 @@ def test_without_a_link_within_l1_no_rows_are_kept() -> None:
     chip = made.task.platform
     links = tuple(link for link in chip.links if link.name != ROLL)
     other = ProblemEvaluator(replace(made.task, platform=replace(chip, links=links)), QUICK)
-    options = other._segment(chip.point().name, 0, len(other.graph.operators))
+    options = other._segments.options(chip.point().name, 0, len(other.graph.operators))
     modes = {pick.mode for option in options.options for pick in option.picks}
     assert modes == {"recompute"}
 
