@@ -41,6 +41,8 @@ class KernelSpec:
     padding_adds: whether these taps read a value other than 0, so that their weights count.
     strided: matmul: neighbours along i are apart in the second operand. offsets: whether its first, its
     second operand has a zero point other than 0, whose share the kernel takes back.
+    mask: (period, offset) of a causal mask, no mask if 0: of row k the first k % period + 1 + offset columns
+    count; the others are set and cost nothing.
     """
 
     kernel: str
@@ -58,6 +60,7 @@ class KernelSpec:
     padding_adds: bool = False
     strided: bool = False
     offsets: tuple[bool, bool] = (False, False)
+    mask: tuple[int, int] = (0, 0)
 
     @cached_property
     def all_macs(self) -> int:

@@ -17,10 +17,12 @@ def row_space(
     types: tuple[IntType, IntType],
     extents: tuple[int, int],
     more: tuple[Access, ...] = (),
+    mask: tuple[int, int] = (0, 0),
 ) -> Space:
     """The space of a kernel from (rows, channels) to the same; only rows are tiled and divided over cores.
 
-    names, types: of input and output; extents: (rows, channels); more: what else it reads.
+    names, types: of input and output; extents: (rows, channels); more: what else it reads;
+    mask: see `KernelSpec`.
     Raises OperatorError where a tensor has another type or number of elements.
     """
     rows, channels = extents
@@ -31,6 +33,7 @@ def row_space(
         input_bytes=types[0].bytes,
         output_bytes=types[1].bytes,
         splits=(("y",),),
+        mask=mask,
     )
     return Space(
         spec=spec,

@@ -68,7 +68,10 @@ class Softmax(Operator):
     def space(self, tensors: Mapping[str, Tensor]) -> Space:
         names, extents = (self.inputs[0], self.output), (self.rows, self.channels)
         position = tuple(access(tensors, name, (Axis(1),), IntType.I32) for name in self.inputs[1:])
-        return row_space("softmax", tensors, names, (self.input_type, self.output_type), extents, position)
+        types = (self.input_type, self.output_type)
+        # All of a row is priced where only a run-time position knows.
+        mask = (0, 0) if position else (self.causal_period, self.causal_offset)
+        return row_space("softmax", tensors, names, types, extents, position, mask)
 
     def compute(
         self,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from costmodels.arrays import ceil_div, floats, floor_div
 from costmodels.energy import EnginePower
-from costmodels.engines.nests import busiest_share, extent_of, product_of
+from costmodels.engines.nests import busiest_share, extent_of, product_of, seen_share
 from costmodels.errors import UnsupportedKernel
 from costmodels.facts import POSITIVE
 from costmodels.work import FloatArray, KernelSpec
@@ -307,7 +307,7 @@ def _point_cycles(
     taps = spec.window[0] * spec.window[1]
     strided = spec.stride != (1, 1) and cost.strided_tap_cycles is not None
     tap = cost.strided_tap_cycles if strided and cost.strided_tap_cycles is not None else cost.tap_cycles
-    elements = points * spec.elements_per_point
+    elements = points * spec.elements_per_point * seen_share(spec, product_of(extents, dims[:-1]), rows)
     cycles = rows * cost.row_cycles + elements * (cost.element_cycles + taps * tap)
     if cost.column_cycles:
         cycles = cycles + _columns(spec, extents, split, points) * cost.column_cycles

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import numpy.typing as npt
 
 from costmodels.arrays import ceil_div, floats
 from costmodels.errors import UnsupportedKernel
-from costmodels.work import FloatArray
+from costmodels.work import FloatArray, KernelSpec
 
 ONE = floats(1)
 
@@ -24,6 +25,20 @@ def product_of(extents: Mapping[str, npt.ArrayLike], dims: Sequence[str]) -> Flo
     for dim in dims:
         result = result * extent_of(extents, dim)
     return result
+
+
+def seen_share(spec: KernelSpec, tile_rows: FloatArray, core_rows: FloatArray) -> FloatArray:
+    """Share of the columns that the rows of the busiest core see, mean over the tiles of a layer.
+
+    A core has consecutive rows. Where its share and the tile are shorter than a period, the last core has the
+    longest rows: half the difference longer than those of the tile on average, as each row is longer by one.
+    """
+    period, offset = spec.mask
+    if not period:
+        return ONE
+    columns = dict(spec.dims)["c"]
+    late = np.maximum(np.minimum(tile_rows, period) - core_rows, 0.0) / 2
+    return np.asarray(np.minimum(((period + 1) / 2 + offset + late) / columns, 1.0))
 
 
 def busiest_share(

@@ -14,6 +14,7 @@ from costmodels.calibration.coefficients import names_of, values_of, with_values
 from costmodels.classes import tile_classes
 from costmodels.copyloop import copy_cycles
 from costmodels.engines import PortableEngine, UnsupportedKernel, kernel_cycles
+from costmodels.engines.nests import seen_share
 from costmodels.engines.portable.costs import (
     ConvCosts,
     CopyCosts,
@@ -316,3 +317,18 @@ def test_products_know_their_splits() -> None:
     spec = KernelSpec("matmul", (("h", 2), ("y", 2), ("o", 2), ("i", 2)))
     with pytest.raises(UnsupportedKernel, match="dividing"):
         kernel_cycles(engine_of(2), spec, dict(spec.dims), ("i",))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, 8])
+@pytest.mark.parametrize("tile", [16, 32, 64, 128])
+@pytest.mark.parametrize("offset", [0, 64])
+def test_the_busiest_core_of_a_masked_tile_has_the_longest_rows(offset: int, tile: int, cores: int) -> None:
+    """Periods of 32 rows on so many columns that none is cut; the mean over all tiles of the layer."""
+    period, rows, columns = 32, 128, 128
+    spec = KernelSpec("softmax", (("y", rows), ("c", columns)), mask=(period, offset))
+    seen = np.array([k % period + 1 + offset for k in range(rows)])
+    share = tile // cores
+    busiest = seen.reshape(-1, cores, share).sum(axis=2).max(axis=1)
+    found = seen_share(spec, np.array(float(tile)), np.array(float(share)))
+    assert found == pytest.approx(busiest.mean() / share / columns)
+    assert seen_share(replace(spec, mask=(0, 0)), np.array(float(tile)), np.array(1.0)) == 1.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from costmodels.engines.nests import busiest_share, extent_of, product_of
+from costmodels.engines.nests import busiest_share, extent_of, product_of, seen_share
 from costmodels.engines.portable.costs import ConcatCosts, RowCosts
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
@@ -27,7 +27,8 @@ def row_cycles(
         raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
     rows = busiest_share(extents, dims[:-1], split, cores) if len(dims) > 1 else product_of(extents, ())
     length = busiest_share(extents, inner, split, cores)
-    return np.asarray(costs.core_cycles + rows * (costs.row_cycles + length * costs.element_cycles))
+    seen = seen_share(spec, product_of(extents, dims[:-1]), rows)
+    return np.asarray(costs.core_cycles + rows * (costs.row_cycles + length * seen * costs.element_cycles))
 
 
 def concat_cycles(
