@@ -129,6 +129,7 @@ def _flags(variant: Variant, chain: Toolchain) -> tuple[str, ...]:
         *(sanitize if variant.sanitize else ()),
         *threads,
         counters,
+        *(("-DDSE_XPULP=1",) if variant.target == "siracusa" else ()),
         "-Iruntime/include",
     )
 

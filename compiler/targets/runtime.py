@@ -31,13 +31,11 @@ def runtime_files(root: Path) -> tuple[Path, ...]:
 
 def translation_units(root: Path, target: str) -> tuple[Path, ...]:
     """The sources of the runtime at `root` that are compiled for `target`, as project.mk lists them."""
-    folders = (root / "hal", root / "hal" / target, root / "kernels")
-    found = {path for f in folders for path in f.glob("*.[cS]")}
-    if (
-        target == "siracusa"
-    ):  # its DMA moves, not the copy loop; what no library brings is the same as for rv32
+    found = {path for folder in (root / "hal", root / "hal" / target) for path in folder.glob("*.[cS]")}
+    if target == "siracusa":  # its DMA moves, not the copy loop; what no library brings is the same as for rv32
         found = found - {root / "hal" / "transfer.c"} | {root / "hal" / "rv32" / "builtins.c"}
-    return tuple(sorted(path for path in found if path.is_file()))
+    kernels = kernel_units(root, "xpulp" if target == "siracusa" else "portable")
+    return tuple(sorted((*found, *kernels)))
 
 
 def kernel_units(root: Path, kernels: KernelSet) -> tuple[Path, ...]:

@@ -74,7 +74,7 @@ def _print(result: Verification, terminal: Terminal) -> None:
 def _cycles(result: Verification) -> str:
     measured = total_cycles(result.records.layers)
     if result.target == "siracusa":
-        return "cycles: not compared, the NPU is its functional model here and kernels are the portable ones"
+        return "cycles: not compared, the NPU is its functional model on this target"
     if not result.cycles_comparable:
         return f"cycles: not compared, {result.target} is not {result.prediction.platform}"
     predicted = result.prediction.latency_cycles

@@ -16,7 +16,8 @@ def make_project(folder: Path, program: str, **headers: str) -> Path:
     The programs bring a stand-in for the NPU's functional model, so the kernels stay outside.
     """
     copy_runtime(folder)
-    shutil.rmtree(folder / "runtime" / "kernels", ignore_errors=True)
+    for kernels in ("kernels", "xpulp"):
+        shutil.rmtree(folder / "runtime" / kernels, ignore_errors=True)
     shutil.copyfile(PROGRAMS / f"{program}.c", folder / "main.c")
     for name, text in headers.items():
         (folder / f"{name}.h").write_text(text)
