@@ -53,6 +53,15 @@ DSE_LEAF x_pair x_pair_of(const conv_site *s) {
     return (x_pair){{s->x[0], s->x[1]}, {s->y[0], s->y[1]}, {s->acc[0], s->acc[1]}};
 }
 
+/* The pair of pixels to the right. */
+DSE_LEAF void x_pair_next(const dse_conv2d_args *a, x_pair *p) {
+    const dse_window *w = &a->window;
+    const int32_t x_step = 2 * w->stride_x * w->in_pixel_pitch, y_step = 2 * w->out_pixel_pitch;
+    p->x[0] += x_step, p->x[1] += x_step;
+    if (a->last) p->y[0] += y_step, p->y[1] += y_step;
+    if (!(a->first && a->last)) p->acc[0] += 2 * a->outputs, p->acc[1] += 2 * a->outputs;
+}
+
 /* `blocks` times four filters from output c on; weights: of the first of them. */
 DSE_LEAF void x_conv_run(const dse_conv2d_args *a, x_strip *strip, x_strip_loop loop, const x_pair *p,
                          const uint8_t *weights, int32_t c, int32_t blocks) {
@@ -69,10 +78,11 @@ DSE_LEAF void x_conv_run(const dse_conv2d_args *a, x_strip *strip, x_strip_loop 
 
 enum { X_PADDED = 4 }; /* blocks whose padding is summed up at once */
 
-/* The same for a site with padding: what the padding adds is where the sums start. */
-X_APART void x_conv_padded(const dse_conv2d_args *a, const conv_site *s, const x_walk *q, int32_t c, int32_t blocks) {
+/* The same for neighbouring pairs with the same padding: what it adds is where the sums start. A reduction that goes
+ * on (first == false) starts elsewhere on every pixel: one pair. */
+X_APART void x_conv_padded(const dse_conv2d_args *a, const conv_site *s, const x_walk *q, int32_t c, int32_t blocks,
+                           int32_t pairs) {
     int32_t start[2][4 * X_PADDED];
-    const x_pair pair = x_pair_of(s);
     const x_strip_loop loop = x_conv_loop(a, q, false);
     x_strip strip = x_conv_strip(a, s, q);
     const int8_t *filter = (const int8_t *)a->weights + c * s->filter_bytes;
@@ -87,8 +97,11 @@ X_APART void x_conv_padded(const dse_conv2d_args *a, const conv_site *s, const x
                 start[1][k + o] = dse_wrap_add(sum[o], a->first ? 0 : s->acc[1][c + k + o]);
             }
         }
-        strip.sum0 = start[0], strip.sum1 = start[1];
-        x_conv_run(a, &strip, loop, &pair, weights, c, now);
+        x_pair pair = x_pair_of(s);
+        for (int32_t k = pairs; k > 0; k--, x_pair_next(a, &pair)) {
+            strip.sum0 = start[0], strip.sum1 = start[1];
+            x_conv_run(a, &strip, loop, &pair, weights, c, now);
+        }
         c += 4 * now, blocks -= now;
     }
 }
@@ -152,9 +165,7 @@ DSE_LEAF bool x_fits(const x_walk *q) { return x_walk_valid(q) && q->outer == 1 
 /* `pairs` neighbouring pairs of pixels without padding, of which s is the first (or one pixel, twice). */
 X_APART void x_conv_pairs(const dse_conv2d_args *a, const conv_part *part, const conv_site *s, const x_walk *q,
                          int32_t pairs) {
-    const dse_window *w = &a->window;
-    const int32_t blocks = dse_length(part->outputs) >> 2, acc_step = 2 * a->outputs;
-    const int32_t x_step = 2 * w->stride_x * w->in_pixel_pitch, y_step = 2 * w->out_pixel_pitch;
+    const int32_t blocks = dse_length(part->outputs) >> 2;
     const x_strip_loop loop = x_conv_loop(a, q, a->first);
     x_strip strip = x_conv_strip(a, s, q);
     for (int32_t g = part->groups.low; g < part->groups.high; g++) {
@@ -162,12 +173,9 @@ X_APART void x_conv_pairs(const dse_conv2d_args *a, const conv_part *part, const
         const uint8_t *weights = (const uint8_t *)a->weights + c * s->filter_bytes + s->first_weight;
         x_pair p = x_pair_of(s);
         p.x[0] += g * a->inputs, p.x[1] += g * a->inputs;
-        for (int32_t k = pairs; k > 0; k--) {
+        for (int32_t k = pairs; k > 0; k--, x_pair_next(a, &p)) {
             if (!a->first) strip.sum0 = p.acc[0] + c, strip.sum1 = p.acc[1] + c;
             x_conv_run(a, &strip, loop, &p, weights, c, blocks);
-            p.x[0] += x_step, p.x[1] += x_step;
-            if (a->last) p.y[0] += y_step, p.y[1] += y_step;
-            if (!(a->first && a->last)) p.acc[0] += acc_step, p.acc[1] += acc_step;
         }
     }
 }
@@ -186,7 +194,7 @@ static void x_conv_site(const dse_conv2d_args *a, const conv_part *part, const c
     const bool deep = s->count == 1 && !s->padded && q->runs == 1 && q->words >= X_DEEP;
     if (!x_fits(q) || deep || (s->padded && a->groups > 1)) blocks = 0;
     if (blocks && s->padded)
-        x_conv_padded(a, s, q, part->outputs.low, blocks);
+        x_conv_padded(a, s, q, part->outputs.low, blocks, 1);
     else if (blocks)
         x_conv_pairs(a, part, s, q, 1);
     x_conv_rest(a, part, s, 4 * blocks);
@@ -200,9 +208,12 @@ static void x_conv_row(const dse_conv2d_args *a, const conv_part *part, int32_t 
         const int32_t count = x >= interior.low && x < pair_end ? 2 : 1;
         const conv_site s = conv_locate(a, y, x, count, ty, dse_taps_x(&a->window, x));
         const x_walk q = x_walk_of(&s.patch);
-        const bool together = blocks && count == 2 && !s.padded && x_fits(&q) && !(a->outputs & 3);
-        const int32_t pairs = together && part->outputs.low + 4 * blocks == part->outputs.high ? (pair_end - x + 1) / 2 : 1;
-        if (pairs > 1)
+        const bool alike = !s.padded || (a->first && a->groups == 1);
+        const bool together = alike && blocks && count == 2 && x_fits(&q) && !(dse_length(part->outputs) & 3);
+        const int32_t pairs = together ? (pair_end - x + 1) / 2 : 1;
+        if (pairs > 1 && s.padded)
+            x_conv_padded(a, &s, &q, part->outputs.low, blocks, pairs);
+        else if (pairs > 1)
             x_conv_pairs(a, part, &s, &q, pairs);
         else
             x_conv_site(a, part, &s, &q, blocks);
