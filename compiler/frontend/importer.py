@@ -20,6 +20,7 @@ from compiler.frontend.calibration import (
     sample_notes,
     synthetic_samples,
 )
+from compiler.frontend.carried import carried, carrying
 from compiler.frontend.complete import complete
 from compiler.frontend.decode import growing, with_scales_of
 from compiler.frontend.dialect import declared, is_dialect, read_net
@@ -84,6 +85,9 @@ def import_model(
     if is_dialect(model):
         model, notes = declared(model, None if calibration is None else Path(calibration), file.name)
         return _imported(read_net(model, file.name), notes, files.digest(data), model, file)
+    if (given := carried(model, file.name)) is not None:
+        net, source = _read(model, file.name)
+        return _language_model(given.on(simplify(net)), given.grows, source.notes, model, file, data)
     return _ordinary(model, data, file, calibration, seed)
 
 
@@ -102,10 +106,19 @@ def _decoding(
         raise ModelError(f"{file.name}, {prefill.name}: not the float graphs of a language model")
     quantised, notes = _calibrated(first, net, prefill, calibration, seed)
     decode, source = _read(model, file.name)
-    grown = growing(with_scales_of(simplify(decode), quantised))
-    completed, findings = complete(replace(grown, notes=source.notes))
+    net = with_scales_of(simplify(decode), quantised)
+    return _language_model(net, True, (*source.notes, *notes), model, file, data)
+
+
+def _language_model(
+    net: Net, grows: bool, notes: tuple[str, ...], model: onnx.ModelProto, file: Path, data: bytes
+) -> Imported:
+    """A net that is simplified and quantised, and carries that; grows: its caches do, by the row."""
+    quantised = replace(net, notes=())  # one note for each layer's weights says nothing here
+    completed, findings = complete(growing(quantised) if grows else quantised)
     raise_findings(file.name, findings)
-    return _imported(completed, notes, files.digest(data), model, file)
+    carrier = model if carried(model, file.name) is not None else carrying(model, net, grows)
+    return _imported(completed, notes, files.digest(data), carrier, file)
 
 
 def _calibrated(
@@ -114,7 +127,7 @@ def _calibrated(
     """A float language model's net, simplified and quantised, and notes."""
     source = files.read(model, file.name)
     samples, notes = _samples(source.inputs, file.name, calibration, seed, vocabulary(net))
-    return replace(calibrated(simplify(net), model, source.inputs, samples), notes=source.notes), notes
+    return calibrated(simplify(net), model, source.inputs, samples), (*source.notes, *notes)
 
 
 def _ordinary(
@@ -125,7 +138,8 @@ def _ordinary(
     notes: tuple[str, ...] = ()
     if is_float(model) and reads_tokens(net):
         net, notes = _calibrated(model, net, file, calibration, seed)
-    elif is_float(model):
+        return _language_model(net, False, notes, model, file, data)
+    if is_float(model):
         offers = [f"fused weights save: {found.text} (dse rewrite)" for found in attentions_to_fuse(model)]
         model, warnings = _quantised(model, source.inputs, file.name, (calibration, seed), insides(net))
         notes = (*source.notes, *warnings, *offers)

@@ -60,6 +60,7 @@ def test_a_small_one_decodes_what_explore_wrote(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert explore(["explore", str(paths[1]), *given, "--points", "1", "--out", str(out)]) == 0
     assert explore(["run", str(out / "points" / "000"), "--target", "rv32"]) == 0
+    assert explore(["evaluate", str(out / "points" / "000")]) == 0
 
 
 @pytest.mark.shared

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from compiler.frontend import Imported, ModelError, import_model
+from compiler.frontend.carried import KEY
 from compiler.frontend.decode import POSITION
 from compiler.reference import Reference
 from tests.compiler.frontend.language import (
@@ -91,3 +92,27 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_graph_without_caches_is_refused(tmp_path: Path) -> None:
     assert "no cache" in refusal(language_model(), language_model(), tmp_path)
+
+
+def test_what_was_imported_carries_its_quantisation(tmp_path: Path) -> None:
+    for found in both(tmp_path):
+        (tmp_path / "again.onnx").write_bytes(found.qdq)
+        again = import_model(tmp_path / "again.onnx")
+        assert again.module.main == found.module.main
+        assert again.qdq == found.qdq
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nothing", "cannot be read"),
+        ('{"grows": false, "values": {"x": [0.0, 0, "int8"]}}', "cannot be read"),
+        ('{"grows": false, "values": {"x": [1.0, 0, "int9"]}}', "cannot be read"),
+        ('{"grows": false, "values": {"nowhere": [1.0, 0, "int8"]}}', "speaks of nowhere"),
+    ],
+)
+def test_a_broken_quantisation_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    model = language_model()
+    model.metadata_props.append(onnx.StringStringEntryProto(key=KEY, value=text))
+    with pytest.raises(ModelError, match=why):
+        import_model(save(model, tmp_path))
