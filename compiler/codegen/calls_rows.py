@@ -94,7 +94,8 @@ def _mask(op: Softmax) -> Fields:
     if not op.causal_period:
         return {}
     position = {"position": "(const int32_t *)(const void *)in1.data"} if len(op.inputs) > 1 else {}
-    return {"period": op.causal_period, "first": "r_out[0].low", "offset": op.causal_offset, **position}
+    own: Fields = {"period": op.causal_period, "first": "r_out[0].low", "offset": op.causal_offset}
+    return {**own, "heads": op.causal_heads, **position}
 
 
 def softmax_call(op: Softmax, layer: Layer) -> list[str]:

@@ -33,6 +33,14 @@ def in_order(shape: Sequence[int], axes: Sequence[int]) -> Layout:
     return stored.transposed([list(axes).index(axis) for axis in range(len(shape))])
 
 
+def is_by_query(layout: Layout, period: int) -> bool:
+    """Whether memory holds scores [..., queries, columns] by query, and a mask repeats for every head."""
+    shape = layout.shape
+    rank = len(shape)
+    order = (rank - 2, *range(rank - 2), rank - 1)
+    return rank > 1 and period == shape[-2] and layout == in_order(shape, order)
+
+
 def emit_moving(
     emitter: Emitter,
     step: Step,

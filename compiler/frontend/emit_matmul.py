@@ -20,7 +20,7 @@ import numpy as np
 
 from compiler.frontend import steps
 from compiler.frontend.dialect import kinds
-from compiler.frontend.emit_base import bounds_of, in_order, note_coarse
+from compiler.frontend.emit_base import bounds_of, in_order, is_by_query, note_coarse
 from compiler.frontend.emitter import Emitter
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
 from compiler.frontend.steps import Net, Step
@@ -230,7 +230,7 @@ def _fits(net: Net, step: Step, name: str, layout: Layout) -> bool:
             return first_operand(layout, shared)[0].layout == layout
         return second_order(layout, across) is not None
     if isinstance(step.kind, steps.Softmax) and step.kind.causal is not None:
-        return layout == row_major(layout.shape)
+        return layout == row_major(layout.shape) or is_by_query(layout, step.kind.causal[0])
     if isinstance(step.kind, steps.Linear | steps.Softmax | kinds.IntegerSoftmax | kinds.ItaSoftmax):
         axis = step.kind.axis if isinstance(step.kind, steps.Softmax) else rank - 1
         others = [k for k in range(rank) if k != axis]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from compiler.frontend import functions, steps
-from compiler.frontend.emit_base import bounds_of, in_order, source_of
+from compiler.frontend.emit_base import bounds_of, in_order, is_by_query, source_of
 from compiler.frontend.emitter import Emitter, suffix_layout
 from compiler.frontend.errors import Refused
 from compiler.frontend.layout import Layout, channels_last, grouped_by, row_major
@@ -96,13 +96,18 @@ def norm(emitter: Emitter, step: Step, kind: steps.Norm) -> None:
 
 def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:
     x = source_of(emitter, step)
-    layout = rows_along(emitter, x, kind.axis) if kind.causal is None else row_major(x.shape)
+    layout, heads = rows_along(emitter, x, kind.axis), 1
+    if kind.causal is not None and is_by_query(layout, kind.causal[0]):
+        heads = math.prod(x.shape[:-2])
+    elif kind.causal is not None:
+        layout = row_major(x.shape)
     source = emitter.arranged(x, layout)
     name, target = emitter.output(step, layout)
     channels = x.shape[kind.axis]
     rows = math.prod(x.shape) // channels
     position = emitter.tensor(emitter.value(step.inputs[1])) if len(step.inputs) > 1 else None
-    emitter.add(softmax_from_scales(name, rows, channels, source, target, kind.causal, position))
+    mask = (kind.causal, position, heads)
+    emitter.add(softmax_from_scales(name, rows, channels, source, target, *mask))
 
 
 def concat(emitter: Emitter, step: Step, kind: steps.Concat) -> None:

@@ -29,8 +29,9 @@ class Softmax(Operator):
         d = (s >> 16) * multiplier + (((s & 0xffff) * multiplier) >> 16)
         y = min(zero_point + (e + (d >> 1)) / d, high)          (unsigned division, truncating)
     d is the sum in units of one output step: multiplier = scale_y * 2^(sum_shift + 16), at most 2^16.
-    causal_period > 0: of row i only the first min(channels, i % causal_period + 1 + causal_offset + position)
-    columns count; behind them y is zero_point. position is the second input, int32 [1], clamped to 0 ..
+    causal_period > 0: of row i only the first min(channels, q % causal_period + 1 + causal_offset + position)
+    columns count, q = i // causal_heads (rows of as many heads next to each other are one query's); behind
+    them y is zero_point. position is the second input, int32 [1], clamped to 0 ..
     channels, where there is one, else 0: no mask is anywhere in memory.
     Raises OperatorError where 32 bits do not hold the sum.
     """
@@ -47,10 +48,12 @@ class Softmax(Operator):
     output_type: IntType = IntType.I8
     causal_period: int = 0
     causal_offset: int = 0
+    causal_heads: int = 1
 
     def __post_init__(self) -> None:
-        masked = self.causal_period > 0 and self.causal_offset >= 0
-        unmasked = len(self.inputs) == 1 and self.causal_period == self.causal_offset == 0
+        masked = self.causal_period > 0 and self.causal_offset >= 0 and self.causal_heads > 0
+        bare = self.causal_period == self.causal_offset == 0 and self.causal_heads == 1
+        unmasked = len(self.inputs) == 1 and bare
         mask = f"period {self.causal_period}, offset {self.causal_offset}"
         require(masked or unmasked, f"{self.name}: softmax with a causal mask of {mask}")
         table = self.table.array
@@ -99,7 +102,7 @@ class Softmax(Operator):
         if not self.causal_period:
             return np.ones((rows, columns), np.bool_)
         at = min(max(int(position[0][0]), 0), self.channels) if position else 0
-        row = np.arange(call.output.low[0], call.output.high[0]) % self.causal_period
+        row = np.arange(call.output.low[0], call.output.high[0]) // self.causal_heads % self.causal_period
         return np.arange(columns) < (row + 1 + self.causal_offset + at)[:, None]
 
     def param_bytes(
@@ -135,10 +138,12 @@ def softmax_from_scales(
     y: Tensor,
     causal: tuple[int, int] | None = None,
     position: Tensor | None = None,
+    causal_heads: int = 1,
 ) -> Softmax:
     """The softmax of real values x.scale * code over rows of `channels`.
 
-    causal: (period, offset) of a mask; position: an int32 [1] that is added to the offset.
+    causal: (period, offset) of a mask; position: an int32 [1] that is added to the offset;
+    causal_heads: neighbouring rows of one query.
     The table has as many fraction bits as a row's sum leaves room for. Raises OperatorError where the
     error bound reaches one output step (more than some 4000 channels at scale 1/256), or the output
     step is not between 2^-15 and 1/2.
@@ -164,6 +169,7 @@ def softmax_from_scales(
         output_type=y.dtype,
         causal_period=causal[0] if causal else 0,
         causal_offset=causal[1] if causal else 0,
+        causal_heads=causal_heads,
     )
     error = softmax_error_steps(operator)
     require(error < 1, f"{name}: softmax over {channels} channels would be off by up to {error:.1f} steps")

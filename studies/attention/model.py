@@ -60,8 +60,11 @@ class _Builder:
         return self.node("Transpose", [parts], f"{name}_heads", perm=perm)
 
 
-def attention(shape: Shape, seed: int = 0) -> onnx.ModelProto:
-    """x [tokens, width] to y of the same shape: projections with biases, scaled scores, softmax, context."""
+def attention(shape: Shape, seed: int = 0, *, causal: bool = False) -> onnx.ModelProto:
+    """x [tokens, width] to y of the same shape: projections with biases, scaled scores, softmax, context.
+
+    causal: no token sees a later one.
+    """
     it = _Builder(np.random.default_rng(seed))
     inner = shape.heads * shape.depth
     queries, keys, values = (
@@ -70,7 +73,11 @@ def attention(shape: Shape, seed: int = 0) -> onnx.ModelProto:
     )
     scores = it.node("MatMul", [queries, keys], "scores")
     factor = it.constant("factor", np.array(1 / np.sqrt(shape.depth), np.float32))
-    shares = it.node("Softmax", [it.node("Mul", [scores, factor], "scaled")], "shares", axis=-1)
+    scaled = it.node("Mul", [scores, factor], "scaled")
+    if causal:
+        hidden = np.triu(np.full((shape.tokens, shape.tokens), -1e9, np.float32), 1)
+        scaled = it.node("Add", [scaled, it.constant("mask", hidden)], "masked")
+    shares = it.node("Softmax", [scaled], "shares", axis=-1)
     context = it.node("Transpose", [it.node("MatMul", [shares, values], "context")], "turned", perm=[1, 0, 2])
     flat = it.constant("flat_shape", np.array([shape.tokens, inner], np.int64))
     it.linear("out", it.node("Reshape", [context, flat], "flat"), inner, shape.width, "y")

@@ -128,7 +128,7 @@ def fusible(seed: int) -> Graph:
 
 
 def attending(seed: int) -> Graph:
-    """Attention: scores of queries and keys, a softmax of any kind behind a table, their product with values.
+    """Attention: scores, a softmax of any kind (perhaps causal) behind a table, the product with values.
 
     Heads are side by side in every row, one or several for one of keys; values may be made in between.
     """
@@ -151,7 +151,7 @@ def attending(seed: int) -> Graph:
         "context", (p, w), y, (heads, rows, depth, keys), ratio=ratio, layouts=("mhk", "khn", "mhn")
     )
     shift = lut_from_function("shift", lambda x: 0.9 * x, s, t)
-    shares = _shares(int(rng.integers(3)), rows * heads, t, p)
+    shares = _shares(int(rng.integers(4)), rows * heads, t, p)
     operators = (scores, shift, shares, *((made[0],) if made else ()), context)
     tensors = (q, k, v, s, t, p, *((w,) if made else ()), y)
     return Graph("main", tensors, operators, ("q", "k", "v"), ("y",))
@@ -165,6 +165,9 @@ def _shares(kind: int, rows: int, x: Tensor, y: Tensor) -> Operator:
     keys = x.shape[-1]
     if kind == 0:
         return softmax_from_scales("shares", rows, keys, x, y)
+    if kind == 3:
+        mask = (x.shape[0], max(keys - x.shape[0], 0))
+        return softmax_from_scales("shares", rows, keys, x, y, mask, causal_heads=x.shape[1])
     if kind == 1:
         table = polynomial_table(1, 86, 3888, 64)
         return ISoftmax(name="shares", inputs=("t",), output="p", rows=rows, channels=keys, table=table)

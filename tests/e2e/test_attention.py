@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import onnx
+import pytest
 
 from compiler.deployment import deployment_from_json
 from compiler.frontend import load
@@ -20,9 +21,10 @@ from studies.attention.model import Shape, attention
 SHAPE = Shape(48, 16, 4, 4)
 
 
-def test_a_budget_that_only_depth_first_attention_meets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_budget_that_only_depth_first_attention_meets(causal: bool, tmp_path: Path) -> None:
     model = tmp_path / "attention.onnx"
-    onnx.save(attention(SHAPE), model)
+    onnx.save(attention(SHAPE, causal=causal), model)
     module = load(model)
     chip = load_platform("siracusa")
     least, *_ = ProblemEvaluator(Task(module, chip, Budget(None, (("l3", 0),)))).least_memories()

@@ -177,8 +177,8 @@ void dse_avgpool(const dse_avgpool_args *args);
 
 /* ---- Softmax (softmax.c): split PIXELS (rows) --------------------------------------------------------------- */
 
-/* With a mask, row k of the tile is row first + k of the tensor, which sees (first + k) % period + 1 + offset +
- * *position columns; the others become zero_point. position is clamped to 0 .. channels. */
+/* With a mask, row k of the tile is row first + k of the tensor, which sees (first + k) / heads % period + 1 +
+ * offset + *position columns; the others become zero_point. position is clamped to 0 .. channels. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
@@ -187,7 +187,7 @@ typedef struct {
     int32_t in_row_pitch, out_row_pitch;
     int32_t sum_shift, zero_point, high;
     uint32_t multiplier;
-    int32_t period, first, offset; /* of a mask; 0: none */
+    int32_t period, first, offset, heads; /* of a mask; period 0: none */
     const int32_t *position;       /* added to the offset; or NULL */
     bool in_signed;
     dse_split split;

@@ -25,7 +25,7 @@ static uint32_t output_step(uint32_t sum, uint32_t multiplier) {
 static int32_t seen_columns(const dse_softmax_args *a, int32_t row) {
     if (!a->period) return a->channels;
     const int32_t position = a->position ? dse_clamp(*a->position, 0, a->channels) : 0;
-    return dse_min((a->first + row) % a->period + 1 + a->offset + position, a->channels);
+    return dse_min((a->first + row) / a->heads % a->period + 1 + a->offset + position, a->channels);
 }
 
 static void softmax_row(const dse_softmax_args *a, const uint8_t *x, uint8_t *y, int32_t n) {

@@ -263,15 +263,17 @@ def softmax(rng: Rng) -> Case:
 def causal(rng: Rng) -> Case:
     """With a mask, every other one of rows that begin at a position only known at run time."""
     period, channels = pick(rng, 1, 6), pick(rng, 1, 30)
-    rows = period * pick(rng, 1, 3)
+    heads = pick(rng, 1, 3)
+    rows = period * heads * pick(rng, 1, 3)
     x = tensor(rng, "x", (rows, channels))
     y = Tensor("y", x.shape, IntType.I8, 1 / 256, -128)
     mask, at = (period, pick(rng, 0, channels)), Tensor("at", (1,), IntType.I32)
     later = (at,) if rng.integers(2) else ()
-    op = softmax_from_scales("softmax", rows, channels, x, y, mask, *later)
+    position = at if later else None
+    op = softmax_from_scales("softmax", rows, channels, x, y, mask, position, causal_heads=heads)
     made = case(rng, op, x, *later, y)
-    position = np.array([pick(rng, -2, channels + 2)], np.int32)
-    return replace(made, arrays=(made.arrays[0], position)) if later else made
+    where = np.array([pick(rng, -2, channels + 2)], np.int32)
+    return replace(made, arrays=(made.arrays[0], where)) if later else made
 
 
 def embed(rng: Rng) -> Case:

@@ -161,7 +161,8 @@ def softmax(op: Softmax, x: IntArray, *position: IntArray) -> IntArray:
     rows: list[list[int]] = []
     for index, whole in enumerate(x.reshape(op.rows, op.channels).tolist()):
         at = min(max(int(position[0].flat[0]), 0), op.channels) if position else 0
-        seen = index % op.causal_period + 1 + op.causal_offset + at if op.causal_period else op.channels
+        query = index // op.causal_heads
+        seen = query % op.causal_period + 1 + op.causal_offset + at if op.causal_period else op.channels
         row = whole[:seen]
         e = [table[max(row) - code] for code in row]
         total = sum((value + (1 << (op.sum_shift - 1))) >> op.sum_shift for value in e)

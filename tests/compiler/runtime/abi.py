@@ -107,7 +107,7 @@ class AvgpoolArgs(ctypes.Structure):
 class SoftmaxArgs(ctypes.Structure):
     _fields_ = fields(
         "ptr: input output table; i32: rows channels in_row_pitch out_row_pitch sum_shift zero_point high;"
-        " u32: multiplier; i32: period first offset; ptr: position; bool: in_signed; split: split"
+        " u32: multiplier; i32: period first offset heads; ptr: position; bool: in_signed; split: split"
     )
 
 

@@ -257,6 +257,7 @@ def softmax(op: Softmax, job: Job) -> tuple[str, ctypes.Structure]:
         period=op.causal_period,
         first=job.call.output.low[0],
         offset=op.causal_offset,
+        heads=op.causal_heads,
         position=job.inputs[1].address if len(job.inputs) > 1 else None,
         in_signed=op.input_type.signed,
         split=job.split,

@@ -96,6 +96,7 @@ static void l0_tile(const uint32_t *at) {
         .period = 3,
         .first = r_out[0].low,
         .offset = 2,
+        .heads = 1,
         .position = (const int32_t *)(const void *)in1.data,
         .in_signed = true,
         .split = DSE_SPLIT_PIXELS,
