@@ -382,10 +382,10 @@ def _concat(case: Case) -> Fields:
 
 def _transpose(case: Case) -> Fields:
     """The axes of the input reversed."""
-    sizes = [1] * (4 - len(case.extents)) + list(case.extents.values())
-    out, back = [1] * 4, [1] * 4
-    for k in range(3):
-        out[2 - k] = out[3 - k] * sizes[3 - k]
+    sizes = [1] * (5 - len(case.extents)) + list(case.extents.values())
+    out, back = [1] * 5, [1] * 5
+    for k in range(4):
+        out[3 - k] = out[4 - k] * sizes[4 - k]
         back[k + 1] = back[k] * sizes[k]
     lists = {"extent": sizes, "in_pitch": back, "out_pitch": out}
     return {"input": "IN", **{name: f"{{{', '.join(map(str, values))}}}" for name, values in lists.items()}}

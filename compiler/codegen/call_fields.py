@@ -26,7 +26,7 @@ def split_of(layer: Layer) -> str:
     if not layer.split:
         return "DSE_SPLIT_NONE"
     if layer.operator.kind == "transpose":
-        return "DSE_SPLIT_ELEMENTS" if "a3" in layer.split else "DSE_SPLIT_PIXELS"
+        return "DSE_SPLIT_PIXELS"
     if "y" in layer.split and "c" in layer.split:
         return "DSE_SPLIT_ELEMENTS"
     return _SPLITS[layer.split[0]]

@@ -43,7 +43,7 @@ from compiler.ops.requantise import Requantise
 from compiler.ops.resize import Resize
 from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
-from compiler.ops.transpose import Transpose
+from compiler.ops.transpose import MAX_RANK, Transpose
 
 
 def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fields:
@@ -203,7 +203,7 @@ def _concat(op: Concat, layer: Layer) -> list[str]:
 
 
 def _transpose(op: Transpose, layer: Layer) -> list[str]:
-    missing = 4 - len(op.perm)
+    missing = MAX_RANK - len(op.perm)
     ones = ["1"] * missing
     zeros = ["0"] * missing
     rank = range(len(op.perm))

@@ -16,7 +16,7 @@ from compiler.ops.base import require
 from compiler.ops.broadcast import Broadcast, broadcast_space, check_broadcast, check_narrow
 from compiler.ops.requant import RealAffine, check_clamp, check_overflow, requantise
 
-FACTOR_ERROR = 1 / 256
+FACTOR_ERROR = 1 / 128
 """Largest relative error of the factor of a product with an int16 operand."""
 
 
@@ -86,7 +86,7 @@ def mul_from_scales(
     """y = a*b in real values; bounds: clamp in output codes (default: the type's range).
 
     A scalar or channel operand comes second. Raises OperatorError where 32 bits do not hold it, or leave so
-    few bits to the factor of int16 operands that it errs by more than 1/256.
+    few bits to the factor of int16 operands that it errs by more than 1/128.
     """
     a, b = operands
     ratio = np.array([a.scale * b.scale / output.scale])

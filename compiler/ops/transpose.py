@@ -14,12 +14,12 @@ from compiler.ir.tensor import IntArray, IntType, Tensor
 from compiler.ops.base import access, require
 from costmodels.work import KernelSpec
 
-MIN_RANK, MAX_RANK = 2, 4
+MIN_RANK, MAX_RANK = 2, 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transpose(Operator):
-    """Output axis k is input axis perm[k]. in_shape: the collapsed input view, rank 2 to 4."""
+    """Output axis k is input axis perm[k]. in_shape: the collapsed input view, rank 2 to 5."""
 
     kind: ClassVar[str] = "transpose"
     in_shape: tuple[int, ...]
@@ -28,7 +28,7 @@ class Transpose(Operator):
 
     def __post_init__(self) -> None:
         rank = len(self.in_shape)
-        require(MIN_RANK <= rank <= MAX_RANK, f"{self.name}: a transpose has 2 to 4 axes, not {rank}")
+        require(MIN_RANK <= rank <= MAX_RANK, f"{self.name}: a transpose has 2 to 5 axes, not {rank}")
         permutes = sorted(self.perm) == list(range(rank))
         require(permutes, f"{self.name}: {self.perm} does not permute {rank} axes")
 

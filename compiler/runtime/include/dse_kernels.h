@@ -310,13 +310,13 @@ typedef struct {
 
 void dse_concat(const dse_concat_args *args);
 
-/* output[a0][a1][a2][a3] at offset sum a_k*out_pitch[k] = input at sum a_k*in_pitch[k]: the axes are the output's,
- * in_pitch those of the input axes they come from. Leading axes of extent 1 fill up to rank 4.
- * Elements have 1 << log2 bytes. Split PIXELS: a0, a1, a2 flattened. */
+/* output[a0][a1][a2][a3][a4] at offset sum a_k*out_pitch[k] = input at sum a_k*in_pitch[k]: the axes are the output's,
+ * in_pitch those of the input axes they come from. Leading axes of extent 1 fill up to rank 5.
+ * Elements have 1 << log2 bytes. Split PIXELS: a0 to a3 flattened. */
 typedef struct {
     const uint8_t *input;
     uint8_t *output;
-    int32_t extent[4], in_pitch[4], out_pitch[4];
+    int32_t extent[5], in_pitch[5], out_pitch[5];
     int32_t log2;
     dse_split split;
 } dse_transpose_args;

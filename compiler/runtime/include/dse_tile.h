@@ -8,7 +8,7 @@
 
 #include "dse_hal.h"
 
-#define DSE_MAX_RANK 4u
+#define DSE_MAX_RANK 5u
 
 /* Half-open [low, high) of one operand axis; shift = unclipped low - low, negative where padding precedes. */
 typedef struct {

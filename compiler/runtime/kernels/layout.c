@@ -50,15 +50,16 @@ void dse_embed(const dse_embed_args *args) { dse_launch(embed_task, args, args->
 static void transpose_task(uint32_t core, uint32_t ncores, const void *arg) {
     const dse_transpose_args *a = arg;
     const int32_t *e = a->extent, *ip = a->in_pitch, *op = a->out_pitch;
-    const dse_span lines = dse_share(a->split == DSE_SPLIT_PIXELS, e[0] * e[1] * e[2], core, ncores);
+    const dse_span lines = dse_share(a->split == DSE_SPLIT_PIXELS, e[0] * e[1] * e[2] * e[3], core, ncores);
     for (int32_t line = lines.low; line < lines.high; line++) {
-        const int32_t a2 = line % e[2], a01 = line / e[2], a1 = a01 % e[1], a0 = a01 / e[1];
-        const uint8_t *x = a->input + a0 * ip[0] + a1 * ip[1] + a2 * ip[2];
-        uint8_t *y = a->output + a0 * op[0] + a1 * op[1] + a2 * op[2];
+        const int32_t a012 = line / e[3], a3 = line - a012 * e[3], a01 = a012 / e[2], a2 = a012 - a01 * e[2];
+        const int32_t a0 = a01 / e[1], a1 = a01 - a0 * e[1];
+        const uint8_t *x = a->input + a0 * ip[0] + a1 * ip[1] + a2 * ip[2] + a3 * ip[3];
+        uint8_t *y = a->output + a0 * op[0] + a1 * op[1] + a2 * op[2] + a3 * op[3];
         if (a->log2 == 0)
-            for (int32_t k = e[3]; k > 0; k--, x += ip[3], y += op[3]) *y = *x;
+            for (int32_t k = e[4]; k > 0; k--, x += ip[4], y += op[4]) *y = *x;
         else
-            for (int32_t k = e[3]; k > 0; k--, x += ip[3], y += op[3]) copy_bytes(y, x, 1 << a->log2);
+            for (int32_t k = e[4]; k > 0; k--, x += ip[4], y += op[4]) copy_bytes(y, x, 1 << a->log2);
     }
 }
 

@@ -128,7 +128,8 @@ def grouped(rng: Rng) -> Case:
 
 def linear(rng: Rng, *types: IntType) -> Case:
     """A Gemm: rows x 1 x K, window 1x1; its outputs have 8 bits, or one of these types."""
-    rows, depth, units = pick(rng, 1, 5), pick(rng, 1, 70), pick(rng, 1, 9)
+    # One weight is as well depthwise, which has 8-bit outputs.
+    rows, depth, units = pick(rng, 1, 5), pick(rng, 1 + bool(types), 70), pick(rng, 1, 9)
     x, y = tensor(rng, "x", (rows, depth)), tensor(rng, "y", (rows, units))
     y = wide(rng, y, *types)
     weights = rng.integers(-128, 128, (units, 1, 1, depth)).astype(np.int8)
@@ -408,7 +409,7 @@ def concat(rng: Rng) -> Case:
 
 
 def transpose(rng: Rng) -> Case:
-    rank = pick(rng, 2, 4)
+    rank = pick(rng, 2, 5)
     shape = tuple(pick(rng, 1, 5) for _ in range(rank))
     perm = tuple(int(axis) for axis in rng.permutation(rank))
     x = wide(rng, tensor(rng, "x", shape), IntType.I16, IntType.I32)

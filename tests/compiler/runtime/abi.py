@@ -149,7 +149,7 @@ class ConcatArgs(ctypes.Structure):
 
 class TransposeArgs(ctypes.Structure):
     _fields_ = fields(
-        "ptr: input output; four: extent in_pitch out_pitch; i32: log2; split: split", four=I32 * 4
+        "ptr: input output; five: extent in_pitch out_pitch; i32: log2; split: split", five=I32 * 5
     )
 
 

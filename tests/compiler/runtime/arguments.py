@@ -383,15 +383,15 @@ def concat(op: Concat, job: Job) -> tuple[str, ctypes.Structure]:
 
 
 def transpose(op: Transpose, job: Job) -> tuple[str, ctypes.Structure]:
-    def four(values: Sequence[int], fill: int) -> Any:
-        return (abi.I32 * 4)(*[fill] * (4 - len(values)), *values)
+    def five(values: Sequence[int], fill: int) -> Any:
+        return (abi.I32 * 5)(*[fill] * (5 - len(values)), *values)
 
     args = abi.TransposeArgs(
         input=job.inputs[0].address,
         output=job.output.address,
-        extent=four(job.call.output.shape, 1),
-        in_pitch=four([job.inputs[0].pitch[axis] for axis in op.perm], 0),
-        out_pitch=four(job.output.pitch, 0),
+        extent=five(job.call.output.shape, 1),
+        in_pitch=five([job.inputs[0].pitch[axis] for axis in op.perm], 0),
+        out_pitch=five(job.output.pitch, 0),
         log2=op.data_type.log2,
         split=job.split,
     )

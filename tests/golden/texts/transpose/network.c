@@ -62,9 +62,9 @@ static void l0_tile(const uint32_t *at) {
     const dse_transpose_args args = {
         .input = in0.data,
         .output = out.data,
-        .extent = {1, (int32_t)dse_extent(r_out[0]), (int32_t)dse_extent(r_out[1]), (int32_t)dse_extent(r_out[2])},
-        .in_pitch = {0, (int32_t)in0.pitch[2], (int32_t)in0.pitch[0], (int32_t)in0.pitch[1]},
-        .out_pitch = {0, (int32_t)out.pitch[0], (int32_t)out.pitch[1], (int32_t)out.pitch[2]},
+        .extent = {1, 1, (int32_t)dse_extent(r_out[0]), (int32_t)dse_extent(r_out[1]), (int32_t)dse_extent(r_out[2])},
+        .in_pitch = {0, 0, (int32_t)in0.pitch[2], (int32_t)in0.pitch[0], (int32_t)in0.pitch[1]},
+        .out_pitch = {0, 0, (int32_t)out.pitch[0], (int32_t)out.pitch[1], (int32_t)out.pitch[2]},
         .split = DSE_SPLIT_PIXELS,
     };
     dse_transpose(&args);
