@@ -43,7 +43,7 @@ from dse.task import Task
 
 GAP = 0.01
 LABEL_LIMIT = 600
-OTHERS = 10
+OTHERS = 16
 LEAST_VIOLATION = 1e-6
 _UNLIMITED_BYTES = 1 << 40
 # Nodes of an exact allocation; on deep networks greedy comes first, and is within 0.2 % of its memory
