@@ -201,7 +201,7 @@ static void x_conv_site(const dse_conv2d_args *a, const conv_part *part, const c
 }
 
 /* Columns of a row: pairs in the interior together, everything else site by site. */
-static void x_conv_row(const dse_conv2d_args *a, const conv_part *part, int32_t y, dse_span cols, dse_span interior) {
+X_APART void x_conv_row(const dse_conv2d_args *a, const conv_part *part, int32_t y, dse_span cols, dse_span interior) {
     const dse_span ty = dse_taps_y(&a->window, y);
     const int32_t pair_end = dse_min(interior.high, cols.high) - 1, blocks = dse_length(part->outputs) >> 2;
     for (int32_t x = cols.low; x < cols.high;) {

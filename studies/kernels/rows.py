@@ -1,0 +1,160 @@
+"""The tiles that are timed: as a call in C, and as the cost model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from costmodels.work import KernelSpec
+
+Fields = Mapping[str, int | str]
+PIXELS, CHANNELS, ELEMENTS = "DSE_SPLIT_PIXELS", "DSE_SPLIT_CHANNELS", "DSE_SPLIT_ELEMENTS"
+RANGE: Fields = {"shift": 14, "low": -128, "high": 127}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tile. work: multiply-accumulates, or elements (pools: taps) where there are none."""
+
+    title: str
+    entry: str
+    struct: str
+    fields: Fields
+    spec: KernelSpec
+    work: int
+
+    def c(self, number: int) -> str:
+        """The lines that run it."""
+        body = ", ".join(f".{key} = {value}" for key, value in self.fields.items())
+        return f"{{ const {self.struct} args = {{{body}}}; ROW({number}, {self.entry}, args); }}\n"
+
+
+def _window(
+    rows: int, cols: int, channels: int, pitch: int, taps: int, stride: int
+) -> tuple[Fields, int, int]:
+    """A square window with padding that keeps the size; (fields, output rows, output columns)."""
+    pad = taps // 2 if taps % 2 else 0
+    out_rows, out_cols = ((n + 2 * pad - taps) // stride + 1 for n in (rows, cols))
+    values = (cols * pitch, pitch, out_cols * channels, channels, rows, cols, out_rows, out_cols)
+    window = ", ".join(map(str, (*values, taps, taps, stride, stride, 1, 1, -pad, -pad)))
+    return {"window": f"{{{window}}}"}, out_rows, out_cols
+
+
+def conv(
+    size: int,
+    inputs: int,
+    outputs: int,
+    *,
+    taps: int = 1,
+    stride: int = 1,
+    spare: int = 0,
+    sums: bool = False,
+) -> Row:
+    """A square tile of a dense convolution, divided by pixels (a single pixel: by outputs)."""
+    window, rows, cols = _window(size, size, outputs, inputs + spare, taps, stride)
+    split, over = (PIXELS, ("y", "x")) if rows * cols > 1 else (CHANNELS, ("o",))
+    fields: Fields = {
+        "input": "in", "output": "out", "weights": "weights", "tables": "tables",
+        "accumulator": "(int32_t *)(void *)out", **window, "groups": 1, "outputs": outputs, "inputs": inputs,
+        "pad_value": -128, **RANGE, "in_signed": "true", "first": "true", "last": str(not sums).lower(),
+        "split": split,
+    }  # fmt: skip
+    spec = KernelSpec(
+        "conv2d",
+        (("y", rows), ("x", cols), ("g", 1), ("o", outputs), ("i", inputs)),
+        window=(taps, taps),
+        stride=(stride, stride),
+        output_bytes=4 if sums else 1,
+        splits=(over,),
+    )
+    extra = (f", pitch +{spare}" if spare else "") + (", raw sums" if sums else "")
+    title = f"{taps}x{taps}/{stride} {rows}x{cols}, {inputs} to {outputs}{extra}"
+    return Row(title, "dse_conv2d", "dse_conv2d_args", fields, spec, spec.all_macs)
+
+
+def depthwise(size: int, channels: int, stride: int, by_rows: bool = False) -> Row:
+    """A square tile of a depthwise 3x3 convolution."""
+    base = conv(size, channels, channels, taps=3, stride=stride)
+    rows, cols = (extent for name, extent in base.spec.dims if name in "yx")
+    over = ("y", "x") if by_rows else ("g",)
+    change: Fields = {
+        "groups": channels, "outputs": 1, "inputs": 1, "split": PIXELS if by_rows else CHANNELS
+    }  # fmt: skip
+    spec = replace(
+        base.spec, kernel="depthwise2d", dims=(("y", rows), ("x", cols), ("g", channels)), splits=(over,)
+    )
+    title = f"depthwise 3x3/{stride} {rows}x{cols}x{channels}, split by {'pixels' if by_rows else 'channels'}"
+    return replace(
+        base,
+        title=title,
+        entry="dse_depthwise2d",
+        fields={**base.fields, **change},
+        spec=spec,
+        work=spec.all_macs,
+    )
+
+
+def matmul(rows: int, outputs: int, depth: int, *, zero: int = 0, sums: bool = False) -> Row:
+    """A product of two activations, divided by rows; zero: both zero points."""
+    fields: Fields = {
+        "a": "in", "b": "weights", "output": "out", "tables": "tables",
+        "accumulator": "(int32_t *)(void *)out", "heads": 1, "rows": rows, "outputs": outputs,
+        "depth": depth, "ratio": 1, "a_row_pitch": depth, "b_output_pitch": depth, "b_depth_pitch": 1,
+        "out_row_pitch": outputs, "acc_row_pitch": outputs, "zero_a": zero, "zero_b": zero, **RANGE,
+        "a_signed": "true", "b_signed": "true", "first": "true", "last": str(not sums).lower(),
+        "split": PIXELS,
+    }  # fmt: skip
+    spec = KernelSpec(
+        "matmul",
+        (("h", 1), ("y", rows), ("o", outputs), ("i", depth)),
+        output_bytes=4 if sums else 1,
+        splits=(("y",),),
+        offsets=(zero != 0, zero != 0),
+    )
+    title = f"product {rows}x{outputs}x{depth}{', zero points' if zero else ''}{', raw sums' if sums else ''}"
+    return Row(title, "dse_matmul", "dse_matmul_args", fields, spec, spec.all_macs)
+
+
+def elementwise(kind: str, rows: int, channels: int) -> Row:
+    """add, mul or lut, divided by elements."""
+    common: Fields = {"output": "out", "rows": rows, "channels": channels, "out_row_pitch": channels}
+    two: Fields = {
+        "a": "in", "b": "in + 32768", "a_row_pitch": channels, "b_row_pitch": channels, "b_step": 1,
+        "mul_a": 31, "mul_b": 17, "add": 900, "shift": 5, "low": -128, "high": 127, "a_signed": "true",
+        "b_signed": "true",
+    }  # fmt: skip
+    one: Fields = {"input": "in", "table": "weights", "in_row_pitch": channels, "in_signed": "true"}
+    spec = KernelSpec(
+        kind, (("y", rows), ("c", channels)), fan_in=1 if kind == "lut" else 2, splits=(("y", "c"),)
+    )
+    fields = {**common, **(one if kind == "lut" else two), "split": ELEMENTS}
+    struct = "dse_lut_args" if kind == "lut" else "dse_binary_args"
+    return Row(f"{kind} {rows}x{channels}", f"dse_{kind}", struct, fields, spec, rows * channels)
+
+
+def pool(kind: str, size: int, channels: int, taps: int) -> Row:
+    """maxpool or avgpool without padding; windows do not overlap."""
+    window, rows, cols = _window(size, size, channels, channels, taps, taps)
+    split, over = (PIXELS, ("y", "x")) if rows * cols > 1 else (CHANNELS, ("c",))
+    fields: Fields = {
+        "input": "in", "output": "out", **window, "channels": channels, "in_signed": "true", "split": split,
+        **({"tables": "tables", **RANGE} if kind == "avgpool" else {}),
+    }  # fmt: skip
+    dims = (("y", rows), ("x", cols), ("c", channels))
+    spec = KernelSpec(kind, dims, window=(taps, taps), stride=(taps, taps), splits=(over,))
+    title = f"{kind} {taps}x{taps} {rows}x{cols}x{channels}"
+    return Row(title, f"dse_{kind}", f"dse_{kind}_args", fields, spec, rows * cols * channels * taps * taps)
+
+
+ROWS = (
+    conv(8, 64, 64, sums=True), conv(8, 64, 64), conv(8, 64, 64, spare=4), conv(8, 256, 64),
+    conv(8, 256, 64, spare=4), conv(16, 32, 64), conv(16, 64, 128), conv(16, 128, 128), conv(8, 512, 48),
+    conv(24, 16, 32), conv(24, 8, 16), conv(12, 30, 32), conv(1, 256, 64),
+    conv(16, 16, 16, taps=3), conv(16, 32, 32, taps=3), conv(16, 16, 32, taps=3, stride=2),
+    conv(32, 3, 16, taps=3),
+    depthwise(16, 32, 1), depthwise(16, 64, 1), depthwise(32, 32, 1, by_rows=True), depthwise(32, 32, 2),
+    matmul(64, 64, 64, sums=True), matmul(64, 64, 64), matmul(64, 64, 64, zero=3), matmul(64, 64, 256),
+    matmul(64, 64, 30),
+    elementwise("add", 64, 256), elementwise("mul", 64, 256), elementwise("lut", 64, 256),
+    pool("maxpool", 16, 64, 2), pool("avgpool", 16, 64, 2), pool("avgpool", 8, 64, 8),
+)  # fmt: skip
