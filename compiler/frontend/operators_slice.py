@@ -1,4 +1,4 @@
-"""Handlers of operators that cut a tensor into parts: Slice and Split, as padding by less than nothing."""
+"""Handlers of Slice, Split and Gather of one index: they cut a tensor, as padding by less than nothing."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ def split(reader: Reader, node: Node) -> None:
         if node.outputs[place]:
             _cut(reader, node, x, (tuple(starts), tuple(ends)), place)
         low += size
+
+
+def taken(reader: Reader, node: Node) -> None:
+    """Gather of one constant index: the axis vanishes, or keeps extent 1 where the index is a list."""
+    x, index = reader.value(node), reader.required(node, 1, "indices").array
+    axis = axis_of(integer(node.attributes, "axis", 0), len(x.shape))
+    if index.size != 1 or index.dtype.kind not in "iu" or index.ndim > 1:
+        raise Refused("indices", f"{index.dtype} of shape {index.shape}", "one constant integer")
+    at = axis_of(int(index.reshape(-1)[0]), x.shape[axis], "indices")
+    before = tuple(-at if k == axis else 0 for k in range(len(x.shape)))
+    after = tuple(at + 1 - n if k == axis else 0 for k, n in enumerate(x.shape))
+    shape = tuple(1 if k == axis else n for k, n in enumerate(x.shape))
+    part = x
+    if shape != x.shape:
+        part = reader.step(node, Pad(before, after, 0.0), (x,), shape, x.quant, inner=":part")
+    rest = tuple(n for k, n in enumerate(shape) if k != axis or index.ndim)
+    reader.reshape(node, part, rest)
 
 
 def _cut(

@@ -9,6 +9,7 @@ import onnx
 
 from compiler.frontend import operators_layout as layout
 from compiler.frontend import operators_math as maths
+from compiler.frontend import operators_slice as slices
 from compiler.frontend import source as files
 from compiler.frontend.constants import FOLDS
 from compiler.frontend.dialect.functions import FUNCTIONS
@@ -85,6 +86,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "Constant": layout.constant,
         "Conv": conv,
         "Flatten": layout.flatten,
+        "Gather": _or_fold(slices.taken),
         "Gemm": gemm,
         "Dequant": dequant,
         "Identity": layout.identity,
@@ -100,6 +102,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "RequantShift": requant_shift,
         "Reshape": layout.reshape,
         "Shape": layout.shape_of,
+        "Slice": _or_fold(slices.slice_),
+        "Split": slices.split,
         "Squeeze": layout.squeeze,
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,

@@ -263,3 +263,26 @@ def test_a_quantised_input_needs_codes_as_its_sample(tmp_path: Path) -> None:
     assert isinstance(model, onnx.ModelProto)
     with pytest.raises(ModelError, match="holds other things than integers"):
         import_model(save(model, tmp_path), calibration=tmp_path / "inputs.npz")
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_parts_of_tensors(axis: int, tmp_path: Path) -> None:
+    """Gather of one index takes the axis away, of a list of one it keeps it; Slice and Split cut."""
+    sample = image()
+    body = f"""
+    a = Gather<axis={axis}>(x, i) b = Gather<axis={axis}>(x, j) c = Unsqueeze(a, k)
+    p, q = Split<axis={axis}>(x) r = Slice(q, z, o, k)
+    s = Concat<axis={axis}>(c, b) v = Concat<axis={axis}>(s, r)
+    y = RequantShift(v, m, d)
+    """
+    weights: dict[str, Weight] = {
+        "i": np.array(2, np.int64),
+        "j": np.array([-1], np.int64),
+        "k": np.array([axis], np.int64),
+        "z": np.array([0], np.int64),
+        "o": np.array([1], np.int64),
+    }
+    imported = dialect(tmp_path, body, {**weights, "m": -1.0, "d": 0.0}, sample, div=1)
+    half = sample["x"].shape[axis] // 2
+    expected = np.take(sample["x"], [2, -1, half], axis)
+    assert np.array_equal(computed(imported, sample), shifted(expected, -1, 0, 1))
