@@ -16,9 +16,10 @@ import numpy as np
 from dse.solver.bottleneck import Caps
 from dse.solver.bounds import ROUNDING, compute_bounds, remaining
 from dse.solver.columns import resident_bytes
-from dse.solver.corners import Cover
+from dse.solver.corners import Cover, fewest_above
+from dse.solver.hull import Hull, crossings, facing_weights, hull_of, spread_weights
 from dse.solver.labels import Beam, Paths, explore
-from dse.solver.pareto import BoolArray, FloatArray, IntArray
+from dse.solver.pareto import BoolArray, FloatArray, IntArray, nondominated
 from dse.solver.peaklabels import PeakPaths, PeakSearch
 from dse.solver.peaks import peak_bytes
 from dse.solver.problem import ENERGY, TIME, Network, Setting
@@ -28,6 +29,8 @@ from dse.solver.tables import TableCache
 L1, L2 = 0, 1
 CORNERS = 64
 STEPS = 1
+_ROUNDS, _AT_ONCE = 2, 48  # of weights that face what is left, and how many of them
+_CLOSED = 0.8  # share of what is left: a round that leaves more is the last
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,38 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
+class Outline:
+    """What weighted sums say of a box: its `hull`, deployments that were `met`, and of each of the `corners`
+    [n, 3] of the cover that the hull leaves open the `least` [n, 3] of what lies below."""
+
+    hull: Hull
+    met: tuple[Found, ...]
+    least: FloatArray
+    corners: FloatArray
+
+    def above(self, hopes: FloatArray | None) -> Outline:
+        """Its corners that one of the lower bounds [n, 3] lies below."""
+        if hopes is None:
+            return self
+        below = np.asarray((hopes[None] < self.corners[:, None]).all(axis=2))
+        kept = below.any(axis=1)
+        return replace(self, least=self.least[kept], corners=self.corners[kept])
+
+    def clip(self, found: Found) -> Found:
+        """The lower bounds `found`, raised to the hull below each corner that they lie below.
+
+        What is left is non-dominated in sums and peaks: in a part of the box peaks may be raised.
+        """
+        row, corner = np.nonzero((found.least[:, None] < self.corners[None]).all(axis=2))
+        if len(row) == 0:
+            return found.take(row)
+        least, peaks = np.maximum(found.least[row], self.least[corner]), found.least_peaks[row]
+        sums = np.concatenate([least[:, :2], least[:, 2:] - peaks.sum(axis=1, keepdims=True)], axis=1)
+        kept = nondominated(np.concatenate([sums, peaks], axis=1))
+        return replace(found.take(row[kept]), least=least[kept])
+
+
+@dataclass(frozen=True, eq=False)
 class Searcher:
     """A network whose boxes are searched; its tables are shared between them."""
 
@@ -123,9 +158,9 @@ class Searcher:
     cache: TableCache
     grain_bytes: int = 0
 
-    def search(self, box: Box, cover: Cover, hopes: FloatArray | None, labels: int) -> Found:
-        """All that the box offers below the cover. `hopes` [n, 3]: lower bounds that are known already; only
-        what lies above one of them is looked for. More than `labels` of a step are merged.
+    def search(self, box: Box, cover: Cover, corners: FloatArray, labels: int) -> Found:
+        """All that the box offers below the cover and below some of the `corners` [n, 3]. More than `labels`
+        of a step are merged.
         """
         floor = (box.low[L2] + 1, box.low[L1] + 1)
         space = build_space(
@@ -133,7 +168,7 @@ class Searcher:
         )
         if space.stuck_layer is not None:
             return self._found(space, None)
-        corners = cover.above(hopes, CORNERS)
+        corners = fewest_above(corners, CORNERS)
         search = PeakSearch(space, compute_bounds(space), np.array(floor, np.float64), cover, corners, labels)
         return self._found(space, search.run())
 
@@ -156,12 +191,46 @@ class Searcher:
         least = remaining(space, np.eye(space.columns.count))[0][0, :3]
         return np.asarray(least * (1.0 - ROUNDING) + np.array([0.0, 0.0, box.least_bytes]))
 
+    def outline(self, box: Box, cover: Cover, weights: FloatArray | None = None) -> Outline:
+        """The hull of the box, sharpest where the cover leaves most, and the deployments that this meets.
+
+        `weights` [k, 3] are looked at first.
+        """
+        space = build_space(self.network, box.setting(self.caps), cache=self.cache)
+        if space.stuck_layer is not None:
+            return Outline(Hull(np.zeros((0, 3)), np.zeros(0)), (), cover.corners[:0], cover.corners[:0])
+        if weights is None:
+            ideal = remaining(space, np.eye(space.columns.count)[:2])[0][0]
+            most = remaining(space, np.eye(space.columns.count)[2:3], -1.0)[0][0]
+            weights = spread_weights(np.append(ideal, max(float(most[0]), 1.0)))
+        hull, met, left = Hull(np.zeros((0, 3)), np.zeros(0)), [], np.inf
+        for _ in range(1 + _ROUNDS):
+            more, routes = hull_of(space, weights)
+            hull = hull.joined(more.raised(box.least_bytes))
+            for rows in (routes.distinct(len(weights)).rows, crossings(space, routes, cover)):
+                met.append(self._met(space, rows))
+                cover = cover.with_points(met[-1].reached)
+            corners = np.minimum(cover.corners, [np.inf, np.inf, self.caps.total + 1.0])
+            least, which = hull.least(corners)
+            size = float(np.prod((corners[which] - least) / cover.reference, axis=1).sum())
+            if size <= 0 or size > _CLOSED * left:
+                break
+            left, weights = size, facing_weights(least, corners[which], cover.reference, _AT_ONCE)
+        return Outline(hull, tuple(met), least, corners[which])
+
     def probe(self, box: Box, width: int, labels: int) -> Found:
-        """Some deployments of the box, by a beam: quick, and no bound."""
+        """Some deployments of the box that keep to the caps, by a beam: no bound, but it minds every cap."""
         space = build_space(self.network, box.setting(self.caps), cache=self.cache)
         if space.stuck_layer is not None:
             return self._found(space, None)
-        return self._found(space, explore(space, compute_bounds(space), None, Beam(width, labels)))
+        found = self._found(space, explore(space, compute_bounds(space), None, Beam(width, labels)))
+        return found.take(found.fits(self.caps))
+
+    def _met(self, space: Space, rows: IntArray) -> Found:
+        """Deployments by rows of the tables, those that keep to the caps."""
+        costs = space.tables.costs[rows].sum(axis=1).reshape(len(rows), space.columns.count)
+        found = self._found(space, Paths(costs, rows, True, False, 0, 0))
+        return found.take(found.fits(self.caps))
 
     def _found(self, space: Space, paths: Paths | PeakPaths | None) -> Found:
         layers = len(self.network.layers)

@@ -58,13 +58,10 @@ class Cover:
         kept = everything[nondominated(everything)] if len(everything) else everything
         return Cover(self.reference, self.share, corners, kept)
 
-    def above(self, points: FloatArray | None, most: int) -> FloatArray:
-        """At most `most` bounds [k, 3] of all corners that one of the points [n, 3] lies strictly below."""
-        corners = self.corners
-        if points is not None:
-            higher = np.asarray((points[None] < corners[:, None, :]).all(axis=2))
-            corners = corners[higher.any(axis=1)]
-        return -merge_alike(-corners, np.zeros(len(corners), np.int64), most)[1] if len(corners) else corners
+
+def fewest_above(corners: FloatArray, most: int) -> FloatArray:
+    """At most `most` bounds [k, 3] that together lie above all `corners` [n, 3]."""
+    return -merge_alike(-corners, np.zeros(len(corners), np.int64), most)[1] if len(corners) else corners
 
 
 def _with_point(corners: FloatArray, point: FloatArray) -> FloatArray:

@@ -24,10 +24,12 @@ from dse.solver.problem import Network
 from dse.solver.tables import TableCache
 
 # Beyond the worst point of a first front, so that the final reference point lies within.
-_MARGIN = 1.15
+_MARGIN = 1.3
 _PROBES, _PROBE_WIDTH, _PROBE_LABELS = 5, 8, 600
+_FAR = 1e30  # a reference that no sum of times or energies reaches
 _LINES = 128  # of the grid on which promises are compared
 _JUDGED_EVERY = 10  # splits
+_MERGING = 10  # times what peaks lose: as much by merging is worth more labels, less is worth a split
 _MATTERS = 0.2  # share of the best promise of a point from which on it has a say in where to split
 
 
@@ -98,6 +100,7 @@ class _Node:
     box: Box
     found: Found
     labels: int
+    weights: FloatArray
     inherited: bool = False
 
 
@@ -116,6 +119,7 @@ class _Search:
     count: int = 0
     splits: int = 0
     candidates: int = 0
+    passes: int = 0
 
     @classmethod
     def begin(
@@ -177,16 +181,30 @@ class _Search:
 
     # -- nodes -------------------------------------------------------------------------------------
 
-    def _search(self, number: int, box: Box, hopes: FloatArray | None, labels: int) -> None:
+    def _search(
+        self,
+        number: int,
+        box: Box,
+        hopes: FloatArray | None,
+        labels: int,
+        weights: FloatArray | None = None,
+    ) -> None:
         box = box.within(
             replace(self.caps, total=min(self.caps.total, float(np.ceil(self.cover.reference[2]))))
         )
         if box.is_empty:
             return
-        found = self.searchers[number].search(box, self.cover, hopes, labels)
+        outline = self.searchers[number].outline(box, self.cover, weights)
+        for met in outline.met:
+            self._meet(number, met)
+        self.passes += 1
+        outline = outline.above(hopes)
+        if len(outline.corners) == 0:
+            return
+        found = self.searchers[number].search(box, self.cover, outline.corners, labels)
         self.candidates += found.effort
         self._meet(number, found)
-        self._push(_Node(number, box, found, labels))
+        self._push(_Node(number, box, outline.clip(found), labels, outline.hull.needed(outline.corners)))
 
     def _meet(self, number: int, found: Found) -> None:
         """Keep what fits and is new."""
@@ -229,12 +247,14 @@ class _Search:
         found, box = node.found.take(self._matters(node.found.least)), node.box
         excess = np.maximum(np.minimum(found.peaks, box.high) - found.least_peaks, 0.0)
         reference = self.cover.reference
-        if found.merged and _loss_by_merging(found, reference) > 3 * _loss_by_peaks(excess, found, reference):
-            self._search(node.network, box, node.found.least, 4 * node.labels)
+        if found.merged and _loss_by_merging(found, reference) > _MERGING * _loss_by_peaks(
+            excess, found, reference
+        ):
+            self._search(node.network, box, node.found.least, 4 * node.labels, node.weights)
             return
         cut = _where_to_cut(found, excess, box)
         if node.inherited and (cut is None or not excess.any()):
-            self._search(node.network, box, node.found.least, node.labels)
+            self._search(node.network, box, node.found.least, node.labels, node.weights)
             return
         if cut is None:
             self.done.append(node.found.least)
@@ -242,13 +262,13 @@ class _Search:
         level, at = cut
         found = node.found
         lower, upper = box.split(level, at)
-        self._search(node.network, lower, found.least, node.labels)
+        self._search(node.network, lower, found.least, node.labels, node.weights)
         raised = replace(
             found,
             least=found.above(upper),
             least_peaks=np.maximum(found.least_peaks, np.array(upper.low) + 1.0),
         )
-        self._push(_Node(node.network, upper, raised, node.labels, True))
+        self._push(_Node(node.network, upper, raised, node.labels, node.weights, True))
 
     def _pop(self) -> _Node | None:
         while self.heap:
@@ -306,8 +326,13 @@ def _probes(searcher: Searcher) -> list[Found]:
     steps = [np.geomspace(max(low, 1), max(high, 1), _PROBES) for low, high in ends]
     steps = [np.maximum(np.floor(step), low) for step, (low, _) in zip(steps, ends, strict=True)]
     boxes = [Box((-1, -1), (int(l1), int(l2))) for l1, l2 in zip(*steps, strict=True)]
-    found = [searcher.probe(box, _PROBE_WIDTH, _PROBE_LABELS) for box in boxes]
-    return [each.take(each.fits(caps)) for each in found]
+    far = np.append(np.full(2, _FAR), caps.total + 1.0)
+    found = [met for box in boxes for met in searcher.outline(box, Cover.empty(far, 0.0)).met]
+    if any(len(met.reached) for met in found):
+        return found
+    # Caps bind: as if the peaks were as high as they may be, so that what is found keeps to all of them.
+    tight = [replace(box, low=(box.high[0] - 1, box.high[1] - 1)) for box in boxes]
+    return [searcher.probe(box, _PROBE_WIDTH, _PROBE_LABELS) for box in tight]
 
 
 def _where_to_cut(found: Found, excess: FloatArray, box: Box) -> tuple[int, int] | None:
