@@ -57,22 +57,32 @@ def vocabulary(net: Net) -> Mapping[str, int]:
 
 
 def calibrated(net: Net, model: onnx.ModelProto, ports: tuple[Port, ...], samples: Samples) -> Net:
-    """`net`, simplified and without any quantisation, with one for every value that the model has.
+    """`net`, simplified, with a quantisation for every value that the model has; those that are given stay.
 
     Raises ModelError where the model cannot be run.
     """
-    fixed, wide, groups = _fixed(net), wide_values(net), _groups(net)
-    origins = {name: value.origin for name, value in net.values.items() if value.origin}
-    runs = observed(model, ports, samples, sorted(set(origins.values())), net.name)
+    fixed, wide = _fixed(net), wide_values(net)
+    groups = {group: _given(net, group, fixed) for group in _groups(net)}
+    origins = {
+        name: net.values[name].origin for group, quant in groups.items() if not quant for name in group
+    }
+    asked = sorted({*origins.values()} - {""})
+    runs = observed(model, ports, samples, asked, net.name) if asked else {}
     values: dict[str, Value] = {}
-    for group in groups:
-        quant = next((fixed[name] for name in group if name in fixed), None)
-        seen = [spread(each) for name in group if name in origins for each in _seen(net, name, runs)]
+    for group, given in groups.items():
+        seen = [spread(each) for name in group if origins.get(name) for each in _seen(net, name, runs)]
+        quant = given
         if quant is None and seen:
             data = np.concatenate(seen)
             quant = _spanning(data) if wide & set(group) else least_square(data)
         values |= {name: replace(net.values[name], quant=quant) for name in group}
     return replace(net, values={name: values[name] for name in net.values})
+
+
+def _given(net: Net, group: Sequence[str], fixed: Mapping[str, Quant]) -> Quant | None:
+    """The quantisation that is known of a group."""
+    known = (fixed.get(name, net.values[name].quant) for name in group)
+    return next((quant for quant in known if quant is not None), None)
 
 
 def least_square(data: Floats) -> Quant:

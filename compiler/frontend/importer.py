@@ -136,7 +136,7 @@ def _ordinary(
     """A QDQ or float model."""
     net, source = _read(model, file.name)
     notes: tuple[str, ...] = ()
-    if is_float(model) and reads_tokens(net):
+    if reads_tokens(net):
         net, notes = _calibrated(model, net, file, calibration, seed)
         return _language_model(net, False, notes, model, file, data)
     if is_float(model):

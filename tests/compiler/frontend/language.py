@@ -79,11 +79,19 @@ def weights(rows: int) -> dict[str, Weight]:
         "half": [DEPTH // 2],
         "end": [DEPTH],
         "three": [3],
+        "step": 0.02,
+        "three8": np.full((), 3, np.int8),
     }
 
 
-def language_model(masked: str = ADDED) -> onnx.ModelProto:
+def language_model(masked: str = ADDED, *, rounded: bool = False) -> onnx.ModelProto:
+    """rounded: with one activation that the model itself quantises."""
     body = BEGIN + PREFILL.format(masked=masked) + END
+    if rounded:
+        rounding = (
+            "gq = QuantizeLinear(gu, step, three8) gd = DequantizeLinear(gq, step, three8) d = MatMul(gd, w2)"
+        )
+        body = body.replace("d = MatMul(gu, w2)", rounding)
     return build(body, weights(TOKENS), inputs=INPUTS.format(rows=TOKENS), outputs="logits", opset=13)
 
 

@@ -97,3 +97,13 @@ def test_other_masks_are_not_causal() -> None:
     for other in (hole, soft, blind, uneven, causal[::-1]):
         assert causal_of(np.ones((4, 4)), other, (1, 4, 4)) is None
     assert causal_of(np.full((4, 4), 2.0), causal, (1, 4, 4)) is None
+
+
+def test_a_quantisation_that_the_model_gives_stays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "samples.npz", **samples(8))  # type: ignore[arg-type]
+    path = save(language_model(rounded=True), tmp_path)
+    graph = import_model(path, calibration=tmp_path / "samples.npz").module.main
+    assert Counter(op.kind for op in graph) == KINDS
+    (product,) = (graph.by_name[op.output] for op in graph if op.kind == "mul")
+    assert product.scale == pytest.approx(0.02)
+    assert product.zero_point == 3
