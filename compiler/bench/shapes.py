@@ -175,8 +175,9 @@ def _rope(rng: Rng, family: str) -> Case:
 
 
 def _embed(rng: Rng, family: str) -> Case:
-    """Rows of words, as tiles of tables have."""
-    dims = (("y", _log(rng, 1, 100)), ("c", 4 * _log(rng, 1, 64)))
+    """Rows of words, as most tables have, and of any number of bytes."""
+    words = rng.random() < 0.7
+    dims = (("y", _log(rng, 1, 100)), ("c", 4 * _log(rng, 1, 64) if words else _log(rng, 1, 256)))
     return Case(family, KernelSpec("embed", dims), ("y",))
 
 

@@ -15,9 +15,15 @@ from typing import Literal
 import numpy.typing as npt
 
 from costmodels.energy import EnginePower
-from costmodels.engines.portable.costs import ConcatCosts, PortableCosts, ProductCosts, RowCosts
+from costmodels.engines.portable.costs import (
+    ConcatCosts,
+    PortableCosts,
+    ProductCosts,
+    RowCosts,
+    TableRowCosts,
+)
 from costmodels.engines.portable.products import product_cycles
-from costmodels.engines.portable.rows import concat_cycles, row_cycles
+from costmodels.engines.portable.rows import concat_cycles, row_cycles, table_row_cycles
 from costmodels.engines.portable.windowed import window_cycles
 from costmodels.errors import UnsupportedKernel
 from costmodels.facts import POSITIVE
@@ -83,6 +89,8 @@ def portable_cycles(
         return row_cycles(costs, engine.cores, spec, extents, split)
     if isinstance(costs, ConcatCosts):
         return concat_cycles(costs, engine.cores, spec, extents, split)
+    if isinstance(costs, TableRowCosts):
+        return table_row_cycles(costs, engine.cores, spec, extents, split)
     if isinstance(costs, ProductCosts):
         return product_cycles(costs, engine.cores, spec, extents, split, partial)
     return window_cycles(costs, engine.cores, spec, extents, split, partial, starts, engine.late_cycles)

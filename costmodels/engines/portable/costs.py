@@ -134,12 +134,21 @@ class PoolCosts:
 
 @dataclass(frozen=True)
 class RowCosts:
-    """Kernels that walk rows of elements (add, mul, lut, requantise, softmax, normalisations, rope, embed,
+    """Kernels that walk rows of elements (add, mul, lut, requantise, softmax, normalisations, rope,
     transpose)."""
 
     core_cycles: float
     row_cycles: float
     element_cycles: float
+
+
+@dataclass(frozen=True)
+class TableRowCosts:
+    """dse_embed: a row of a table is found (row_cycles) and copied."""
+
+    core_cycles: float
+    row_cycles: float
+    copy: CopyLoop
 
 
 @dataclass(frozen=True)
@@ -205,7 +214,7 @@ class PortableCosts:
     rmsnorm: RowCosts
     layernorm: RowCosts
     rope: RowCosts
-    embed: RowCosts
+    embed: TableRowCosts
     concat: ConcatCosts
     transpose: RowCosts
     pad: CopyCosts

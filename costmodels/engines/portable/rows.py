@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from costmodels.copyloop import copy_cycles, pixel_share
 from costmodels.engines.nests import busiest_share, extent_of, product_of, seen_share
-from costmodels.engines.portable.costs import ConcatCosts, RowCosts
+from costmodels.engines.portable.costs import ConcatCosts, RowCosts, TableRowCosts
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
 
@@ -44,3 +45,19 @@ def concat_cycles(
     rows = busiest_share(extents, ("y",), split, cores)
     each = spec.fan_in * costs.row_cycles + extent_of(extents, "c") * costs.element_cycles
     return np.asarray(costs.core_cycles + spec.fan_in * costs.part_cycles + rows * each)
+
+
+def table_row_cycles(
+    costs: TableRowCosts,
+    cores: int,
+    spec: KernelSpec,
+    extents: Mapping[str, npt.ArrayLike],
+    split: tuple[str, ...],
+) -> FloatArray:
+    """The same for rows of a table, each copied whole. Raises UnsupportedKernel."""
+    if split not in ((), ("y",)):
+        raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
+    rows = busiest_share(extents, ("y",), split, cores)
+    row_bytes = np.asarray(extent_of(extents, "c")) * spec.output_bytes
+    copied = copy_cycles(costs.copy, row_bytes, pixel_share(costs.copy, row_bytes))
+    return np.asarray(costs.core_cycles + rows * (costs.row_cycles + copied))
