@@ -1,8 +1,7 @@
-"""The target siracusa: its memory, what runs it, and, where a simulator is named, the contract of targets."""
+"""The target siracusa: its memory, what runs it; its contract is in `tests/e2e/simulated_siracusa.py`."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,7 @@ import pytest
 from compiler.targets import Binary, BuildFailed, MissingTool, Variant, build, run, symbol_sizes
 from compiler.targets.runtime import RUNTIME_DIR, translation_units
 from tests.compiler.targets.projects import make_project
-from tests.contracts.test_targets import expected_lines
 
-SIMULATED = bool(os.environ.get("DSE_SIRACUSA_SIM"))
 L1_BYTES = 262_144 - 12_288
 """What the platform file leaves of L1."""
 
@@ -26,14 +23,6 @@ def contract(folder: Path, harts: int, counters: bool = True) -> Binary:
 def test_the_contract_links(harts: int, counters: bool, tmp_path: Path) -> None:
     sizes = symbol_sizes(contract(tmp_path, harts, counters).path)
     assert (sizes["arena_l1"], sizes["arena_l2"], sizes["arena_l3"]) == (4096, 8192, 12288)
-
-
-@pytest.mark.skipif(not SIMULATED, reason="no simulator of Siracusa is named in DSE_SIRACUSA_SIM")
-@pytest.mark.parametrize(("harts", "counters"), [(1, True), (8, True), (3, False)])
-def test_the_contract_holds_on_the_simulator(harts: int, counters: bool, tmp_path: Path) -> None:
-    result = run(contract(tmp_path, harts, counters), timeout_s=60)
-    variant = Variant("siracusa", harts, counters=counters)
-    assert result.stdout.splitlines() == expected_lines(variant), result.stderr
 
 
 @pytest.mark.parametrize(("size", "fits"), [(L1_BYTES, True), (L1_BYTES + 16, False)])
