@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TUTORIAL = "pulp-platform/Deeploy@bf64cfa docs/tutorials/introduction.md, GVSoC, rounded by its authors"
 PAPER = "abstract of arXiv 2408.04413"
 
 OPERATORS = {"conv2d": "linear", "matmul": "attention products"}
@@ -51,7 +50,7 @@ ENTRIES = {"prefill": (64, 0), "decode": (1, 63)}
 
 @dataclass(frozen=True)
 class Found:
-    """The fastest explored point of a run, and the ends of its front."""
+    """The fastest explored point of a run."""
 
     run: Published
     cycles: int
@@ -60,8 +59,6 @@ class Found:
     memory_bytes: int
     peak_bytes: Mapping[str, int]
     engines: Mapping[str, int]
-    least_energy_uj: float
-    least_memory_bytes: int
     points: int
     shares: tuple[tuple[str, float], ...]
     """Cycles by kind of operator, largest first."""
@@ -84,8 +81,6 @@ def found(run: Published, directory: Path) -> Found:
         memory_bytes=best["memory_bytes"],
         peak_bytes=best["peak_bytes"],
         engines=best["engines"],
-        least_energy_uj=min(point["energy_uj"] for point in points),
-        least_memory_bytes=min(point["memory_bytes"] for point in points),
         points=len(points),
         shares=_shares(directory / "layers.csv", best["id"]),
     )
