@@ -52,15 +52,15 @@ BINARY  = $(BUILD)/network
 SHARED  = $(wildcard runtime/hal/*.c)
 KERNELS = $(wildcard runtime/kernels/*.c)
 ifeq ($(TARGET),siracusa)
-  # kernels of runtime/xpulp replace portable ones of their names; the DMA moves, not the copy loop; memory functions
-  # and 64-bit arithmetic are rv32's
+  # kernels of runtime/xpulp replace portable ones of their names; the DMA moves, not the copy loop; the NPU
+  # computes, not its functional model; memory functions and 64-bit arithmetic are rv32's
   ALLFLAGS += -DDSE_XPULP=1
   XPULP   = $(wildcard runtime/xpulp/*.c)
   KERNELS := $(filter-out $(XPULP:runtime/xpulp/%=runtime/kernels/%),$(KERNELS)) $(XPULP)
-  SHARED := $(filter-out runtime/hal/transfer.c,$(SHARED)) runtime/hal/rv32/builtins.c
+  SHARED := $(filter-out runtime/hal/transfer.c runtime/hal/npu_queue.c,$(SHARED)) runtime/hal/rv32/builtins.c
 endif
 SOURCES = $(wildcard *.c *.S runtime/hal/$(TARGET)/*.c runtime/hal/$(TARGET)/*.S) $(KERNELS) $(SHARED)
-HEADERS = $(wildcard *.h runtime/include/*.h runtime/kernels/*.h runtime/xpulp/*.h runtime/hal/*.h)
+HEADERS = $(wildcard *.h runtime/include/*.h runtime/kernels/*.h runtime/xpulp/*.h runtime/hal/*.h runtime/hal/*/*.h)
 OBJECTS = $(patsubst %,$(BUILD)/%.o,$(SOURCES))
 
 all: $(BINARY)

@@ -32,8 +32,9 @@ def runtime_files(root: Path) -> tuple[Path, ...]:
 def translation_units(root: Path, target: str) -> tuple[Path, ...]:
     """The sources of the runtime at `root` that are compiled for `target`, as project.mk lists them."""
     found = {path for folder in (root / "hal", root / "hal" / target) for path in folder.glob("*.[cS]")}
-    if target == "siracusa":  # its DMA moves, not the copy loop; what no library brings is rv32's
-        found = found - {root / "hal" / "transfer.c"} | {root / "hal" / "rv32" / "builtins.c"}
+    if target == "siracusa":  # its DMA moves, its NPU computes; what no library brings is rv32's
+        found -= {root / "hal" / "transfer.c", root / "hal" / "npu_queue.c"}
+        found |= {root / "hal" / "rv32" / "builtins.c"}
     kernels = kernel_units(root, "xpulp" if target == "siracusa" else "portable")
     return tuple(sorted((*found, *kernels)))
 

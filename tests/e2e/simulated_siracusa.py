@@ -13,6 +13,7 @@ import pytest
 from compiler.targets import Variant, build, run
 from dse.cli import main
 from tests.compiler.targets.projects import make_project
+from tests.compiler.targets.test_npu_regs import jobs_config
 from tests.contracts.test_targets import expected_lines
 from tests.e2e.conftest import explore
 
@@ -23,6 +24,13 @@ def test_the_contract_of_targets_holds(harts: int, counters: bool, tmp_path: Pat
     result = run(build(project, "siracusa", harts=harts, counters=counters), timeout_s=60)
     expected = expected_lines(Variant("siracusa", harts, counters=counters))
     assert result.stdout.splitlines() == expected, result.stderr
+
+
+def test_the_npu_computes_what_the_functional_model_does(tmp_path: Path) -> None:
+    """All modes, 2 to 8 bits, both memories of weights, outputs of 8 and 32 bits, any padding value."""
+    project = make_project(tmp_path, "npu_jobs", kernels=True, config=jobs_config(3, 402))
+    result = run(build(project, "siracusa", harts=8), timeout_s=300)
+    assert (result.exit_code, result.stdout) == (0, "402 jobs, 0 wrong\n"), result.stderr
 
 
 def test_every_point_runs_bit_exactly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

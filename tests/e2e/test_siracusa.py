@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from compiler.targets import build
 from dse.cli import main
+from tests.compiler.targets.projects import drive_registers
 from tests.e2e.conftest import explore
 
 COMPILERS = [None, *(["riscv64-unknown-elf-"] if shutil.which("riscv64-unknown-elf-gcc") else [])]
@@ -45,3 +47,18 @@ def test_every_compiler_here_builds_it(
     else:
         monkeypatch.setenv("CROSS", cross)
     assert build(points[0], "siracusa", harts=8, out=tmp_path / "network").path.is_file()
+
+
+def test_every_point_is_right_through_registers(
+    points: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The driver of the NPU on the host, on a model that knows nothing but register words."""
+    jobs = 0
+    for point in points:
+        project = shutil.copytree(point, tmp_path / point.name)
+        drive_registers(project)
+        assert main(["run", str(project), "--target", "host", "--format", "json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["right"]
+        jobs += sum(layer["counted"]["npu_jobs"] for layer in found["layers"])
+    assert jobs > 0

@@ -2,7 +2,8 @@
  *
  * A job in N-EUREKA's 24 job registers (at NPU base + 0x20, in this order). Register order and strides are
  * those of shared/bringup/t_neureka.c, which ran on GVSoC; the padding word and the flag bits that program
- * does not use (signed input, 32-bit scales, bias) are those of pulp-nnx' register definitions.
+ * does not use (signed input, 32-bit scales, bias) are those of pulp-nnx' register definitions; what padding does is
+ * read from the engine's RTL (pulp-platform/neureka, rtl/ctrl/neureka_ctrl.sv).
  */
 #ifndef DSE_NPU_REGS_H
 #define DSE_NPU_REGS_H
@@ -25,16 +26,33 @@ enum {
     DSE_NPU_CONF_IN_SIGNED = 1 << 26
 };
 
-static inline uint32_t dse_npu_ceil_div(uint32_t a, uint32_t b) { return (a + b - 1u) / b; }
-/* Size of the last tile, never 0. */
-static inline uint32_t dse_npu_last(uint32_t a, uint32_t tile) { return (a - 1u) % tile + 1u; }
+/* Tiles along a dimension: how many, and how large the last one is (never 0). */
+typedef struct {
+    uint32_t count, last;
+} dse_npu_tiles;
+
+/* Inlined with constant tiles: a division costs a core 30 cycles, a multiplication a few. */
+static inline dse_npu_tiles dse_npu_split(uint32_t extent, uint32_t tile) {
+    const uint32_t before = (extent - 1u) / tile;
+    return (dse_npu_tiles){before + 1u, extent - before * tile};
+}
+
 static inline uint32_t dse_npu_pair(uint32_t high, uint32_t low) { return high << 16 | low; }
 
-/* What the registers cannot say is not to be packed: jobs for NE16, any stride but 1, and signs of their own for
- * outputs. The engine's output is signed exactly where ReLU is off, so an unsigned one needs relu and a signed one
- * excludes it. */
+/* The engine pads at the end of its patch buffer of 8 x 8 pixels, and takes what lies behind a tile's patch as 0. So
+ * the patch is said to be whole, and padding to reach from the end of the input to the end of the buffer. */
+static inline uint32_t dse_npu_far_padding(uint32_t padding, uint32_t last) {
+    return padding ? padding + DSE_NPU_TILE - last : 0u;
+}
+
+/* What the registers cannot say is not to be packed: jobs for NE16, any stride but 1, signs of their own for outputs,
+ * and padding that begins before the last tile. The engine's output is signed exactly where ReLU is off, so an
+ * unsigned one needs relu and a signed one excludes it; only the last tile of a direction is padded behind. */
 static inline bool dse_npu_expressible(const dse_npu_job *job) {
     if (job->layout != DSE_NPU_NEUREKA || job->stride != 1u) return false;
+    const dse_npu_tiles rows = dse_npu_split(job->h_out, DSE_NPU_TILE), cols = dse_npu_split(job->w_out, DSE_NPU_TILE);
+    if (rows.count > 1u && job->pad_bottom > rows.last) return false;
+    if (cols.count > 1u && job->pad_right > cols.last) return false;
     return job->out_bits == 32u || job->relu != job->out_signed;
 }
 
@@ -57,10 +75,10 @@ static inline uint32_t dse_npu_conf(const dse_npu_job *job) {
 static inline void dse_npu_pack(const dse_npu_job *job, uint32_t weights_address, uint32_t reg[DSE_NPU_REGS]) {
     const bool dense3 = job->mode == DSE_NPU_3X3, one = job->mode == DSE_NPU_1X1;
     const uint32_t halo = one ? 0u : 2u;
-    const uint32_t tile_ki = one ? DSE_NPU_KI_1X1 : DSE_NPU_KI_3X3;
-    const uint32_t tile_ko = job->mode == DSE_NPU_DW3X3 ? DSE_NPU_KI_3X3 : DSE_NPU_KO;
-    const uint32_t n_ki = dse_npu_ceil_div(job->k_in, tile_ki);
-    const uint32_t h_last = dse_npu_last(job->h_out, DSE_NPU_TILE), w_last = dse_npu_last(job->w_out, DSE_NPU_TILE);
+    const dse_npu_tiles ki = one ? dse_npu_split(job->k_in, DSE_NPU_KI_1X1) : dse_npu_split(job->k_in, DSE_NPU_KI_3X3);
+    const dse_npu_tiles ko = job->mode == DSE_NPU_DW3X3 ? ki : dse_npu_split(job->k_out, DSE_NPU_KO);
+    const dse_npu_tiles rows = dse_npu_split(job->h_out, DSE_NPU_TILE), cols = dse_npu_split(job->w_out, DSE_NPU_TILE);
+    const uint32_t filter_bytes = one ? DSE_NPU_WORD_BYTES : dense3 ? DSE_NPU_WORD_BYTES * job->weight_bits : 0u;
     reg[0] = weights_address;
     reg[1] = (uint32_t)(uintptr_t)job->input - job->pad_top * job->in_row_stride - job->pad_left * job->in_pixel_stride;
     reg[2] = (uint32_t)(uintptr_t)job->output;
@@ -74,15 +92,16 @@ static inline void dse_npu_pack(const dse_npu_job *job, uint32_t weights_address
     reg[10] = job->out_pixel_stride;
     reg[11] = job->out_row_stride;
     reg[12] = DSE_NPU_WORD_BYTES;
-    reg[13] = one ? DSE_NPU_WORD_BYTES * n_ki : dense3 ? DSE_NPU_WORD_BYTES * job->weight_bits * n_ki : 0u;
+    reg[13] = filter_bytes * ki.count;
     reg[14] = 0u;
-    reg[15] = dse_npu_pair(dse_npu_last(job->k_out, tile_ko), dse_npu_last(job->k_in, tile_ki));
-    reg[16] = dse_npu_pair(h_last, w_last);
-    reg[17] = dse_npu_pair(h_last + halo - job->pad_bottom, w_last + halo - job->pad_right);
-    reg[18] = dse_npu_pair(dse_npu_ceil_div(job->k_out, tile_ko), n_ki);
-    reg[19] = dse_npu_pair(dse_npu_ceil_div(job->h_out, DSE_NPU_TILE), dse_npu_ceil_div(job->w_out, DSE_NPU_TILE));
-    reg[20] = (uint32_t)job->pad_top << 28 | (uint32_t)job->pad_right << 24 | (uint32_t)job->pad_bottom << 20 |
-              (uint32_t)job->pad_left << 16 | ((uint32_t)job->pad_value & 0xffu);
+    reg[15] = dse_npu_pair(ko.last, ki.last);
+    reg[16] = dse_npu_pair(rows.last, cols.last);
+    reg[17] = dse_npu_pair(rows.last + halo, cols.last + halo);
+    reg[18] = dse_npu_pair(ko.count, ki.count);
+    reg[19] = dse_npu_pair(rows.count, cols.count);
+    reg[20] = (uint32_t)job->pad_top << 28 | dse_npu_far_padding(job->pad_right, cols.last) << 24 |
+              dse_npu_far_padding(job->pad_bottom, rows.last) << 20 | (uint32_t)job->pad_left << 16 |
+              ((uint32_t)job->pad_value & 0xffu);
     reg[21] = (uint32_t)job->weight_offset;
     reg[22] = 0u; /* filter mask: all taps */
     reg[23] = dse_npu_conf(job);

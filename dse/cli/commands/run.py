@@ -73,11 +73,12 @@ def _print(result: Verification, terminal: Terminal) -> None:
 
 def _cycles(result: Verification) -> str:
     measured = total_cycles(result.records.layers)
-    if result.target == "siracusa":
-        return "cycles: not compared, the NPU is its functional model on this target"
+    predicted = result.prediction.latency_cycles
+    if result.target == "siracusa" == result.prediction.platform:
+        clocks = "by a simulator with one clock for cores and NPU"
+        return f"cycles: {predicted} predicted at the platform's clocks, {measured:.0f} measured {clocks}"
     if not result.cycles_comparable:
         return f"cycles: not compared, {result.target} is not {result.prediction.platform}"
-    predicted = result.prediction.latency_cycles
     return f"cycles: {predicted} predicted, {measured:.0f} measured, {relative_error(predicted, measured)}"
 
 

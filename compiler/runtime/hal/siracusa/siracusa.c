@@ -8,6 +8,7 @@
 
 extern const char __dse_cores[]; /* cores.S; an absolute symbol: its address is the number */
 int main(void);
+void dse_npu_start(void); /* npu.c */
 
 uint32_t dse_cores(void) { return (uint32_t)(uintptr_t)__dse_cores; }
 
@@ -29,11 +30,7 @@ typedef struct {
 
 static fork_call call __attribute__((section(".bss.dse_state")));
 
-/* p.elw: a load at the event unit that puts the core to sleep until its event. */
-static void meet(void) {
-    uint32_t ignored;
-    __asm__ volatile(".insn i 0x03, 6, %0, 0(%1)" : "=r"(ignored) : "r"(BARRIER_MEET) : "memory");
-}
+static void meet(void) { (void)dse_event_wait(BARRIER_MEET); }
 
 static _Noreturn void work(uint32_t core, uint32_t cores) {
     for (;;) {
@@ -54,6 +51,7 @@ _Noreturn void dse_core_start(uint32_t core, uint32_t cores) {
     *dse_reg(BARRIER_TARGETS) = all;
     if (core != 0u) work(core, cores);
     for (uint32_t *word = __state_start; word < __state_end; word++) *word = 0u;
+    dse_npu_start();
     dse_exit(main());
 }
 

@@ -27,6 +27,12 @@ static const dse_npu_job jobs[] = {
     /* a stride that only NE16 has */
     {.h_out = 1, .w_out = 1, .k_in = 1, .k_out = 1, .mode = DSE_NPU_1X1, .weight_bits = 8, .out_bits = 32,
      .stride = 2},
+    /* padding behind a last tile of one row and one column */
+    {.h_out = 7, .w_out = 7, .k_in = 1, .k_out = 1, .mode = DSE_NPU_3X3, .weight_bits = 8, .out_bits = 32, .stride = 1,
+     .pad_bottom = 1, .pad_right = 1},
+    /* padding that begins in the tile before the last one */
+    {.h_out = 7, .w_out = 7, .k_in = 1, .k_out = 1, .mode = DSE_NPU_3X3, .weight_bits = 8, .out_bits = 32, .stride = 1,
+     .pad_bottom = 2},
 };
 
 void dse_npu_execute(const dse_npu_job *job) { (void)job; }
