@@ -8,18 +8,20 @@
 
 #define NO_LAYER UINT32_MAX
 
-dse_counter_set dse_counters;
-uint64_t dse_core_macs[DSE_MAX_CORES];
+DSE_STATE dse_counter_set dse_counters;
+DSE_STATE uint32_t dse_core_macs[DSE_MAX_CORES];
 
 static dse_counter_set *layers;
 static uint32_t layer_count, open_layer = NO_LAYER;
 static dse_counter_set at_begin;
 
 void dse_counters_fold(void) {
-    for (uint32_t core = 0; core < dse_cores(); core++) {
-        dse_counters.macs += dse_core_macs[core];
+    uint64_t sum = 0;
+    for (uint32_t core = 0, cores = dse_cores(); core < cores; core++) {
+        sum += dse_core_macs[core];
         dse_core_macs[core] = 0u;
     }
+    dse_counters.macs += sum;
 }
 
 void dse_counters_reset(dse_counter_set *per_layer, uint32_t n) {

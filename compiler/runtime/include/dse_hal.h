@@ -110,7 +110,7 @@ typedef struct {
 
 #if DSE_COUNTERS
 extern dse_counter_set dse_counters;          /* since dse_counters_reset */
-extern uint64_t dse_core_macs[DSE_MAX_CORES]; /* counted since the last join */
+extern uint32_t dse_core_macs[DSE_MAX_CORES]; /* counted since the last join: less than 2^32 */
 
 /* Zeroes the global counters, and gives the array (n sets, zeroed here; may be NULL) that layers add to. */
 void dse_counters_reset(dse_counter_set *per_layer, uint32_t n);
@@ -123,7 +123,7 @@ void dse_layer_end(uint32_t layer);
 /* By the controller, once for every kernel launch. */
 static inline void dse_count_call(void) { dse_counters.calls++; }
 /* By forked code, for the work that this core did; also by the controller, as core 0. */
-static inline void dse_count_macs(uint32_t core, uint64_t macs) { dse_core_macs[core] += macs; }
+static inline void dse_count_macs(uint32_t core, uint64_t macs) { dse_core_macs[core] += (uint32_t)macs; }
 #else
 static inline void dse_counters_reset(dse_counter_set *per_layer, uint32_t n) { (void)per_layer, (void)n; }
 static inline void dse_layer_begin(uint32_t layer) { (void)layer; }

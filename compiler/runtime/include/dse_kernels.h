@@ -21,7 +21,8 @@
 
 #include "dse_npu.h"
 
-/* Which loop is divided over the cores. Core c of n takes [c*ceil(P/n), (c+1)*ceil(P/n)) of its P iterations. */
+/* Which loop is divided over the cores. Core c of n takes [c*ceil(P/n), (c+1)*ceil(P/n)) of its P iterations. A set of
+ * kernels may divide finer: Xpulp's convolutions and products divide what they compute at once (xpulp/conv2d.c). */
 typedef enum {
     DSE_SPLIT_NONE,     /* core 0 does everything */
     DSE_SPLIT_PIXELS,   /* rows and columns of the output, flattened (row-major); rows, where there are only rows */

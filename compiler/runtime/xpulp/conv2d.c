@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Convolution with Xpulp instructions. Pairs of pixels without padding take their filters in strips (strip.h).
- * Everything else (borders, single pixels, filters left over) walks as the portable kernel does, whose inner loops
- * are Xpulp's too (dot.c). No im2col where a window's row is a run of whole words; other windows are gathered into a
- * small buffer, pixel by pixel, if they fit.
+ * Convolution with Xpulp instructions. The work is a list of units: two neighbours in the row-major list of the tile's
+ * pixels (of an odd number the last one alone), times a block of four filters. Every core takes as many units, be the
+ * split by pixels or by channels; strips (strip.h) compute them. Windows of one pixel are read in place, other small
+ * ones gathered (gather.h), so that borders are like any pixel. Large windows, groups, and filters that make no block
+ * walk by rows (conv_rows.h).
  */
 #include "strip.h"
 #include "walk.h"
@@ -12,9 +13,6 @@
 #include "../kernels/conv2d.c"
 #undef dse_conv2d
 
-/* Stacks are small: what is not needed together has frames of its own. */
-#define X_APART static __attribute__((noinline))
-
 X_STRIPS_ONE(conv_one_i8, DSE_X_SS, A_SS)
 X_STRIPS_ONE(conv_one_u8, DSE_X_US, A_US)
 X_STRIPS_TAIL(conv_tail_i8, DSE_X_SS, A_SS)
@@ -22,220 +20,173 @@ X_STRIPS_TAIL(conv_tail_u8, DSE_X_US, A_US)
 X_STRIPS_RUNS(conv_runs_i8, DSE_X_SS, A_SS)
 X_STRIPS_RUNS(conv_runs_u8, DSE_X_US, A_US)
 
-/* The loop for a walk whose sums start at zero, or not. */
-static x_strip_loop x_conv_loop(const dse_conv2d_args *a, const x_walk *q, bool zero) {
-    if (q->tail) return (a->in_signed ? conv_tail_i8 : conv_tail_u8)[zero][a->last];
-    if (q->runs == 1) return (a->in_signed ? conv_one_i8 : conv_one_u8)[zero][a->last];
-    return (a->in_signed ? conv_runs_i8 : conv_runs_u8)[zero][a->last];
+/* Stacks are small: what is not needed together has frames of its own. */
+#define X_APART static __attribute__((noinline))
+
+/* Runs of `words` words, or one with a tail, from what `start` says. */
+static x_strip_loop x_conv_loop(const dse_conv2d_args *a, int32_t runs, int32_t words, int32_t tail, x_start start) {
+    const x_end end = x_end_of(a->last, a->low, a->high);
+    if (tail) return (a->in_signed ? conv_tail_i8 : conv_tail_u8)[start][end];
+    if (runs == 1 && words > 1) return (a->in_signed ? conv_one_i8 : conv_one_u8)[start][end];
+    return (a->in_signed ? conv_runs_i8 : conv_runs_u8)[start][end];
 }
 
-/* What the strips of all sites with the same walk share; x, y, sums and the place among the outputs come later. */
-static x_strip x_conv_strip(const dse_conv2d_args *a, const conv_site *s, const x_walk *q) {
-    x_strip strip;
-    strip.pitch = s->filter_bytes;
-    strip.words = q->words, strip.runs = q->runs;
-    strip.x_skip = q->runs > 1 ? q->x_skip : 0, strip.w_skip = q->runs > 1 ? q->w_skip : 0;
-    strip.tail_back = q->tail ? q->tail - 4 : 0;
-    strip.tail_mask = q->tail ? dse_x_tail_mask(q->tail) : 0;
-    strip.add_offset = 4 * a->groups * a->outputs;
-    strip.shift = a->shift, strip.low = a->low, strip.high = a->high;
-    return strip;
+/* What all strips of filters of `pitch` bytes share. */
+DSE_LEAF void x_conv_shared(const dse_conv2d_args *a, int32_t pitch, int32_t words, int32_t tail, x_strip *strip) {
+    x_strip_shape(strip, pitch, words, tail);
+    strip->add_offset = 4 * a->groups * a->outputs;
+    strip->shift = a->shift, strip->low = a->low, strip->high = a->high;
 }
 
-/* Two pixels, or one twice: first codes, outputs, sums. */
+#include "conv_rows.h"
+#include "gather.h"
+
+/* ---- Units ----------------------------------------------------------------------------------------------------- */
+
+enum { X_GATHERED = 288 }; /* bytes of the largest window that is gathered */
+
 typedef struct {
-    const uint8_t *x[2];
-    uint8_t *y[2];
-    int32_t *acc[2];
-} x_pair;
+    const dse_conv2d_args *a;
+    x_strip_loop loop;
+    int32_t depth;  /* bytes of a window */
+    int32_t pixels; /* of the tile */
+    int32_t cols;   /* pixels in a row: all, where rows follow each other like pixels */
+    int32_t most;   /* pairs of a strip */
+    int32_t window; /* bytes of a gathered window, or 0 */
+    x_strip strip;
+} x_conv;
 
-DSE_LEAF x_pair x_pair_of(const conv_site *s) {
-    return (x_pair){{s->x[0], s->x[1]}, {s->y[0], s->y[1]}, {s->acc[0], s->acc[1]}};
+/* Some pairs of one row, or of two: the first's place in the list, its row and column, its partner's. */
+typedef struct {
+    int32_t pairs, at, y, x, y1, x1;
+} x_conv_pairs;
+
+/* Whether every window is one stored pixel. */
+DSE_LEAF bool x_conv_in_place(const dse_window *w) {
+    return w->taps_y == 1 && w->taps_x == 1 && w->shift_y >= 0 && w->shift_x >= 0 &&
+           (w->out_rows - 1) * w->stride_y + w->shift_y < w->in_rows &&
+           (w->out_cols - 1) * w->stride_x + w->shift_x < w->in_cols;
 }
 
-/* The pair of pixels to the right. */
-DSE_LEAF void x_pair_next(const dse_conv2d_args *a, x_pair *p) {
+/* Whether units compute the tile. Outputs behind the last whole block are computed by a block that ends with them, so
+ * sums may not be added to where they are. */
+static bool x_conv_fits(const dse_conv2d_args *a) {
     const dse_window *w = &a->window;
-    const int32_t x_step = 2 * w->stride_x * w->in_pixel_pitch, y_step = 2 * w->out_pixel_pitch;
-    p->x[0] += x_step, p->x[1] += x_step;
-    if (a->last) p->y[0] += y_step, p->y[1] += y_step;
-    if (!(a->first && a->last)) p->acc[0] += 2 * a->outputs, p->acc[1] += 2 * a->outputs;
+    const int32_t depth = w->taps_y * w->taps_x * a->inputs;
+    const bool gathers = depth <= X_GATHERED && w->dilation_y == 1 && w->dilation_x == 1;
+    return a->out_log2 == 0 && a->groups == 1 && a->outputs >= 4 && depth >= 4 &&
+           ((a->outputs & 3) == 0 || a->first || a->last) && (gathers || x_conv_in_place(w));
 }
 
-/* `blocks` times four filters from output c on; weights: of the first of them. */
-DSE_LEAF void x_conv_run(const dse_conv2d_args *a, x_strip *strip, x_strip_loop loop, const x_pair *p,
-                         const uint8_t *weights, int32_t c, int32_t blocks) {
-    strip->x0 = p->x[0], strip->x1 = p->x[1];
-    strip->w = weights, strip->blocks = blocks;
-    if (a->last)
-        strip->y0 = p->y[0] + c, strip->y1 = p->y[1] + c, strip->mul = a->tables + c;
-    else
-        strip->y0 = (uint8_t *)(p->acc[0] + c), strip->y1 = (uint8_t *)(p->acc[1] + c);
-    loop(strip);
+static void x_conv_begin(const dse_conv2d_args *a, x_conv *c) {
+    const dse_window *w = &a->window;
+    const int32_t depth = w->taps_y * w->taps_x * a->inputs, words = depth >> 2, tail = depth & 3;
+    const bool in_place = x_conv_in_place(w);
+    const bool x_linear = !in_place || w->stride_y * w->in_row_pitch == w->out_cols * w->stride_x * w->in_pixel_pitch;
+    const bool y_linear = !a->last || w->out_row_pitch == w->out_cols * w->out_pixel_pitch;
+    c->a = a, c->depth = depth, c->pixels = w->out_rows * w->out_cols;
+    c->cols = x_linear && y_linear ? c->pixels : w->out_cols;
+    c->window = in_place ? 0 : (depth + 3) & ~3;
+    c->most = words == 1 && tail == 0 ? 1 : in_place ? INT32_MAX : X_GATHERED / c->window;
+    c->loop = x_conv_loop(a, 1, words, tail, a->first ? X_ZERO : X_SUMS);
+    x_conv_shared(a, depth, words, tail, &c->strip);
+    c->strip.x_step = in_place ? 2 * w->stride_x * w->in_pixel_pitch : 2 * c->window;
 }
 
-/* ---- Padding -------------------------------------------------------------------------------------------------- */
-
-enum { X_PADDED = 4 }; /* blocks whose padding is summed up at once */
-
-/* The same for neighbouring pairs with the same padding: what it adds is where the sums start. A reduction that goes
- * on (first == false) starts elsewhere on every pixel: one pair. */
-X_APART void x_conv_padded(const dse_conv2d_args *a, const conv_site *s, const x_walk *q, int32_t c, int32_t blocks,
-                           int32_t pairs) {
-    int32_t start[2][4 * X_PADDED];
-    const x_strip_loop loop = x_conv_loop(a, q, false);
-    x_strip strip = x_conv_strip(a, s, q);
-    const int8_t *filter = (const int8_t *)a->weights + c * s->filter_bytes;
-    while (blocks > 0) {
-        const int32_t now = dse_min(blocks, X_PADDED);
-        const uint8_t *weights = (const uint8_t *)filter + s->first_weight;
-        for (int32_t k = 0; k < 4 * now; k += 4, filter += 4 * s->filter_bytes) {
-            int32_t sum[4];
-            conv_padding(a, s, filter, s->filter_bytes, sum);
-            for (int32_t o = 0; o < 4; o++) {
-                start[0][k + o] = dse_wrap_add(sum[o], a->first ? 0 : s->acc[0][c + k + o]);
-                start[1][k + o] = dse_wrap_add(sum[o], a->first ? 0 : s->acc[1][c + k + o]);
-            }
-        }
-        x_pair pair = x_pair_of(s);
-        for (int32_t k = pairs; k > 0; k--, x_pair_next(a, &pair)) {
-            strip.sum0 = start[0], strip.sum1 = start[1];
-            x_conv_run(a, &strip, loop, &pair, weights, c, now);
-        }
-        c += 4 * now, blocks -= now;
+/* `blocks` blocks from output o on; the strip has its inputs. */
+static void x_conv_strip(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, const uint8_t *x1, int32_t o, int32_t blocks) {
+    const dse_conv2d_args *a = c->a;
+    const dse_window *w = &a->window;
+    x_strip *const s = &c->strip;
+    const int32_t second = p->at + 1 < c->pixels ? a->outputs : 0;
+    s->x0 = x0, s->x1 = x1, s->w = (const uint8_t *)a->weights + o * c->depth;
+    s->blocks = blocks, s->pairs = p->pairs;
+    if (!a->first) {
+        s->sum0 = a->accumulator + p->at * a->outputs + o, s->sum1 = s->sum0 + second;
+        s->s_step = 8 * a->outputs - 16 * blocks;
     }
-}
-
-/* ---- Gathered windows ---------------------------------------------------------------------------------------- */
-
-enum { X_GATHERED = 64 }; /* bytes of the largest window that is gathered */
-
-/* All codes of the window of output pixel (y, x), in the order of the weights. */
-X_APART void x_gather(const dse_conv2d_args *a, int32_t y, int32_t x, uint8_t *to) {
-    const dse_window *w = &a->window;
-    const dse_span tx = dse_taps_x(w, x), ty = dse_taps_y(w, y);
-    const int32_t head = tx.low * a->inputs, body = dse_length(tx) * a->inputs;
-    const int32_t all = w->taps_x * a->inputs;
-    const uint8_t *row = a->input + dse_first_tap(w, y, x, ty, tx);
-    for (int32_t ky = 0; ky < w->taps_y; ky++, to += all) {
-        const bool inside = ky >= ty.low && ky < ty.high;
-        const int32_t n = inside ? body : 0, before = inside ? head : 0;
-        for (int32_t k = 0; k < before; k++) to[k] = (uint8_t)a->pad_value;
-        int32_t k = 0;
-        for (; k + 4 <= n; k += 4) dse_x_store(to + before + k, dse_x_load(row + k));
-        for (; k < n; k++) to[before + k] = row[k];
-        for (k = before + n; k < all; k++) to[k] = (uint8_t)a->pad_value;
-        if (inside) row += w->dilation_y * w->in_row_pitch;
+    if (a->last) {
+        s->y0 = a->output + p->y * w->out_row_pitch + p->x * w->out_pixel_pitch + o;
+        s->y1 = a->output + p->y1 * w->out_row_pitch + p->x1 * w->out_pixel_pitch + o;
+        s->y_step = 2 * w->out_pixel_pitch - 4 * blocks, s->mul = a->tables + o;
+    } else {
+        int32_t *const acc = a->accumulator + p->at * a->outputs + o;
+        s->y0 = (uint8_t *)acc, s->y1 = (uint8_t *)(acc + second), s->y_step = 8 * a->outputs - 16 * blocks;
     }
+    c->loop(s);
 }
 
-/* Whether windows are gathered: small ones whose rows are no runs of words, in a tile whose rows are dense. */
-static bool x_gathers(const dse_conv2d_args *a, const conv_part *part) {
-    const dse_window *w = &a->window;
-    const int32_t row = w->taps_x * a->inputs, bytes = w->taps_y * row;
-    const bool dense = w->in_pixel_pitch * w->dilation_x == a->inputs;
-    return a->groups == 1 && dense && w->taps_y > 1 && (row & 3) && bytes >= 4 && bytes <= X_GATHERED && dse_length(part->outputs) >= 4;
+DSE_LEAF void x_conv_outputs(x_conv *c, const x_conv_pairs *p, dse_span outputs, const uint8_t *x0, const uint8_t *x1) {
+    const int32_t blocks = dse_length(outputs) >> 2;
+    if (blocks) x_conv_strip(c, p, x0, x1, outputs.low, blocks);
+    if (dse_length(outputs) & 3) x_conv_strip(c, p, x0, x1, outputs.high - 4, 1);
 }
 
-/* All outputs of one pixel or two neighbours of a single group. */
-X_APART void x_conv_gathered(const dse_conv2d_args *a, const conv_part *part, int32_t y, int32_t x, int32_t count) {
-    uint8_t window[2][X_GATHERED];
-    const dse_window *w = &a->window;
-    const dse_span all_y = {0, w->taps_y}, all_x = {0, w->taps_x};
-    const int32_t bytes = w->taps_y * w->taps_x * a->inputs, blocks = dse_length(part->outputs) >> 2;
-    conv_site s = conv_locate(a, y, x, count, all_y, all_x);
-    s.patch = (dse_patch){.rows = 1, .cols = 1, .run = bytes};
-    for (int32_t k = 0; k < count; k++) x_gather(a, y, x + k, window[k]);
-    s.x[0] = window[0], s.x[1] = window[count - 1];
-    const x_walk q = x_walk_of(&s.patch);
-    x_strip strip = x_conv_strip(a, &s, &q);
-    const x_pair pair = x_pair_of(&s);
-    const int32_t c = part->outputs.low;
-    if (!a->first) strip.sum0 = pair.acc[0] + c, strip.sum1 = pair.acc[1] + c;
-    /* With one pixel, both of the strip's are this one: a block reads its sums before it writes them, twice. */
-    x_conv_run(a, &strip, x_conv_loop(a, &q, a->first), &pair, (const uint8_t *)a->weights + c * bytes, c, blocks);
-    conv_group(a, &s, 0, (dse_span){c + 4 * blocks, part->outputs.high});
+X_APART void x_conv_read(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
+    const dse_window *w = &c->a->window;
+    const int32_t row = w->stride_y * w->in_row_pitch, col = w->stride_x * w->in_pixel_pitch;
+    const uint8_t *const x = c->a->input + w->shift_y * w->in_row_pitch + w->shift_x * w->in_pixel_pitch;
+    x_conv_outputs(c, p, outputs, x + p->y * row + p->x * col, x + p->y1 * row + p->x1 * col);
 }
 
-/* ---- The walk ------------------------------------------------------------------------------------------------ */
-
-/* Sites that strips can compute: runs of whole words, or one run with a tail. */
-DSE_LEAF bool x_fits(const x_walk *q) { return x_walk_valid(q) && q->outer == 1 && (q->tail == 0 || q->runs == 1); }
-
-/* `pairs` neighbouring pairs of pixels without padding, of which s is the first (or one pixel, twice). */
-X_APART void x_conv_pairs(const dse_conv2d_args *a, const conv_part *part, const conv_site *s, const x_walk *q,
-                         int32_t pairs) {
-    const int32_t blocks = dse_length(part->outputs) >> 2;
-    const x_strip_loop loop = x_conv_loop(a, q, a->first);
-    x_strip strip = x_conv_strip(a, s, q);
-    for (int32_t g = part->groups.low; g < part->groups.high; g++) {
-        const int32_t c = g * a->outputs + part->outputs.low;
-        const uint8_t *weights = (const uint8_t *)a->weights + c * s->filter_bytes + s->first_weight;
-        x_pair p = x_pair_of(s);
-        p.x[0] += g * a->inputs, p.x[1] += g * a->inputs;
-        for (int32_t k = pairs; k > 0; k--, x_pair_next(a, &p)) {
-            if (!a->first) strip.sum0 = p.acc[0] + c, strip.sum1 = p.acc[1] + c;
-            x_conv_run(a, &strip, loop, &p, weights, c, blocks);
-        }
+X_APART void x_conv_gather(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
+    uint8_t windows[2 * X_GATHERED] __attribute__((aligned(4)));
+    const int32_t cols = c->a->window.out_cols, count = dse_min(2 * p->pairs, c->pixels - p->at);
+    int32_t y = p->y, x = p->x;
+    if (x >= cols) y = x / cols, x -= y * cols;
+    uint8_t *to = windows;
+    for (int32_t k = 0; k < count; k++, to += c->window) {
+        x_gather(c->a, y, x, c->window, to);
+        if (++x == cols) x = 0, y++;
     }
+    x_conv_outputs(c, p, outputs, windows, count > 1 ? windows + c->window : windows);
 }
 
-/* The filters behind the last block of each group of a site, or all. */
-X_APART void x_conv_rest(const dse_conv2d_args *a, const conv_part *part, const conv_site *s, int32_t done) {
-    const dse_span rest = {part->outputs.low + done, part->outputs.high};
-    for (int32_t g = part->groups.low; g < part->groups.high && rest.low < rest.high; g++) conv_group(a, s, g, rest);
-}
-
-enum { X_DEEP = 24 }; /* words from which a single pixel is better off in blocks of its own */
-
-/* One site, a pair or a single pixel; with `blocks` if its strips are not computed yet. */
-static void x_conv_site(const dse_conv2d_args *a, const conv_part *part, const conv_site *s, const x_walk *q,
-                        int32_t blocks) {
-    const bool deep = s->count == 1 && !s->padded && q->runs == 1 && q->words >= X_DEEP;
-    if (!x_fits(q) || deep || (s->padded && a->groups > 1)) blocks = 0;
-    if (blocks && s->padded)
-        x_conv_padded(a, s, q, part->outputs.low, blocks, 1);
-    else if (blocks)
-        x_conv_pairs(a, part, s, q, 1);
-    x_conv_rest(a, part, s, 4 * blocks);
-}
-
-/* Columns of a row: pairs in the interior together, everything else site by site. */
-X_APART void x_conv_row(const dse_conv2d_args *a, const conv_part *part, int32_t y, dse_span cols, dse_span interior) {
-    const dse_span ty = dse_taps_y(&a->window, y);
-    const int32_t pair_end = dse_min(interior.high, cols.high) - 1, blocks = dse_length(part->outputs) >> 2;
-    for (int32_t x = cols.low; x < cols.high;) {
-        const int32_t count = x >= interior.low && x < pair_end ? 2 : 1;
-        const conv_site s = conv_locate(a, y, x, count, ty, dse_taps_x(&a->window, x));
-        const x_walk q = x_walk_of(&s.patch);
-        const bool alike = !s.padded || (a->first && a->groups == 1);
-        const bool together = alike && blocks && count == 2 && x_fits(&q) && !(dse_length(part->outputs) & 3);
-        const int32_t pairs = together ? (pair_end - x + 1) / 2 : 1;
-        if (pairs > 1 && s.padded)
-            x_conv_padded(a, &s, &q, part->outputs.low, blocks, pairs);
-        else if (pairs > 1)
-            x_conv_pairs(a, part, &s, &q, pairs);
+/* Units: `pairs` of the list times `blocks`. */
+static void x_conv_units(x_conv *c, dse_span pairs, dse_span blocks) {
+    const dse_span outputs = {4 * blocks.low, dse_min(4 * blocks.high, c->a->outputs)};
+    x_conv_pairs p = {.at = 2 * pairs.low, .x = 2 * pairs.low};
+    if (p.x >= c->cols) p.y = p.x / c->cols, p.x -= p.y * c->cols;
+    for (int32_t left = dse_length(pairs); left > 0; left -= p.pairs) {
+        const bool across = p.x + 1 >= c->cols, alone = p.at + 1 == c->pixels;
+        p.pairs = across ? 1 : dse_min(dse_min(left, c->most), (c->cols - p.x) >> 1);
+        p.y1 = across && !alone ? p.y + 1 : p.y, p.x1 = alone ? p.x : across ? 0 : p.x + 1;
+        if (c->window)
+            x_conv_gather(c, &p, outputs);
         else
-            x_conv_site(a, part, &s, &q, blocks);
-        x += count * pairs;
+            x_conv_read(c, &p, outputs);
+        p.at += 2 * p.pairs, p.x += 2 * p.pairs;
+        while (p.x >= c->cols && p.at < c->pixels) p.x -= c->cols, p.y++;
     }
 }
 
+static void x_conv_count(const x_conv *c, uint32_t core, dse_span pairs, dse_span blocks) {
+    const int32_t pixels = dse_min(2 * pairs.high, c->pixels) - 2 * pairs.low;
+    const int32_t outputs = dse_min(4 * blocks.high, c->a->outputs) - 4 * blocks.low;
+    dse_count_macs(core, (uint64_t)(uint32_t)(pixels * outputs * c->depth));
+}
+
+/* Pairs outermost: a core's units are the rest of a pair's blocks, whole pairs, and the beginning of one. */
 static void x_conv_task(uint32_t core, uint32_t ncores, const void *arg) {
-    const dse_conv2d_args *a = arg;
-    const dse_window *w = &a->window;
-    const conv_part part = conv_share(a, core, ncores);
-    const dse_span interior = dse_interior(w);
-    const bool gathers = x_gathers(a, &part);
-    for (dse_rows r = dse_rows_begin(part.pixels, w->out_cols); dse_rows_valid(&r); dse_rows_next(&r, w->out_cols)) {
-        if (!gathers) x_conv_row(a, &part, r.y, r.cols, interior);
-        for (int32_t x = r.cols.low; gathers && x < r.cols.high; x += 2)
-            x_conv_gathered(a, &part, r.y, x, dse_min(2, r.cols.high - x));
+    x_conv c;
+    x_conv_begin(arg, &c);
+    const int32_t blocks = (c.a->outputs + 3) >> 2;
+    const dse_span units = dse_chunk(((c.pixels + 1) >> 1) * blocks, core, ncores);
+    int32_t left = dse_length(units);
+    int32_t pair = units.low / blocks, block = units.low - pair * blocks;
+    while (left > 0) {
+        const bool whole = block == 0 && left >= blocks;
+        const dse_span pairs = {pair, pair + (whole ? left / blocks : 1)};
+        const dse_span part = {block, whole ? blocks : dse_min(blocks, block + left)};
+        x_conv_units(&c, pairs, part);
+        x_conv_count(&c, core, pairs, part);
+        left -= dse_length(pairs) * dse_length(part);
+        pair = pairs.high, block = 0;
     }
 }
 
 void dse_conv2d(const dse_conv2d_args *args);
 /* Wide outputs take the portable walk. */
 void dse_conv2d(const dse_conv2d_args *args) {
-    dse_launch(args->out_log2 == 0 ? x_conv_task : conv_task, args, args->split);
+    dse_launch(x_conv_fits(args) ? x_conv_task : args->out_log2 == 0 ? x_rows_task : conv_task, args, args->split);
 }

@@ -54,6 +54,16 @@ DSE_X_INLINE int32_t dse_x_sdot(dse_x_signs signs, int32_t y, dse_word x, dse_wo
 #define X_BODY_1X2(MAC) \
     X_LOAD("f0", "w0") X_LOAD("v0", "x0") X_LOAD("v1", "x1") MAC("s0", "v0", "f0") MAC("s1", "v1", "f0")
 
+/* Copies n times 8 bytes; the pointers move on. */
+DSE_X_INLINE void dse_x_copy_8(uint8_t **to, const uint8_t **from, int32_t n) {
+    dse_word v0, v1;
+    __asm__ volatile(X_BEGIN X_LOOP("x0", "n", "8") X_LOAD("v0", "from") X_LOAD("v1", "from")
+                     ".insn s 0x2b, 2, %[v0], 4(%[to])\n.insn s 0x2b, 2, %[v1], 4(%[to])\n" X_END
+                     : [v0] "=&r"(v0), [v1] "=&r"(v1), [to] "+r"(*to), [from] "+r"(*from)
+                     : [n] "r"(n)
+                     : "memory");
+}
+
 /* s[2*o + p] = filter o on pixel p. */
 #define X_DOT_4X2(name, signs, MAC)                                                                              \
     DSE_X_INLINE void name(int32_t runs, int32_t words, int32_t x_skip, int32_t w_skip, const uint8_t *x0,       \
@@ -109,6 +119,10 @@ DSE_X_INLINE int32_t dse_x_sdot(dse_x_signs signs, int32_t y, dse_word x, dse_wo
     }
 
 #else
+
+DSE_X_INLINE void dse_x_copy_8(uint8_t **to, const uint8_t **from, int32_t n) {
+    for (; n > 0; n--, *to += 8, *from += 8) dse_x_store(*to, dse_x_load(*from)), dse_x_store(*to + 4, dse_x_load(*from + 4));
+}
 
 #define X_DOT_4X2(name, signs, MAC)                                                                              \
     DSE_X_INLINE void name(int32_t runs, int32_t words, int32_t x_skip, int32_t w_skip, const uint8_t *x0,       \

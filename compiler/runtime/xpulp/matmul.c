@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Products of two activations with Xpulp instructions, where both operands are contiguous along the depth: strips of
- * four outputs on two rows (strip.h), outputs in chunks, whose zero points' share is found once for all rows. Strided
- * operands, depths below four, wide outputs, and outputs left over run the portable loops.
+ * Products of two activations with Xpulp instructions, where both operands are contiguous along the depth. The work is
+ * a list of units, head by head: pairs of rows times blocks of four outputs; every core takes as many, whatever the
+ * split. Strips (strip.h) compute them; the zero points' share is a number for each output and one for each row, found
+ * once for many. Strided operands, depths below four and wide outputs run the portable loops.
  */
 #include "strip.h"
 #include "walk.h"
@@ -11,26 +12,27 @@
 #include "../kernels/matmul.c"
 #undef dse_matmul
 
-X_STRIPS_TAIL(matmul_ss, DSE_X_SS, A_SS)
-X_STRIPS_TAIL(matmul_us, DSE_X_US, A_US)
-X_STRIPS_TAIL(matmul_su, DSE_X_SU, A_SU)
-X_STRIPS_TAIL(matmul_uu, DSE_X_UU, A_UU)
-X_STRIPS_ONE(matmul_whole_ss, DSE_X_SS, A_SS)
-X_STRIPS_ONE(matmul_whole_us, DSE_X_US, A_US)
-X_STRIPS_ONE(matmul_whole_su, DSE_X_SU, A_SU)
-X_STRIPS_ONE(matmul_whole_uu, DSE_X_UU, A_UU)
+X_PRODUCTS_TAIL(matmul_ss, DSE_X_SS, A_SS)
+X_PRODUCTS_TAIL(matmul_us, DSE_X_US, A_US)
+X_PRODUCTS_TAIL(matmul_su, DSE_X_SU, A_SU)
+X_PRODUCTS_TAIL(matmul_uu, DSE_X_UU, A_UU)
+X_PRODUCTS_ONE(matmul_whole_ss, DSE_X_SS, A_SS)
+X_PRODUCTS_ONE(matmul_whole_us, DSE_X_US, A_US)
+X_PRODUCTS_ONE(matmul_whole_su, DSE_X_SU, A_SU)
+X_PRODUCTS_ONE(matmul_whole_uu, DSE_X_UU, A_UU)
 
-enum { X_CHUNK = 16 }; /* outputs of a chunk */
+/* Outputs and pairs of rows whose zero points are found at once. */
+enum { X_OUTPUTS = 64, X_PAIRS = 8 };
 
-/* One chunk of outputs of one head. */
 typedef struct {
-    x_strip strip;
+    const dse_matmul_args *p;
     x_strip_loop loop;
-    int32_t scales[2 * X_CHUNK]; /* the head's multiplier, then its addend, for every output */
-    int32_t base[X_CHUNK];       /* the share of a's zero point */
-    int32_t n, outputs;
-    bool starts; /* sums do not start at zero */
-} x_chunk;
+    bool zeros;                  /* there is a zero point */
+    matmul_head head;            /* the current one */
+    int32_t base[X_OUTPUTS];     /* the share of a's zero point in an output, and what both give together */
+    int32_t taken[2 * X_PAIRS];  /* that of b's in a row */
+    x_strip strip;
+} x_matmul;
 
 /* Sum of n codes. */
 static int32_t x_sum_codes(const uint8_t *x, int32_t n, bool is_signed) {
@@ -41,88 +43,139 @@ static int32_t x_sum_codes(const uint8_t *x, int32_t n, bool is_signed) {
     return (int32_t)sum;
 }
 
-static x_strip_loop x_matmul_loop(const dse_matmul_args *p, bool zero) {
+static x_strip_loop x_matmul_loop(const dse_matmul_args *p, x_start start) {
+    const x_end end = x_end_of(p->last, p->low, p->high);
     if (p->depth & 3)
-        return (p->a_signed ? p->b_signed ? matmul_ss : matmul_su : p->b_signed ? matmul_us : matmul_uu)[zero][p->last];
+        return (p->a_signed ? p->b_signed ? matmul_ss : matmul_su : p->b_signed ? matmul_us : matmul_uu)[start][end];
     return (p->a_signed   ? p->b_signed ? matmul_whole_ss : matmul_whole_su
             : p->b_signed ? matmul_whole_us
-                          : matmul_whole_uu)[zero][p->last];
+                          : matmul_whole_uu)[start][end];
 }
 
-static void x_chunk_begin(const dse_matmul_args *p, const matmul_head *h, x_chunk *c) {
-    const int32_t tail = p->depth & 3, constant = dse_wrap_mul(p->depth, dse_wrap_mul(p->zero_a, p->zero_b));
-    const uint8_t *b = h->b + c->n * p->b_output_pitch;
-    c->starts = p->zero_a != 0 || p->zero_b != 0 || !p->first;
-    c->loop = x_matmul_loop(p, !c->starts);
-    for (int32_t k = 0; k < c->outputs; k++, b += p->b_output_pitch) {
+static void x_matmul_begin(const dse_matmul_args *p, x_matmul *c) {
+    c->p = p, c->zeros = p->zero_a != 0 || p->zero_b != 0;
+    c->loop = x_matmul_loop(p, !p->first ? X_SUMS : c->zeros ? X_OFFSETS : X_ZERO);
+    x_strip_shape(&c->strip, p->b_output_pitch, p->depth >> 2, p->depth & 3);
+    c->strip.shift = p->shift, c->strip.low = p->low, c->strip.high = p->high;
+    c->strip.x_step = 2 * p->a_row_pitch;
+}
+
+static void x_matmul_base(x_matmul *c, dse_span outputs) {
+    const dse_matmul_args *p = c->p;
+    const int32_t constant = dse_wrap_mul(p->depth, dse_wrap_mul(p->zero_a, p->zero_b));
+    const uint8_t *b = c->head.b + outputs.low * p->b_output_pitch;
+    for (int32_t k = 0; k < dse_length(outputs); k++, b += p->b_output_pitch) {
         const int32_t sum = p->zero_a ? x_sum_codes(b, p->depth, p->b_signed) : 0;
         c->base[k] = dse_wrap_add(constant, -dse_wrap_mul(p->zero_a, sum));
-        c->scales[k] = h->mul, c->scales[X_CHUNK + k] = h->add;
     }
-    c->strip = (x_strip){.pitch = p->b_output_pitch, .words = p->depth >> 2, .add_offset = 4 * X_CHUNK, .runs = 1};
-    c->strip.shift = p->shift, c->strip.low = p->low, c->strip.high = p->high, c->strip.blocks = c->outputs >> 2;
-    if (tail) c->strip.tail_back = tail - 4, c->strip.tail_mask = dse_x_tail_mask(tail);
 }
 
-/* What the sums of row m start from. */
-static void x_chunk_start(const dse_matmul_args *p, const matmul_head *h, const x_chunk *c, int32_t m,
-                          int32_t start[X_CHUNK]) {
-    const int32_t sum = p->zero_b ? x_sum_codes(h->a + m * p->a_row_pitch, p->depth, p->a_signed) : 0;
-    const int32_t taken = dse_wrap_mul(p->zero_b, sum);
-    for (int32_t k = 0; k < c->outputs; k++) start[k] = dse_wrap_add(c->base[k], -taken);
-    if (p->first) return;
-    const int32_t *acc = h->acc + m * p->acc_row_pitch + c->n;
-    for (int32_t k = 0; k < c->outputs; k++) start[k] = dse_wrap_add(start[k], acc[k]);
+static void x_matmul_taken(x_matmul *c, dse_span pairs) {
+    const dse_matmul_args *p = c->p;
+    for (int32_t k = 0; k < 2 * dse_length(pairs); k++) {
+        const int32_t m = dse_min(2 * pairs.low + k, p->rows - 1);
+        const int32_t sum = p->zero_b ? x_sum_codes(c->head.a + m * p->a_row_pitch, p->depth, p->a_signed) : 0;
+        c->taken[k] = dse_wrap_mul(-p->zero_b, sum);
+    }
 }
 
-/* Rows m and m1 (m1 == m: the same twice). */
-static void x_chunk_rows(const dse_matmul_args *p, const matmul_head *h, x_chunk *c, int32_t m, int32_t m1) {
-    int32_t start[2][X_CHUNK];
+/* Adds the zero points' share to the sums of earlier calls. */
+static void x_matmul_add(const x_matmul *c, dse_span pairs, dse_span outputs) {
+    const dse_matmul_args *p = c->p;
+    for (int32_t m = 2 * pairs.low; m < dse_min(2 * pairs.high, p->rows); m++) {
+        int32_t *const acc = c->head.acc + m * p->acc_row_pitch;
+        for (int32_t n = outputs.low; n < outputs.high; n++)
+            acc[n] = dse_wrap_add(acc[n], dse_wrap_add(c->base[n - outputs.low], c->taken[m - 2 * pairs.low]));
+    }
+}
+
+/* `blocks` blocks from output n on, of which base[k] is the first; of rows 2*pair on. */
+static void x_matmul_strip(x_matmul *c, int32_t pair, int32_t pairs, int32_t n, int32_t k, int32_t blocks) {
+    const dse_matmul_args *p = c->p;
+    const matmul_head *h = &c->head;
     x_strip *const s = &c->strip;
-    if (c->starts) {
-        x_chunk_start(p, h, c, m, start[0]);
-        x_chunk_start(p, h, c, m1, start[1]);
-        s->sum0 = start[0], s->sum1 = start[1];
+    const int32_t m = 2 * pair, m1 = dse_min(m + 1, p->rows - 1);
+    s->x0 = h->a + m * p->a_row_pitch, s->x1 = h->a + m1 * p->a_row_pitch, s->w = h->b + n * p->b_output_pitch;
+    s->blocks = blocks, s->pairs = pairs, s->scale = h->mul, s->addend = h->add;
+    if (!p->first) {
+        s->sum0 = h->acc + m * p->acc_row_pitch + n, s->sum1 = h->acc + m1 * p->acc_row_pitch + n;
+        s->s_step = 8 * p->acc_row_pitch - 16 * blocks;
+    } else {
+        s->sum0 = c->base + k, s->starts = c->taken, s->s_step = -16 * blocks;
     }
-    s->x0 = h->a + m * p->a_row_pitch, s->x1 = h->a + m1 * p->a_row_pitch;
-    s->w = h->b + c->n * p->b_output_pitch;
-    s->mul = c->scales;
-    if (p->last)
-        s->y0 = h->y + m * p->out_row_pitch + c->n, s->y1 = h->y + m1 * p->out_row_pitch + c->n;
-    else
-        s->y0 = (uint8_t *)(h->acc + m * p->acc_row_pitch + c->n), s->y1 = (uint8_t *)(h->acc + m1 * p->acc_row_pitch + c->n);
+    if (p->last) {
+        s->y0 = h->y + m * p->out_row_pitch + n, s->y1 = h->y + m1 * p->out_row_pitch + n;
+        s->y_step = 2 * p->out_row_pitch - 4 * blocks;
+    } else {
+        s->y0 = (uint8_t *)(h->acc + m * p->acc_row_pitch + n), s->y1 = (uint8_t *)(h->acc + m1 * p->acc_row_pitch + n);
+        s->y_step = 8 * p->acc_row_pitch - 16 * blocks;
+    }
     c->loop(s);
 }
 
-/* Outputs of one head; answers with the first one that is left to do. */
-static int32_t x_matmul_head(const dse_matmul_args *p, const matmul_head *h, dse_span rows, dse_span outputs) {
-    x_chunk c;
-    int32_t n = outputs.low;
-    for (; n + 4 <= outputs.high; n += c.outputs) {
-        c.n = n, c.outputs = dse_min(X_CHUNK, (outputs.high - n) & ~3);
-        x_chunk_begin(p, h, &c);
-        for (int32_t m = rows.low; m < rows.high; m += 2) x_chunk_rows(p, h, &c, m, dse_min(m + 1, rows.high - 1));
-    }
-    return n;
+/* Outputs of some pairs; the last row of an odd number goes alone. */
+static void x_matmul_rows(x_matmul *c, dse_span pairs, dse_span outputs) {
+    const int32_t rest = dse_length(outputs) & 3, blocks = dse_length(outputs) >> 2;
+    if (c->zeros) x_matmul_taken(c, pairs);
+    if (c->zeros && !c->p->first) x_matmul_add(c, pairs, outputs);
+    if (blocks) x_matmul_strip(c, pairs.low, dse_length(pairs), outputs.low, 0, blocks);
+    if (rest) x_matmul_strip(c, pairs.low, dse_length(pairs), outputs.high - 4, dse_length(outputs) - 4, 1);
 }
 
-static void x_matmul_task(uint32_t core, uint32_t ncores, const void *arg) {
-    const dse_matmul_args *p = arg;
-    const dse_span heads = dse_share(p->split == DSE_SPLIT_HEADS, p->heads, core, ncores);
-    const dse_span rows = dse_share(p->split == DSE_SPLIT_PIXELS, p->rows, core, ncores);
-    const dse_span outputs = dse_share(p->split == DSE_SPLIT_CHANNELS, p->outputs, core, ncores);
-    dse_count_macs(core, (uint64_t)(uint32_t)(dse_length(heads) * dse_length(rows) * dse_length(outputs) * p->depth));
-    for (int32_t k = heads.low; k < heads.high && dse_length(rows) > 0; k++) {
-        const matmul_head h = matmul_locate(p, k);
-        for (int32_t n = x_matmul_head(p, &h, rows, outputs); n < outputs.high; n++) {
-            const matmul_column c = matmul_begin(p, &h, n, 1);
-            for (int32_t m = rows.low; m < rows.high; m += 2) matmul_rows(p, &h, &c, m, m + 1 < rows.high);
+/* Units of the current head: `pairs` times `blocks`, as much at a time as the zero points' share has room for. */
+static void x_matmul_units(x_matmul *c, dse_span pairs, dse_span blocks) {
+    const dse_matmul_args *p = c->p;
+    const int32_t end = dse_min(4 * blocks.high, p->outputs), whole = p->rows >> 1;
+    const int32_t most = c->zeros ? X_OUTPUTS : INT32_MAX, rows = c->zeros ? X_PAIRS : INT32_MAX;
+    int32_t low = 4 * blocks.low;
+    while (low < end) {
+        /* What is left over is computed by a block that ends with the outputs: not alone, so that base[] has its four. */
+        const int32_t now = end - low > most ? most - 4 : end - low;
+        const dse_span outputs = {now < 4 ? end - 4 : low, low + now};
+        if (c->zeros) x_matmul_base(c, outputs);
+        for (int32_t pair = pairs.low; pair < pairs.high;) {
+            const int32_t limit = pair < whole ? dse_min(pairs.high, whole) : pairs.high;
+            const int32_t next = limit - pair > rows ? pair + rows : limit;
+            x_matmul_rows(c, (dse_span){pair, next}, outputs);
+            pair = next;
         }
+        low = outputs.high;
     }
 }
 
-/* Whether strips compute it. */
-static bool x_matmul_fits(const dse_matmul_args *p) { return p->b_depth_pitch == 1 && p->depth >= 4 && p->out_log2 == 0; }
+static void x_matmul_count(const dse_matmul_args *p, uint32_t core, dse_span pairs, dse_span blocks) {
+    const int32_t rows = dse_min(2 * pairs.high, p->rows) - 2 * pairs.low;
+    const int32_t outputs = dse_min(4 * blocks.high, p->outputs) - 4 * blocks.low;
+    dse_count_macs(core, (uint64_t)(uint32_t)(rows * outputs * p->depth));
+}
+
+/* Heads outermost, then pairs. */
+static void x_matmul_task(uint32_t core, uint32_t ncores, const void *arg) {
+    x_matmul c;
+    const dse_matmul_args *p = arg;
+    x_matmul_begin(p, &c);
+    const int32_t blocks = (p->outputs + 3) >> 2, in_pair = blocks, in_head = ((p->rows + 1) >> 1) * in_pair;
+    const dse_span units = dse_chunk(p->heads * in_head, core, ncores);
+    for (int32_t at = units.low; at < units.high;) {
+        const int32_t head = at / in_head, pair = (at - head * in_head) / in_pair;
+        const int32_t block = at - head * in_head - pair * in_pair;
+        const int32_t left = dse_min(units.high, (head + 1) * in_head) - at;
+        const bool whole = block == 0 && left >= in_pair;
+        const dse_span pairs = {pair, pair + (whole ? left / in_pair : 1)};
+        const dse_span part = {block, whole ? blocks : dse_min(blocks, block + left)};
+        c.head = matmul_locate(p, head);
+        x_matmul_units(&c, pairs, part);
+        x_matmul_count(p, core, pairs, part);
+        at += dse_length(pairs) * dse_length(part);
+    }
+}
+
+/* Whether strips compute it. Outputs behind the last block: see conv2d.c. */
+static bool x_matmul_fits(const dse_matmul_args *p) {
+    const bool deep = p->depth >= 8 || (p->depth & 3);
+    return p->b_depth_pitch == 1 && p->depth >= 4 && deep && p->out_log2 == 0 && p->outputs >= 4 &&
+           ((p->outputs & 3) == 0 || p->first);
+}
 
 void dse_matmul(const dse_matmul_args *args);
 void dse_matmul(const dse_matmul_args *args) {

@@ -25,11 +25,15 @@ SPLIT_OF |= {"n": "elements", "h": "heads"}
 
 @dataclass(frozen=True)
 class Setting:
-    """How tiles are run: cores, layout ("plain": on cores, else on the NPU), spare bytes between pitches."""
+    """How tiles are run: cores, layout ("plain": on cores, else on the NPU), spare bytes between pitches.
+
+    units: kernels may divide convolutions and products by units of their own, whatever the split.
+    """
 
     cores: int
     layout: str
     spare: int
+    units: bool = False
 
 
 def random_sizes(rng: Rng, case: Case, reductions: bool) -> Mapping[str, int]:
@@ -104,7 +108,21 @@ def check_counters(kernels: Kernels, case: Case, call: TileCall, setting: Settin
     assert kernels.macs == (macs if on_cores else 0)
     assert (kernels.calls, kernels.jobs) == ((1, 0) if on_cores else (0, 1))
     if on_cores and macs:
-        assert kernels.largest_share == largest_share(macs, spec, extents, setting.cores, split)
+        cores = setting.cores if split else 1
+        by_units = units_share(macs, extents, cores) if setting.units and "o" in extents else -1
+        assert kernels.largest_share in (largest_share(macs, spec, extents, setting.cores, split), by_units)
+
+
+def units_share(macs: int, extents: Mapping[str, IntArray], cores: int) -> int:
+    """MACs of the busiest core where pairs of pixels (rows) times blocks of four outputs are divided."""
+    pixels = int(extents["y"]) * int(extents.get("x", np.array(1)))
+    heads, outputs = int(extents.get("h", np.array(1))), int(extents["o"])
+    pairs = np.array([min(2, pixels - at) for at in range(0, pixels, 2)])
+    blocks = np.array([min(4, outputs - at) for at in range(0, outputs, 4)])
+    work = np.tile(np.outer(pairs, blocks).ravel(), heads)
+    size = -(-work.size // cores)
+    most = max(int(work[at : at + size].sum()) for at in range(0, work.size, size))
+    return macs // (heads * pixels * outputs) * most
 
 
 def largest_share(

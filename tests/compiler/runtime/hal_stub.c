@@ -7,7 +7,7 @@
 
 uint32_t stub_cores = 1;
 dse_counter_set dse_counters;
-uint64_t dse_core_macs[DSE_MAX_CORES];
+uint32_t dse_core_macs[DSE_MAX_CORES];
 
 uint64_t stub_macs(void) {
     uint64_t sum = 0;

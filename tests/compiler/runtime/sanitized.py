@@ -18,8 +18,9 @@ def main(path: str, seeds: int) -> None:
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         spare, cores = seed % 3, 1 + seed % 8
+        setting = Setting(cores, "plain", spare, units="xpulp" in path)
         for make in CASES.values():
-            tiles += check_case(kernels, rng, make(rng), Setting(cores, "plain", spare))
+            tiles += check_case(kernels, rng, make(rng), setting)
         for kind in NPU_KINDS:
             tiles += check_case(kernels, rng, npu_layer(rng, kind), Setting(1, kind.layout, spare))
             job = random_job(rng, kind)  # Holds what its descriptor points to.

@@ -19,7 +19,7 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 @QUICK
 def test_kernels_equal_compute(xpulp_kernels: Kernels, kind: str, seed: int, cores: int, spare: int) -> None:
     rng = np.random.default_rng(seed)
-    assert check_case(xpulp_kernels, rng, CASES[kind](rng), Setting(cores, "plain", spare)) > 0
+    assert check_case(xpulp_kernels, rng, CASES[kind](rng), Setting(cores, "plain", spare, units=True)) > 0
 
 
 @given(

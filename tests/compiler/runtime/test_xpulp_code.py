@@ -41,7 +41,7 @@ def loops_of(code: Mapping[str, bytes], prefix: str) -> list[Loop]:
     return found
 
 
-@pytest.mark.parametrize(("prefix", "functions_expected"), [("conv_", 24), ("matmul_", 32)])
+@pytest.mark.parametrize(("prefix", "functions_expected"), [("conv_", 32), ("matmul_", 64)])
 def test_strips_take_14_instructions_for_32_macs(
     code: Mapping[str, bytes], prefix: str, functions_expected: int
 ) -> None:
@@ -53,16 +53,21 @@ def test_strips_take_14_instructions_for_32_macs(
 @pytest.mark.parametrize(
     ("name", "instructions", "stores"),
     [
-        ("conv_one_i8_whole", 9 + 8 + 15 + 54, 1 + 8),
-        ("conv_one_u8_sums", 9 + 8 + 15 + 8, 1 + 8),
-        ("conv_tail_i8_whole", 9 + 8 + 15 + 22 + 58, 1 + 8 + 1),
-        ("conv_runs_i8_whole", 15 + 6, 0),
+        ("conv_one_i8_whole_i8", 7 + 14 + 15 + 38, 2),
+        ("conv_one_u8_whole_clamp", 7 + 14 + 15 + 48, 2),
+        ("conv_one_u8_whole_raw", 7 + 14 + 15 + 8, 8),
+        ("conv_one_i8_more_clamp", 7 + 12 + 15 + 48, 2 + 2),
+        ("conv_tail_i8_whole_u8", 7 + 16 + 15 + 40, 2),
+        ("conv_runs_i8_whole_clamp", 15 + 6, 0),
+        ("matmul_whole_ss_whole_i8", 7 + 14 + 15 + 30, 2),
+        ("matmul_whole_us_offset_clamp", 7 + 16 + 15 + 40, 1 + 2),
+        ("matmul_ss_whole_i8", 7 + 16 + 15 + 32, 2),
     ],
 )
 def test_what_is_around_the_inner_loop(
     code: Mapping[str, bytes], name: str, instructions: int, stores: int
 ) -> None:
-    """Instructions of a block (of a run) whose depth is one word: what a strip costs beside its products."""
+    """Instructions of a block (of a run) with one turn of the inner loop."""
     (outer,) = (loop for loop in loops(code[name]) if loop.level == 1)
     assert (len(outer.body), outer.shape[2]) == (instructions, stores)
 

@@ -26,11 +26,13 @@ cluster_start:
     csrw    mtvec, t0
     csrr    a0, mhartid
     andi    a0, a0, 31
-    la      sp, __dse_stack_top     # core 0 has what lies above the others' 1 KiB each
+    la      sp, __dse_stack_top     # core 0 has what lies above the others' 1280 bytes each
     beqz    a0, 4f
     la      sp, __dse_worker_stacks_top
     addi    t0, a0, -1
-    slli    t0, t0, 10
+    slli    t1, t0, 10
+    slli    t0, t0, 8
+    add     t0, t0, t1
     sub     sp, sp, t0
 4:  lui     a1, %hi(__dse_cores)
     addi    a1, a1, %lo(__dse_cores)
