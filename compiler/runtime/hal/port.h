@@ -7,9 +7,6 @@
 
 #include "dse_hal.h"
 
-/* What kernels touch all the time lies with the target's state: in the nearest memory, where a target has several. */
-#define DSE_STATE __attribute__((section(".bss.dse_state")))
-
 /* Moves bytes, any alignment; buffers do not overlap, or the destination lies before the source. */
 void dse_port_move(void *dst, const void *src, uint32_t bytes);
 

@@ -29,6 +29,9 @@
 #define DSE_WM_SRAM DSE_IN_SECTION(".bss.dse_wm.sram")
 #define DSE_WM_MRAM DSE_IN_SECTION(".bss.dse_wm.mram")
 
+/* Small state that is used at every call: near the cores, where a target has such a place. */
+#define DSE_STATE __attribute__((section(".bss.dse_state")))
+
 /* ---- Asynchronous transfers -------------------------------------------------------------------------- */
 
 /* A link is a direction between two levels, named FROM_TO. WM is the NPU's weight memory. */

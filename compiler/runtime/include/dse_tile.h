@@ -31,11 +31,28 @@ static inline dse_range dse_clip(int32_t low, int32_t high, int32_t extent) {
     return (dse_range){start, dse_max(dse_min(high, extent), start + 1), low - start};
 }
 
+/* Views are inlined: ranges, pitches and rank are mostly constants, and what is left of a view is then one too. */
+
+/* Offset of a range's first element in a tensor with these pitches. */
+static inline uint32_t dse_offset(const dse_range *r, const uint32_t *pitch, uint32_t rank) {
+    uint32_t offset = 0;
+    for (uint32_t k = 0; k < rank; k++) offset += (uint32_t)r[k].low * pitch[k];
+    return offset;
+}
+
 /* A dense tile. */
-dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element);
+static inline dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element) {
+    dse_operand view = {data, {0}};
+    for (uint32_t k = rank; k-- > 0u; element *= dse_extent(r[k])) view.pitch[k] = element;
+    return view;
+}
 
 /* A window of a tensor that lives in L1. */
-dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank);
+static inline dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
+    dse_operand view = {tensor + dse_offset(r, pitch, rank), {0}};
+    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
+    return view;
+}
 
 /* Rows of a tensor in L1 while one stripe of a segment runs: [base, end), of which [start, end) arrive in this
  * stripe. `kept` rows stay from the stripe before, where they lie behind `skip` others. */
@@ -51,8 +68,12 @@ dse_ticket dse_copy_rows(dse_link link, uint8_t *to, int32_t to_row, const uint8
                          int32_t rows, uint32_t row_bytes);
 
 /* A part of a tensor of which L1 holds the rows from `base` on. */
-dse_operand dse_rows_of(uint8_t *window, int32_t base, uint32_t row_bytes, const dse_range *r,
-                        const uint32_t *pitch, uint32_t rank);
+static inline dse_operand dse_rows_of(uint8_t *window, int32_t base, uint32_t row_bytes, const dse_range *r,
+                        const uint32_t *pitch, uint32_t rank) {
+    dse_operand view = {window + (dse_offset(r, pitch, rank) - (uint32_t)base * row_bytes), {0}};
+    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
+    return view;
+}
 
 /* How a tile is cut into transfers: axes [line, rank) are one line, axes [block, line) the lines of one
  * transfer, every index of the axes before is a transfer of its own. */

@@ -3,25 +3,6 @@
  * Tiles of generated networks, see dse_tile.h: views, transfers, stepping through loop nests. */
 #include "dse_tile.h"
 
-/* Offset of a range's first element in a tensor with these pitches. */
-static uint32_t dse_offset(const dse_range *r, const uint32_t *pitch, uint32_t rank) {
-    uint32_t offset = 0;
-    for (uint32_t k = 0; k < rank; k++) offset += (uint32_t)r[k].low * pitch[k];
-    return offset;
-}
-
-dse_operand dse_dense(uint8_t *data, const dse_range *r, uint32_t rank, uint32_t element) {
-    dse_operand view = {data, {0}};
-    for (uint32_t k = rank; k-- > 0u; element *= dse_extent(r[k])) view.pitch[k] = element;
-    return view;
-}
-
-dse_operand dse_window_of(uint8_t *tensor, const dse_range *r, const uint32_t *pitch, uint32_t rank) {
-    dse_operand view = {tensor + dse_offset(r, pitch, rank), {0}};
-    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
-    return view;
-}
-
 void dse_roll(uint8_t *window, const dse_rows *r, uint32_t row_bytes) {
     dse_wait(dse_copy_rows(DSE_LINK_L1_L1, window, 0, window, r->skip, r->kept, row_bytes));
 }
@@ -31,13 +12,6 @@ dse_ticket dse_copy_rows(dse_link link, uint8_t *to, int32_t to_row, const uint8
     if (rows == 0) return DSE_DONE;
     return dse_copy_1d(link, to + (uint32_t)to_row * row_bytes, from + (uint32_t)from_row * row_bytes,
                        (uint32_t)rows * row_bytes);
-}
-
-dse_operand dse_rows_of(uint8_t *window, int32_t base, uint32_t row_bytes, const dse_range *r,
-                        const uint32_t *pitch, uint32_t rank) {
-    dse_operand view = {window + (dse_offset(r, pitch, rank) - (uint32_t)base * row_bytes), {0}};
-    for (uint32_t k = 0; k < rank; k++) view.pitch[k] = pitch[k];
-    return view;
 }
 
 uint32_t dse_tile_bytes(const dse_shape *s, const dse_range *r) {

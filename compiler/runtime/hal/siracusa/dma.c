@@ -25,7 +25,7 @@ typedef struct {
     uint8_t counter[IN_FLIGHT];
 } channel;
 
-static channel channels[DSE_LINK_L1_L2 + 1] __attribute__((section(".bss.dse_state")));
+DSE_STATE static channel channels[DSE_LINK_L1_L2 + 1];
 
 typedef struct {
     uint32_t l1, outside, line_bytes, lines, l1_stride, outside_stride, direction;

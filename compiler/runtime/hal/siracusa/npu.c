@@ -8,7 +8,7 @@
 #include "npu_port.h"
 
 /* 2^32 jobs wrap after years, as in npu_queue.c. */
-static dse_npu_ticket jobs_submitted __attribute__((section(".bss.dse_state")));
+DSE_STATE static dse_npu_ticket jobs_submitted;
 
 void dse_npu_start(void) { npu_write(NPU_SOFT_CLEAR, 0u); }
 

@@ -28,7 +28,7 @@ typedef struct {
     const void *volatile arg;
 } fork_call;
 
-static fork_call call __attribute__((section(".bss.dse_state")));
+DSE_STATE static fork_call call;
 
 static void meet(void) { (void)dse_event_wait(BARRIER_MEET); }
 
