@@ -9,7 +9,7 @@
 extern const uint8_t net_npu_weight_memory_weights[];
 
 /* Where the arenas are; addresses below are offsets into them. `blob` is the constants' origin. */
-DSE_NEAR static struct {
+DSE_STATE static struct {
     uint8_t *l1, *l2, *l3, *wmem_sram, *wmem_mram, *blob;
 } memory;
 
