@@ -67,11 +67,10 @@ def remaining(space: Space, weights: FloatArray, sign: float = 1.0) -> tuple[Flo
     go = np.zeros((space.steps[-1].targets, len(weights)))
     result = [sign * go]
     for step in reversed(space.steps):
-        order = np.argsort(step.source, kind="stable")
-        through = cheapest[step.table[order]] + go[step.target[order]]
-        heads, begin = np.unique(step.source[order], return_index=True)
+        by = step.by_source
+        through = cheapest[by.table] + go[by.target]
         go = np.full((step.sources, len(weights)), np.inf)
-        go[heads] = np.minimum.reduceat(through, begin, axis=0)
+        go[by.heads] = np.minimum.reduceat(through, by.begin, axis=0)
         result.append(sign * go)
     return tuple(reversed(result))
 

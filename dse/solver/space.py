@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,18 @@ from dse.solver.pareto import BoolArray, FloatArray, IntArray
 from dse.solver.problem import Network, Setting
 from dse.solver.tables import TableBuilder, TableCache, Tables
 
+_HOMES = ("L2", "L1")  # of tensors, where they take memory
 _CODES = 1 << 20  # states that could be told apart by one array of flags; beyond, rows are sorted
+
+
+@dataclass(frozen=True, eq=False)
+class BySource:
+    """`table`, `target` [t] of transitions by source; those of state `heads[k]` begin at `begin[k]`."""
+
+    table: IntArray
+    target: IntArray
+    heads: IntArray
+    begin: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +44,13 @@ class Step:
     sources: int
     targets: int
     splits: bool = False
+
+    @cached_property
+    def by_source(self) -> BySource:
+        """The transitions grouped by where they begin, for passes from the end."""
+        order = np.argsort(self.source, kind="stable")
+        heads, begin = np.unique(self.source[order], return_index=True)
+        return BySource(self.table[order], self.target[order], heads, begin)
 
     def take(self, index: IntArray | BoolArray) -> Step:
         """The same step with some of its transitions."""
@@ -92,10 +111,12 @@ def build_space(
     grains = (0.0, 0.0) if apart is None else apart.grains
     builder = TableBuilder(columns, setting, cache or TableCache(), grains)
     ranges = network.live_ranges()
+    fixed = _fixed_bytes(network, ranges)
     frontier = _Frontier((), np.zeros((1, 0), dtype=np.int64))
     steps: list[Step] = []
     for index in range(len(network.layers)):
-        step, frontier = _advance(network, setting, builder, ranges, index, frontier, apart)
+        live = _live_bytes(network, fixed[index], frontier)
+        step, frontier = _advance(network, setting, builder, ranges, index, frontier, live, apart)
         if len(step.table) == 0:
             return Space(columns, builder.finish(), (), index)
         steps.append(step)
@@ -108,24 +129,29 @@ def _with_splits(step: Step, tables: Tables) -> Step:
     return replace(step, splits=few and len(np.unique(step.target)) == len(step.target))
 
 
-def live_bytes(
-    network: Network, ranges: tuple[tuple[int, int], ...], index: int, frontier: _Frontier, home: str
-) -> FloatArray:
-    """[s] bytes at `home` of the tensors live in step `index`, per state, without the layer's own output."""
-    own = network.layers[index].output
-    fixed = sum(
-        tensor.size_bytes
-        for number, tensor in enumerate(network.tensors)
-        if ranges[number][0] <= index < ranges[number][1]
-        and number != own
-        and number not in frontier.tensors
-        and tensor.homes[0] == home
-    )
-    total = np.full(len(frontier.states), float(fixed))
+def _fixed_bytes(network: Network, ranges: tuple[tuple[int, int], ...]) -> FloatArray:
+    """[n, 2] bytes in L2 and in L1 of the tensors without a choice that are live in each step, without the
+    layer's own output."""
+    change = np.zeros((len(network.layers) + 1, len(_HOMES)))
+    inputs = frozenset(network.inputs)
+    for number, (tensor, (begin, end)) in enumerate(zip(network.tensors, ranges, strict=True)):
+        if len(tensor.homes) == 1 and tensor.homes[0] in _HOMES and begin < end:
+            home = _HOMES.index(tensor.homes[0])
+            change[begin + (number not in inputs), home] += tensor.size_bytes
+            change[end, home] -= tensor.size_bytes
+    return np.asarray(np.cumsum(change, axis=0))
+
+
+def _live_bytes(network: Network, fixed: FloatArray, frontier: _Frontier) -> FloatArray:
+    """[s, 2] bytes in L2 and in L1 of the live tensors by state, without the layer's own output."""
+    total = np.repeat(fixed[None], len(frontier.states), axis=0)
     for column, number in enumerate(frontier.tensors):
         tensor = network.tensors[number]
-        if home in tensor.homes:
-            total += tensor.size_bytes * (frontier.states[:, column] == tensor.homes.index(home))
+        for place, home in enumerate(_HOMES):
+            if home in tensor.homes:
+                total[:, place] += tensor.size_bytes * (
+                    frontier.states[:, column] == tensor.homes.index(home)
+                )
     return total
 
 
@@ -136,17 +162,17 @@ def _advance(
     ranges: tuple[tuple[int, int], ...],
     index: int,
     frontier: _Frontier,
+    before: FloatArray,
     apart: Footprints | None,
 ) -> tuple[Step, _Frontier]:
+    """The step and the states that it leads to; before [s, 2]: live bytes without the layer's own output."""
     layer = network.layers[index]
     output = network.tensors[layer.output]
-    l1_live, l2_live = (live_bytes(network, ranges, index, frontier, home) for home in ("L1", "L2"))
     groups = _input_homes(network, layer.inputs, frontier)
     caps = np.array([setting.arena_bytes, setting.l1_cap_bytes - setting.l1_resident_bytes], dtype=np.float64)
     parts: list[tuple[IntArray, IntArray, IntArray, FloatArray]] = []
     for number, home_out in enumerate(output.homes):
-        live = np.stack([l2_live, l1_live], axis=1)
-        live += output.size_bytes * (np.array(["L2", "L1"]) == home_out)
+        live = before + [float(output.size_bytes * (home == home_out)) for home in _HOMES]
         slack = (caps - live)[:, ::-1]
         free = None if apart is None else (np.array(apart.free_bytes) - live)[:, ::-1]
         for homes_in, members in groups:

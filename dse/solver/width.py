@@ -20,14 +20,15 @@ def wide_tensors(network: Network, state_limit: int) -> tuple[int, ...]:
     """
     if state_limit < 1:
         raise ValueError(f"state limit {state_limit} must be at least 1")
-    ranges = network.live_ranges()
+    born: dict[int, list[int]] = {}
+    for number, (begin, end) in enumerate(network.live_ranges()):
+        if end > begin + 1:
+            born.setdefault(begin, []).append(number)
+    ends = [end for _, end in network.live_ranges()]
     removed: list[int] = []
+    live: list[int] = []
     for step in range(len(network.layers)):
-        live = [
-            i
-            for i, (begin, end) in enumerate(ranges)
-            if begin <= step and end > step + 1 and i not in removed
-        ]
+        live = [i for i in live if ends[i] > step + 1] + born.get(step, [])
         live.sort(key=lambda i: (network.tensors[i].size_bytes, i))
         while _states(network.tensors[i] for i in live) > state_limit:
             narrowest = next(i for i in live if len(network.tensors[i].homes) > 1)
