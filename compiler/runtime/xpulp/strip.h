@@ -127,12 +127,12 @@ DSE_LEAF x_end x_end_of(bool last, int32_t low, int32_t high) {
     static const x_strip_loop name[2][X_ENDS] = {X_CLAMP_ROW(name, whole), X_CLAMP_ROW(name, more)};
 
 /* Those of products. */
-#define X_PRODUCTS(ZERO, SUMS, OFFSETS, name, signs, DOT, FINISH, more)                                          \
-    X_ALL_ENDS(ZERO, name, signs, DOT, whole, FINISH, more)                                                      \
-    X_ALL_FULL(ZERO, name, signs, DOT, whole, FINISH, more)                                                      \
-    X_ALL_ENDS(SUMS, name, signs, DOT, more, FINISH, more)                                                       \
-    X_ALL_ENDS(OFFSETS, name, signs, DOT, offset, FINISH, more)                                                  \
-    X_ALL_FULL(OFFSETS, name, signs, DOT, offset, FINISH, more)                                                  \
+#define X_PRODUCTS(ZERO, SUMS, OFFSETS, name, signs, DOT, FINISH, extra)                                         \
+    X_ALL_ENDS(ZERO, name, signs, DOT, whole, FINISH, extra)                                                      \
+    X_ALL_FULL(ZERO, name, signs, DOT, whole, FINISH, extra)                                                      \
+    X_ALL_ENDS(SUMS, name, signs, DOT, more, FINISH, extra)                                                       \
+    X_ALL_ENDS(OFFSETS, name, signs, DOT, offset, FINISH, extra)                                                  \
+    X_ALL_FULL(OFFSETS, name, signs, DOT, offset, FINISH, extra)                                                  \
     static const x_strip_loop name[3][X_ENDS] = {X_SIGNED_ROW(name, whole), X_CLAMP_ROW(name, more),             \
                                                  X_SIGNED_ROW(name, offset)};
 #define X_PRODUCTS_ONE(name, signs, DOT) \
