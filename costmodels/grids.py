@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodels.arrays import floats
-from costmodels.engines import Engine, NpuEngine, kernel_cycles, share_at_work
+from costmodels.engines import Engine, NpuEngine, PortableEngine, kernel_cycles, share_at_work
 from costmodels.layer import KernelTime
 from costmodels.pipeline import quickest
 from costmodels.work import FloatArray, IntArray, KernelSpec
@@ -26,7 +26,8 @@ class _Axis:
 
     extent, start, finished [U]: of each distinct tile, with the share of the calls that finish their
     reduction; the full tiles of every size come first. rest [S]: which of them the remainder of a size is.
-    full_tiles, rest_tiles [S]: how many of each there are.
+    full_tiles, rest_tiles [S]: how many of each there are. Where a kernel does not look at starts, a
+    remainder as long as a full tile of another size is that tile.
     """
 
     extent: FloatArray
@@ -37,21 +38,16 @@ class _Axis:
     rest_tiles: FloatArray
 
     @classmethod
-    def of(cls, extent: int, sizes: IntArray, reduction: bool) -> _Axis:
+    def of(cls, extent: int, sizes: IntArray, reduction: bool, placed: bool) -> _Axis:
+        """placed: whether the kernel's time depends on where a tile starts."""
         count, rest = extent // sizes, extent % sizes
         finished = 1.0 / -(-extent // sizes) if reduction else np.ones(len(sizes))
-        cut = np.flatnonzero(rest)
-        first, number = np.arange(len(cut)), np.arange(len(cut))
-        if not reduction:  # a remainder says where it begins, but not how many calls finish
-            _, first, number = np.unique(rest[cut], return_index=True, return_inverse=True)
-        left = cut[first]
-        where = np.arange(len(sizes))
-        where[cut] = len(sizes) + number
+        where, left = _remainders(sizes.tolist(), rest.tolist(), reduction, placed)
         return cls(
             floats(np.concatenate([sizes, rest[left]])),
             floats(np.concatenate([np.zeros_like(sizes), extent - rest[left]])),
             np.concatenate([finished, finished[left]]),
-            where,
+            np.array(where),
             floats(count),
             floats(rest > 0),
         )
@@ -74,6 +70,25 @@ class _Axis:
         return np.asarray(total)
 
 
+def _remainders(
+    sizes: Sequence[int], rest: Sequence[int], reduction: bool, placed: bool
+) -> tuple[list[int], list[int]]:
+    """Which distinct tile the remainder of every size is, and of which sizes those are that no full tile is.
+
+    A remainder of a reduction is its own: how many calls finish depends on the size. Others of one length are
+    one: it says where they start.
+    """
+    known = {} if reduction or placed else {size: number for number, size in enumerate(sizes)}
+    where, left = list(range(len(sizes))), list[int]()
+    for number, length in enumerate(rest):
+        if length and (reduction or length not in known):
+            known[length] = len(sizes) + len(left)
+            left.append(number)
+        if length:
+            where[number] = known[length]
+    return where, left
+
+
 def product_kernel_time(
     engine: Engine,
     spec: KernelSpec,
@@ -87,8 +102,9 @@ def product_kernel_time(
 
     A dimension that is missing is not tiled. Raises UnsupportedKernel.
     """
+    placed = isinstance(engine, PortableEngine)
     axes = [
-        _Axis.of(extent, np.asarray(sizes.get(name, np.array([extent]))), name in reduction)
+        _Axis.of(extent, np.asarray(sizes.get(name, np.array([extent]))), name in reduction, placed)
         for name, extent in spec.dims
     ]
     names = [name for name, _ in spec.dims]

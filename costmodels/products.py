@@ -54,21 +54,22 @@ class _Cut:
 class ProductStream:
     """One operand, stored (`outward`) or loaded.
 
-    once: its time and energy over one round, in which every tile of it moves once; depth as in
-    `StreamWork`. foreign: positions, from 1, of the loops that do not move it. All arrays broadcast to the
-    product.
+    once: its time and energy over one round, in which every tile of it moves once. depth: as in
+    `StreamWork`; that of `once` is not looked at. foreign: positions, from 1, of the loops that do not move
+    it. All arrays broadcast to the product.
     """
 
     outward: bool
     once: StreamTime
+    depth: IntArray
     foreign: frozenset[int]
 
     def cut(self, cut: _Cut) -> ProductStream:
         """In a part of the product."""
         time = self.once
-        flow = Flow(cut(time.mean.elapsed), cut(time.mean.issue), cut(time.mean.depth))
+        flow = Flow(cut(time.mean.elapsed), cut(time.mean.issue), time.mean.depth)
         once = StreamTime(cut(time.total), flow, cut(time.moved_uj))
-        return ProductStream(self.outward, once, self.foreign)
+        return ProductStream(self.outward, once, cut(self.depth), self.foreign)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +78,9 @@ class ProductWork:
 
     trips: by loop, outermost first, each along its own axis, in ascending order of tile sizes. axes: that
     axis of each loop, counted from the last one, -1. step_cycles: mean reference cycles of a step, its call
-    included. busy_uj: energy of the engine at work beyond what it draws waiting. staging_cycles: of transfers
-    before and after the loop, staging_uj: their energy. standing_mw: what is drawn all the time. All arrays
-    broadcast to the product; leading axes hold anything, such as different homes of the same tilings.
+    included. busy_uj: energy of the engine at work beyond what it draws waiting. standing_mw: what is drawn
+    all the time. All arrays broadcast to the product; leading axes hold anything, such as different homes of
+    the same tilings.
     """
 
     trips: tuple[IntArray, ...]
@@ -89,8 +90,6 @@ class ProductWork:
     duplex: bool
     step_cycles: FloatArray
     busy_uj: FloatArray
-    staging_cycles: FloatArray
-    staging_uj: FloatArray
     standing_mw: float
     cycle_ms: float
 
@@ -105,33 +104,19 @@ class ProductWork:
             self.duplex,
             cut(self.step_cycles),
             cut(self.busy_uj),
-            cut(self.staging_cycles),
-            cut(self.staging_uj),
             self.standing_mw,
             self.cycle_ms,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class ProductPrice:
-    """Reference cycles of the loop (without staging), time in ms and energy in uJ, at the full shape."""
-
-    loop_cycles: FloatArray
-    time_ms: FloatArray
-    energy_uj: FloatArray
-
-
-def price_product(work: ProductWork, shape: tuple[int, ...]) -> ProductPrice:
-    """Time and energy of all tilings of a product; `shape`: the full one."""
-    loop, time, energy = np.empty(shape), np.empty(shape), np.empty(shape)
-    for inner, part in _parts(work, len(shape)):
-        for block in _blocks(part, loop[part].shape):
-            piece = _Piece(work.cut(block), inner)
-            cycles = piece.loop_cycles()
-            time_ms = (cycles + piece.work.staging_cycles) * work.cycle_ms
-            loop[block], time[block] = cycles, time_ms
-            energy[block] = piece.moved_uj() + time_ms * work.standing_mw + piece.work.busy_uj
-    return ProductPrice(loop, time, energy)
+def price_product(work: ProductWork, time_ms: FloatArray, energy_uj: FloatArray) -> None:
+    """Fill in time and energy of all tilings of a product, in arrays of the full shape."""
+    for inner, part in _parts(work, time_ms.ndim):
+        for block in _blocks(part, time_ms[part].shape):
+            piece, time, energy = _Piece(work.cut(block), inner), time_ms[block], energy_uj[block]
+            np.multiply(piece.loop_cycles(), work.cycle_ms, out=time)
+            np.multiply(time, work.standing_mw, out=energy)
+            energy += piece.used_uj()
 
 
 def _parts(work: ProductWork, rank: int) -> Iterator[tuple[int, Part]]:
@@ -186,10 +171,10 @@ class _Piece:
             total = total + (step if count is ONE else step * count)
         return np.asarray(total)
 
-    def moved_uj(self) -> FloatArray:
-        """Energy of all bytes moved, before and after the loop too."""
+    def used_uj(self) -> FloatArray:
+        """Energy of all bytes moved and of the engine at work."""
         moved = (stream.once.moved_uj * self._repeats(stream) for stream in self.work.streams)
-        return np.asarray(reduce(np.add, moved, self.work.staging_uj))
+        return np.asarray(reduce(np.add, moved, self.work.busy_uj))
 
     def _steps(self) -> FloatArray:
         return np.asarray(reduce(np.multiply, self.work.trips[: self.inner], ONE))
@@ -204,7 +189,7 @@ class _Piece:
             if trips is not None and fixed:
                 repeats = repeats * trips
             elif trips is not None and own and position < own[-1]:
-                repeats = repeats * np.where(position < stream.once.mean.depth, trips, 1)
+                repeats = repeats * np.where(position < stream.depth, trips, 1)
         return repeats
 
     def _transitions(
@@ -255,7 +240,7 @@ def _where(cycles: FloatArray, stream: ProductStream, least: int) -> FloatArray:
     """Cycles of a fetch of a stream where its depth is at least this; `ZERO` itself for nothing."""
     if least in (ALL, NONE) or cycles is ZERO:
         return ZERO if least == NONE else cycles
-    return np.where(stream.once.mean.depth >= least, cycles, 0.0)
+    return np.where(stream.depth >= least, cycles, 0.0)
 
 
 def _sum(arrays: Iterable[FloatArray]) -> FloatArray:

@@ -1,60 +1,60 @@
-"""Which combinations of homes, buffering and staging are priced together."""
+"""Which homes and stagings are priced together, and which prices follow from others.
+
+An operand staged whole through L2 is copied before or after the layer, which then does what it does with that
+operand at home in L2. So only these, the bases, are priced as pipelines: where every operand stays, moves
+between L2 and L1, or comes from L3 tile by tile. What a whole stage adds depends on no tile but its own size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
+from compiler.deployment import DIRECT, L2, WHOLE
 from dse.options.homes import HomeChoice, Mode
 
 Combination = tuple[HomeChoice, Mode]
 Placing = tuple[str, str]
 """Home and staging of one stream."""
-Of = TypeVar("Of")
+Base = tuple[Placing, ...]
+"""Of every stream (inputs, parameters, output), none of them staged whole."""
+
+
+def base_of(choice: HomeChoice, staging: Sequence[str]) -> tuple[Base, tuple[int, ...]]:
+    """What a choice of homes does within the layer, and which streams are staged whole around it."""
+    placed = tuple(zip(choice.streams, staging, strict=True))
+    whole = tuple(number for number, (_, stage) in enumerate(placed) if stage == WHOLE)
+    return tuple((L2, DIRECT) if stage == WHOLE else (home, stage) for home, stage in placed), whole
 
 
 @dataclass(frozen=True)
 class Block:
-    """Combinations, by number, that buffer alike and use the same links in each direction, which decides
-    what moves at the same time.
+    """Bases, by number, that use the same links in each direction: that decides what moves at once.
 
-    placings: of every stream, in each of them. params: homes of the parameters in each.
+    codes: of every stream, which of its placings each of them has. params: homes of the parameters.
     """
 
     numbers: tuple[int, ...]
-    buffering: int
-    placings: tuple[tuple[Placing, ...], ...]
+    codes: tuple[tuple[int, ...], ...]
     params: tuple[str, ...]
 
-    def chosen(self, menus: Sequence[Mapping[Placing, Of]]) -> list[list[Of]]:
-        """For every stream what its menu has for each combination."""
-        return [[menu[key] for key in keys] for menu, keys in zip(menus, self.placings, strict=True)]
 
-
-def placings(stream: int, combinations: Sequence[Combination]) -> tuple[Placing, ...]:
+def placings(stream: int, bases: Sequence[Base]) -> tuple[Placing, ...]:
     """All that occur for one stream, in order."""
-    found = dict.fromkeys((choice.streams[stream], mode.staging[stream]) for choice, mode in combinations)
-    return tuple(found)
+    return tuple(dict.fromkeys(base[stream] for base in bases))
 
 
 def blocks(
-    combinations: Sequence[Combination], links: Sequence[Mapping[Placing, frozenset[str]]], most: int
+    bases: Sequence[Base], links: Sequence[Mapping[Placing, frozenset[str]]], most: int
 ) -> Iterator[Block]:
-    """All combinations, at most `most` in a block. links: for every stream those that a placing uses."""
+    """All bases, at most `most` in a block. links: of every stream those that each of its placings uses."""
+    numbers = [{placing: number for number, placing in enumerate(of)} for of in links]
     groups: dict[object, list[int]] = {}
-    for number, (choice, mode) in enumerate(combinations):
-        keys = zip(choice.streams, mode.staging, strict=True)
-        used = [of[key] for of, key in zip(links, keys, strict=True)]
-        loads = frozenset[str]().union(*used[:-1])
-        groups.setdefault((mode.buffering, loads, used[-1]), []).append(number)
+    for number, base in enumerate(bases):
+        used = [of[placing] for of, placing in zip(links, base, strict=True)]
+        groups.setdefault((frozenset[str]().union(*used[:-1]), used[-1]), []).append(number)
     for members in groups.values():
         for start in range(0, len(members), most):
-            yield _block(combinations, members[start : start + most])
-
-
-def _block(combinations: Sequence[Combination], numbers: Sequence[int]) -> Block:
-    some = [combinations[number] for number in numbers]
-    streams = [tuple(zip(choice.streams, mode.staging, strict=True)) for choice, mode in some]
-    params = tuple(choice.params for choice, _ in some)
-    return Block(tuple(numbers), some[0][1].buffering, tuple(zip(*streams, strict=True)), params)
+            some = tuple(members[start : start + most])
+            codes = tuple(tuple(of[bases[k][s]] for k in some) for s, of in enumerate(numbers))
+            yield Block(some, codes, tuple(bases[k][-2][0] for k in some))

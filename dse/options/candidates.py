@@ -112,6 +112,11 @@ class Candidates:
         grid = self.measured.grid
         return grid.count if isinstance(grid, Grid) else math.prod(grid.shape)
 
+    def same_tilings(self, other: Candidates) -> bool:
+        """Whether they are those of another set, measured as a product, that has its own loop order."""
+        shaped = isinstance(self.measured.grid, Product)
+        return shaped and self.measured.grid is other.measured.grid
+
     @cached_property
     def grid(self) -> Grid:
         grid = self.measured.grid

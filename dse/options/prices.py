@@ -1,45 +1,29 @@
-"""The price of one set of tilings under all its homes, bufferings and stagings, many combinations a call.
-
-Most of a combination's price belongs to its streams one by one. So every stream has a menu of variants (not
-moving at all, direct, by tiles through L2, whole through L2), each priced once, and a combination is one
-variant a stream: its arrays are gathered from the menus.
-"""
+"""The price of one layer's tilings under all its homes, bufferings and stagings, many of them a call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
-from compiler.deployment import WHOLE
 from compiler.tiling import Product
-from costmodels.classes import NO_CLASSES
-from costmodels.overlap import Flow
-from costmodels.pipeline import (
-    BLOCK,
-    Hop,
-    KernelTime,
-    LayerWork,
-    StreamTime,
-    StreamWork,
-    price_layer,
-    stream_time,
-)
+from costmodels.pipeline import BLOCK
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
-from dse.options.blocks import Block, Combination, Placing, blocks, placings
+from dse.options.blocks import Base, Block, Combination, base_of
 from dse.options.candidates import Candidates
-from dse.options.homes import BUFFERINGS, Operand, operand, resident_bytes
-from dse.options.shaped import Prices, ProductPricer, Variant
+from dse.options.flat import FlatPricer
+from dse.options.homes import resident_bytes
+from dse.options.shaped import Prices, ProductPricer
+from dse.options.stages import ENERGY, L1_BYTES, RESIDENT, STAGING, TIME, Stages
 from dse.solver.pareto import BoolArray, FloatArray
 
-# Columns of priced rows; then come the resident bytes in L2, weight memory and L1.
-TIME, ENERGY, L1_BYTES, STAGING, RESIDENT, COLUMNS = 0, 1, 2, 3, 4, 7
-# Rows of a menu's values; slots and stages are two rows each, one a buffering.
-_TOTAL, _ELAPSED, _ISSUE, _STALL, _MOVED_UJ, _DEPTH, _WHOLE, _SLOTS, _STAGES, _VALUES = (*range(8), 9, 11)
-# The judges: weights of the columns, each relative to a combination's least. The best row by each is compared
-# with all others; together they leave a fraction of the rows to the exact filter.
+__all__ = ["ENERGY", "L1_BYTES", "RESIDENT", "STAGING", "TIME", "PricedRows", "Pricer"]
+
+# The judges: weights of the columns, each relative to a base's least. The best row by each is compared with
+# all others; together they leave a fraction of the rows to the exact filter.
 _JUDGES = np.array(
     [
         (1.0, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1),
@@ -52,234 +36,148 @@ _JUDGES = np.array(
     ]
 )
 
+Columns = tuple[FloatArray, ...]
+"""Each broadcasts to [N, K, C]: N bases, K loop orders, C tilings."""
+
 
 @dataclass(frozen=True, eq=False)
 class PricedRows:
-    """Rows [n, 7] of one combination, time in ms, energy in uJ, the rest in bytes; their tilings and splits
-    [n]; what of their time a prefetch can run under [n], in ms."""
+    """Rows [n, 7] of one base with one buffering, time in ms, energy in uJ, the rest in bytes; loop order,
+    tiling and split of each [n]; what of its time a prefetch can run under [n], in ms."""
 
+    buffering: int
     rows: FloatArray
+    order: IntArray
     tiling: IntArray
     split: IntArray
     cover: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class _Menu:
-    """One stream in V variants: `values` [V, _VALUES, C], zero where it does not move; hops of each variant.
-
-    whole_hop: the transfer of whole stages, if a variant has one.
-    """
-
-    number_of: dict[Placing, int]
-    hops: tuple[tuple[Hop, ...], ...]
-    whole_hop: Hop | None
-    values: FloatArray
-
-    @property
-    def links(self) -> Mapping[Placing, frozenset[str]]:
-        """What each variant uses."""
-        return {key: frozenset(hop.link for hop in self.hops[k]) for key, k in self.number_of.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Combinations priced together; `values`: for every stream, of their variants [n, _VALUES, C]."""
-
-    buffering: int
-    hops: tuple[tuple[Hop, ...], ...]
-    whole_hops: tuple[Hop | None, ...]
-    values: tuple[FloatArray, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class Pricer:
-    """A set of tilings whose kernel time is known, at an operating point.
+    """The same tilings in K loop orders, whose kernel time is known, at an operating point; those that are
+    measured one by one in one order only.
 
     l1_bytes: rows that need more are dropped. tensor_bytes: sizes of the inputs, then of the output.
     """
 
-    candidates: Candidates
+    orders: tuple[Candidates, ...]
     platform: Platform
     point: OperatingPoint
     l1_bytes: int
     tensor_bytes: tuple[int, ...]
 
-    def price(self, combinations: Sequence[Combination]) -> Iterator[tuple[int, PricedRows]]:
-        """(number of a combination, its rows worth a look), for all that have any.
+    def price(self, bases: Sequence[Base], bufferings: Sequence[int]) -> Iterator[tuple[int, PricedRows]]:
+        """(number of a base, its rows worth a look with one buffering), for all that have any.
 
-        The rows hold the combination's whole Pareto front and little else.
+        The rows hold the base's whole Pareto front and little else.
         """
-        split = self._kernel.split.reshape(-1)
-        for numbers, columns, cover in self._blocks(combinations):
+        split = self._split
+        for block, buffering, columns, free in self.blocks(bases, bufferings):
             alive = _undecided(columns, np.asarray(columns[L1_BYTES] <= self.l1_bytes))
-            for place, number in enumerate(numbers):
-                kept = np.flatnonzero(alive[place])
-                if len(kept):
-                    rows = columns[:, place, kept].T
-                    yield number, PricedRows(rows, kept, split[kept], cover[place, kept])
+            for place, number in enumerate(block.numbers):
+                order, tiling = np.nonzero(alive[place])
+                if len(order):
+                    rows = np.stack([_entries(column, place, order, tiling) for column in columns], axis=1)
+                    cover = rows[:, TIME] if free else np.zeros(len(rows))
+                    yield number, PricedRows(buffering, rows, order, tiling, split[tiling], cover)
 
     def columns(self, combinations: Sequence[Combination]) -> Iterator[tuple[int, FloatArray, FloatArray]]:
-        """(number of a combination, columns [7, C] of all its rows, their covers [C])."""
-        for numbers, columns, cover in self._blocks(combinations):
-            for place, number in enumerate(numbers):
-                yield number, columns[:, place], cover[place]
+        """(number of a combination, rows [K * C, 7] order after order, their covers) of all tilings."""
+        stages = Stages(self.platform, self.point, self.tensor_bytes)
+        for number, (choice, mode) in enumerate(combinations):
+            base, whole = base_of(choice, mode.staging)
+            for _, _, columns, free in self.blocks([base], [mode.buffering]):
+                shape = columns[TIME].shape
+                rows = np.stack([np.broadcast_to(c, shape).reshape(-1) for c in columns], axis=1)
+                yield number, *stages.around(rows, rows[:, TIME] * free, whole)
 
     @property
-    def _kernel(self) -> KernelTime:
-        assert self.candidates.shaped_kernel is not None  # `layer_candidates` knows it
-        return self.candidates.shaped_kernel
+    def _split(self) -> IntArray:
+        kernel = self.orders[0].shaped_kernel
+        assert kernel is not None  # `layer_candidates` knows it
+        return kernel.split.reshape(-1)
 
-    def _blocks(
-        self, combinations: Sequence[Combination]
-    ) -> Iterator[tuple[tuple[int, ...], FloatArray, FloatArray]]:
-        """Some combinations, columns [7, n, C] and covers [n, C] of their rows; all, block by block."""
-        c, most = self.candidates, max(1, BLOCK // self.candidates.count)
-        streams = range(len(c.measured.inputs) + 2)
+    def blocks(
+        self, bases: Sequence[Base], bufferings: Sequence[int]
+    ) -> Iterator[tuple[Block, int, Columns, bool]]:
+        """Some bases, their buffering, columns, and whether the link of prefetches is free: all, by block."""
+        most = max(1, BLOCK // self.orders[0].count)
+        for block, buffering, prices in self._pricer.prices(bases, bufferings, most):
+            yield block, buffering, self._columns(block, prices), prices.free
+
+    @property
+    def _pricer(self) -> ProductPricer | FlatPricer:
+        c = self.orders[0]
         if isinstance(c.measured.grid, Product):
-            pricer = ProductPricer(c, self._kernel, self.platform, self.point, self.tensor_bytes)
-            variants = [pricer.menu(k, combinations) for k in streams]
-            for block in blocks(combinations, [_links(menu) for menu in variants], most):
-                prices = pricer.price(block.buffering, block.chosen(variants))
-                yield block.numbers, *self._shaped_columns(block, prices)
-            return
-        menus = [self._menu(k, combinations) for k in streams]
-        for group in blocks(combinations, [menu.links for menu in menus], most):
-            yield group.numbers, *self._flat_columns(_block(group, menus), group.params)
+            return ProductPricer(self.orders, self.platform, self.point, self.tensor_bytes)
+        return FlatPricer(c, self.platform, self.point, self.tensor_bytes)
 
-    def _shaped_columns(self, block: Block, prices: Prices) -> tuple[FloatArray, FloatArray]:
-        columns = np.empty((COLUMNS, *prices.price.time_ms.shape))
-        columns[TIME], columns[ENERGY] = prices.price.time_ms, prices.price.energy_uj
-        columns[L1_BYTES], columns[STAGING] = prices.l1_bytes, prices.stage_bytes
-        self._set_resident(columns, block.params)
-        cover = np.broadcast_to(prices.cover_cycles * self._cycle_ms, columns.shape[1:])
-        count = columns.shape[1]
-        return columns.reshape(COLUMNS, count, -1), cover.reshape(count, -1)
-
-    @property
-    def _cycle_ms(self) -> float:
-        return 1e3 / self.platform.reference_hz(self.point)
-
-    def _set_resident(self, columns: FloatArray, params: Sequence[str]) -> None:
-        resident = {home: resident_bytes(self.candidates.measured, home) for home in params}
-        for place, home in enumerate(params):
-            for number, bytes_ in enumerate(resident[home], start=RESIDENT):
-                columns[number, place] = bytes_
-
-    def _flat_columns(self, block: _Block, params: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        c = self.candidates
-        shape = (len(params), c.count)
-        priced = price_layer(self.platform, self._work(block), self.point)
-        columns = np.empty((COLUMNS, *shape))
-        columns[TIME] = priced.time_ms.reshape(shape)
-        columns[ENERGY] = priced.energy_uj.reshape(shape)
-        columns[L1_BYTES] = c.accumulator_bytes
-        columns[STAGING] = 0.0
-        for values in block.values:
-            columns[L1_BYTES] += values[:, _SLOTS + BUFFERINGS.index(block.buffering)]
-            columns[STAGING] += values[:, _STAGES + BUFFERINGS.index(block.buffering)]
-        self._set_resident(columns, params)
-        cover = priced.cover_cycles * self._cycle_ms
-        return columns, np.asarray(cover.reshape(shape), np.float64)
-
-    def _work(self, block: _Block) -> LayerWork:
-        """The block as one layer of n * C candidates, combination after combination."""
-        c, count = self.candidates, len(block.values[0])
-        whole = [_whole(hop, value) for hop, value in zip(block.whole_hops, block.values, strict=True)]
-        return LayerWork(
-            spec=c.space.spec,
-            engine=c.engine,
-            classes=NO_CLASSES,
-            trips=tuple(np.tile(trip, count) for trip in c.trips),
-            streams=_streams(block),
-            buffering=block.buffering,
-            before=tuple(hop for hops in whole[:-1] for hop in hops),
-            after=tuple(whole[-1]),
-            kernel=KernelTime(
-                np.tile(self._kernel.cycles, count),
-                np.tile(self._kernel.split, count),
-                np.tile(self._kernel.share, count),
-            ),
+    def _columns(self, block: Block, prices: Prices) -> Columns:
+        traffic = self.orders[0].measured
+        shape = traffic.grid.shape if isinstance(traffic.grid, Product) else (traffic.grid.count,)
+        count = prices.time_ms.shape[:2]
+        homes = {home: resident_bytes(traffic, home) for home in block.params}
+        resident = [_joined([homes[home][k] for home in block.params], shape) for k in range(3)]
+        return (
+            np.asarray(prices.time_ms.reshape(*count, -1), np.float64),
+            np.asarray(prices.energy_uj.reshape(*count, -1), np.float64),
+            _column(prices.l1_bytes, shape),
+            _column(prices.stage_bytes, shape),
+            *(_column(of, shape) for of in resident),
         )
 
-    def _menu(self, stream: int, combinations: Sequence[Combination]) -> _Menu:
-        c = self.candidates
-        variants = placings(stream, combinations)
-        operands = [operand(c, stream, home, staging, self.tensor_bytes) for home, staging in variants]
-        values = np.zeros((len(operands), _VALUES, c.count))
-        hops: list[tuple[Hop, ...]] = []
-        for row, moved in zip(values, operands, strict=True):
-            hops.append(() if moved is None else self._fill(row, moved))
-        whole = [moved.whole_hop() for moved in operands if moved is not None and moved.staging == WHOLE]
-        number_of = {variant: number for number, variant in enumerate(variants)}
-        return _Menu(number_of, tuple(hops), whole[0] if whole else None, values)
 
-    def _fill(self, row: FloatArray, moved: Operand) -> tuple[Hop, ...]:
-        """Set the values [_VALUES, C] of one variant; returns its hops."""
-        work = moved.work()
-        time = stream_time(self.platform, work, self.point, self.candidates.engine)
-        row[_TOTAL], row[_MOVED_UJ], row[_DEPTH] = time.total, time.moved_uj, time.mean.depth
-        row[_ELAPSED], row[_ISSUE], row[_STALL] = time.mean.elapsed, time.mean.issue, time.stall
-        row[_WHOLE] = moved.whole_bytes if moved.staging == WHOLE else 0.0
-        for place, buffering in enumerate(BUFFERINGS):
-            row[_SLOTS + place], row[_STAGES + place] = moved.slots(buffering), moved.stages(buffering)
-        return work.hops
+def _joined(arrays: Sequence[IntArray], shape: tuple[int, ...]) -> IntArray:
+    """Arrays that broadcast to `shape` on a leading axis; one for all where they are the same."""
+    if all(array is arrays[0] or not (array.any() or arrays[0].any()) for array in arrays):
+        return arrays[0]
+    return np.stack([np.broadcast_to(array, shape) for array in arrays])
 
 
-def _links(menu: Mapping[Placing, Variant]) -> Mapping[Placing, frozenset[str]]:
-    return {
-        key: frozenset(hop.link for hop in (one.work.hops if one.work else ())) for key, one in menu.items()
-    }
+def _column(values: IntArray, shape: tuple[int, ...]) -> FloatArray:
+    """Values that broadcast to `shape`, perhaps behind an axis of N: [N or 1, 1, C or 1]."""
+    leading = len(values) if values.ndim > len(shape) else 1
+    if values.size > leading:
+        values = np.broadcast_to(values, (leading, *shape))
+    return np.asarray(values.reshape(leading, 1, -1), np.float64)
 
 
-def _block(group: Block, menus: Sequence[_Menu]) -> _Block:
-    codes = [[menu.number_of[key] for key in keys] for menu, keys in zip(menus, group.placings, strict=True)]
-    return _Block(
-        buffering=group.buffering,
-        hops=tuple(menu.hops[code[0]] for menu, code in zip(menus, codes, strict=True)),
-        whole_hops=tuple(menu.whole_hop for menu in menus),
-        values=tuple(menu.values[code] for menu, code in zip(menus, codes, strict=True)),
-    )
+def _entries(column: FloatArray, place: int, order: IntArray, tiling: IntArray) -> FloatArray:
+    """Entries of one base, of these orders and tilings."""
+    bases, orders, tilings = column.shape
+    own = column[place if bases > 1 else 0]
+    return np.asarray(own[order if orders > 1 else 0, tiling if tilings > 1 else np.zeros_like(tiling)])
 
 
-def _streams(block: _Block) -> tuple[StreamWork, ...]:
-    """Streams with known times; their hops are the first combination's, which uses the links of all."""
-    found = []
-    for number, (hops, values) in enumerate(zip(block.hops, block.values, strict=True)):
-        total, elapsed, issue, stall, moved_uj = (
-            values[:, k].ravel() for k in (_TOTAL, _ELAPSED, _ISSUE, _STALL, _MOVED_UJ)
-        )
-        depth = values[:, _DEPTH].ravel().astype(np.int8)
-        time = StreamTime(total, Flow(elapsed, issue, depth), moved_uj, stall)
-        last = number == len(block.values) - 1
-        found.append(StreamWork("output" if last else "input", hops, depth, depth, time))
-    return tuple(found)
-
-
-def _whole(hop: Hop | None, values: FloatArray) -> list[Hop]:
-    """Whole stages of a stream, in the combinations that have them."""
-    whole_bytes = values[:, _WHOLE].ravel()
-    if hop is None or not whole_bytes.any():
-        return []
-    once = (whole_bytes > 0).astype(np.int64)
-    return [Hop(hop.link, once, once, whole_bytes.astype(np.int64))]
-
-
-def _undecided(columns: FloatArray, fits: BoolArray) -> BoolArray:
-    """Mask [n, C] of the rows, given as columns [7, n, C], that fit and that no judge of theirs dominates.
+def _undecided(columns: Columns, fits: BoolArray) -> BoolArray:
+    """Mask [N, K, C] of the rows that fit and that no judge of their base dominates.
 
     Equal rows all stay: which of them a judge is may hang on the rounding of its score.
     """
-    least = np.where(fits, columns, np.inf).min(axis=2, keepdims=True)
-    relative = columns / np.where((least > 0) & np.isfinite(least), least, 1.0)
-    total = columns.sum(axis=0)
-    alive = fits.copy()
-    here = np.arange(len(fits))
-    for score in np.tensordot(_JUDGES, relative, axes=1):
-        best = np.where(alive, score, np.inf).argmin(axis=1)
-        worse = total[here, best][:, None] < total
-        worse &= alive[here, best][:, None]
-        for column in columns:
-            worse &= column[here, best][:, None] <= column
+    alive = np.broadcast_to(fits, columns[TIME].shape).copy()
+    various = [k for k, column in enumerate(columns) if k <= ENERGY or column.shape[2] > 1]
+    least = {k: np.where(fits, columns[k], np.inf).min(axis=(1, 2), keepdims=True) for k in various}
+    relative = {k: columns[k] / np.where((c > 0) & np.isfinite(c), c, 1.0) for k, c in least.items()}
+    total, here = _sum([columns[k] for k in various]), np.arange(len(alive))
+    for judge in _JUDGES:
+        score = np.where(alive, _sum([relative[k] * judge[k] for k in various]), np.inf)
+        order, tiling = np.unravel_index(score.reshape(len(alive), -1).argmin(axis=1), alive.shape[1:])
+        there = [_judge(columns[k], here, order, tiling) for k in various]
+        worse = _judge(total, here, order, tiling) < total
+        worse &= alive[here, order, tiling][:, None, None]
+        for best, k in zip(there, various, strict=True):
+            worse &= best <= columns[k]
         alive &= ~worse
     return alive
+
+
+def _judge(column: FloatArray, here: IntArray, order: IntArray, tiling: IntArray) -> FloatArray:
+    """Its entry at one row of each base [N, 1, 1]."""
+    bases, orders, _ = column.shape
+    return np.asarray(column[here if bases > 1 else 0, order if orders > 1 else 0, tiling][:, None, None])
+
+
+def _sum(columns: Sequence[FloatArray]) -> FloatArray:
+    """Small ones first, so that only the last sums have the full shape."""
+    return np.asarray(reduce(np.add, sorted(columns, key=lambda column: column.size)))

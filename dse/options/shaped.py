@@ -1,12 +1,14 @@
 """The price of a product of tilings under some homes, at the shapes of the dimensions that each term has.
 
-As in `dse.options.prices` every stream has a menu of variants, each priced once; here its arrays broadcast to
-the product, and combinations that are priced together stand on an axis in front of it.
+Most of a base's price belongs to its streams one by one. So every stream has a menu of variants (not moving
+at all, between L2 and L1, from L3 by tiles), each priced once, and a base is one variant a stream. Arrays
+broadcast to the product; bases that are priced together stand on an axis in front of it. Loop orders share
+the menus: in one round, in which every tile of a stream moves once, they all do the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
@@ -14,142 +16,183 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiler.deployment import WHOLE
 from compiler.tiling import Product
 from costmodels.classes import NO_CLASSES
 from costmodels.energy import engine_uj, spared_uj
-from costmodels.layer import Hop, KernelTime, LayerWork, StreamTime, StreamWork
+from costmodels.layer import KernelTime, LayerWork, StreamTime, StreamWork
 from costmodels.overlap import ZERO, Flow
-from costmodels.pipeline import (
-    alone_cycles,
-    call_cycles,
-    covered_cycles,
-    hops_uj,
-    is_duplex,
-    shares_prefetch_link,
-    stream_time,
-)
+from costmodels.pipeline import call_cycles, is_duplex, shares_prefetch_link, stream_time
 from costmodels.platform import OperatingPoint, Platform
-from costmodels.products import ProductPrice, ProductStream, ProductWork, price_product
+from costmodels.products import ProductStream, ProductWork, price_product
 from costmodels.work import FloatArray, IntArray
-from dse.options.blocks import Combination, Placing, placings
+from dse.options.blocks import Base, Block, Placing, blocks, placings
 from dse.options.candidates import Candidates
 from dse.options.homes import BUFFERINGS, operand
 
+Numbers = npt.NDArray[Any]
 NOTHING = np.zeros((), np.int64)
 STILL = StreamTime(ZERO, Flow(ZERO, ZERO, NOTHING), ZERO)
 """A stream that does not move."""
 
 
 @dataclass(frozen=True, eq=False)
-class Variant:
-    """One stream from one home, staged in one way; arrays broadcast to the product.
+class _Variants:
+    """One quantity of all variants of a stream; arrays broadcast to the product of `rank` dimensions."""
 
-    work: its transfers in one round (see `ProductStream`); time: of these. slots, stages: bytes in L1 and
-    L2 for each buffering. staging_cycles, staging_uj: of a whole stage, `whole_hop`.
-    """
+    each: tuple[Numbers, ...]
+    rank: int
 
-    work: StreamWork | None
-    time: StreamTime
-    slots: tuple[IntArray, ...]
-    stages: tuple[IntArray, ...]
-    staging_cycles: FloatArray
-    staging_uj: FloatArray
-    whole_hop: Hop | None
+    @cached_property
+    def _stacked(self) -> Numbers:
+        shape = np.broadcast_shapes((1,) * self.rank, *(array.shape for array in self.each))
+        return np.stack([np.broadcast_to(array, shape) for array in self.each])
+
+    def take(self, codes: tuple[int, ...]) -> Numbers:
+        """Of these variants on a leading axis; one that is the same for all stays as it is."""
+        first = self.each[codes[0]]
+        if all(self.each[code] is first for code in codes):
+            return first
+        return np.asarray(self._stacked[list(codes)])
+
+
+@dataclass(frozen=True, eq=False)
+class Menu:
+    """All variants of one stream. works: of their transfers in one round (see `ProductStream`), None where
+    it does not move. slots, stages: bytes in L1 and L2 for each buffering."""
+
+    placings: tuple[Placing, ...]
+    works: tuple[StreamWork | None, ...]
+    total: _Variants
+    elapsed: _Variants
+    issue: _Variants
+    moved_uj: _Variants
+    slots: tuple[_Variants, ...]
+    stages: tuple[_Variants, ...]
 
     @property
-    def links(self) -> frozenset[str]:
-        """That it uses within the layer."""
-        return frozenset(hop.link for hop in self.work.hops) if self.work else frozenset()
+    def links(self) -> Mapping[Placing, frozenset[str]]:
+        """That each variant uses, in order."""
+        return dict(zip(self.placings, map(_links, self.works), strict=True))
 
 
-_STILL = Variant(None, STILL, (NOTHING,) * 2, (NOTHING,) * 2, ZERO, ZERO, None)
-
-Numbers = npt.NDArray[Any]
+def _links(work: StreamWork | None) -> frozenset[str]:
+    return frozenset(hop.link for hop in work.hops) if work else frozenset()
 
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """N combinations: time in ms, energy in uJ, bytes in L1 and of stages in L2, all [N, ...] at the full
-    shape; cover: cycles, as in `costmodels.layer.Priced`."""
+    """N bases in K loop orders: time in ms and energy in uJ [N, K, *shape]; bytes in L1 and of stages in L2,
+    which broadcast to [N, *shape]; whether the link of prefetches is free while the layer runs."""
 
-    price: ProductPrice
+    time_ms: FloatArray
+    energy_uj: FloatArray
     l1_bytes: IntArray
     stage_bytes: IntArray
-    cover_cycles: FloatArray
+    free: bool
 
 
 @dataclass(frozen=True, eq=False)
 class ProductPricer:
-    """A product of tilings at an operating point, with the time of its kernels at the product's shape.
+    """A product of tilings at an operating point, in several loop orders, with the time of its kernels at the
+    product's shape.
 
     tensor_bytes: sizes of the inputs, then of the output.
     """
 
-    candidates: Candidates
-    kernel: KernelTime
+    orders: tuple[Candidates, ...]
     platform: Platform
     point: OperatingPoint
     tensor_bytes: tuple[int, ...]
 
+    @property
+    def candidates(self) -> Candidates:
+        """In the first order."""
+        return self.orders[0]
+
+    @property
+    def kernel(self) -> KernelTime:
+        """Which no order changes."""
+        kernel = self.candidates.shaped_kernel
+        assert kernel is not None  # `layer_candidates` knows it
+        return kernel
+
     @cached_property
     def product(self) -> Product:
         grid = self.candidates.measured.grid
-        assert isinstance(grid, Product)  # whoever has tilings one by one has `Pricer`
+        assert isinstance(grid, Product)  # whoever has tilings one by one has `FlatPricer`
         return grid
 
-    def menu(self, stream: int, combinations: Sequence[Combination]) -> dict[Placing, Variant]:
-        """All variants of a stream that occur."""
-        return {placing: self.variant(stream, *placing) for placing in placings(stream, combinations)}
+    def prices(
+        self, bases: Sequence[Base], bufferings: Sequence[int], most: int
+    ) -> Iterator[tuple[Block, int, Prices]]:
+        """Blocks of at most `most` bases, all with each buffering, and their prices."""
+        menus = [self.menu(stream, bases) for stream in range(len(bases[0]))]
+        for block in blocks(bases, [menu.links for menu in menus], most):
+            for buffering in bufferings:
+                yield block, buffering, self.price(buffering, menus, block)
 
-    def variant(self, stream: int, home: str, staging: str) -> Variant:
-        """Stream `stream` (inputs, parameters, output) from a home."""
-        moved = operand(self.candidates.measured, stream, home, staging, self.tensor_bytes)
-        if moved is None:
-            return _STILL
-        work = moved.round()
-        hop = moved.whole_hop() if staging == WHOLE else None
-        return Variant(
-            work,
-            stream_time(self.platform, work, self.point, self.candidates.engine),
-            tuple(moved.slots(buffering) for buffering in BUFFERINGS),
-            tuple(moved.stages(buffering) for buffering in BUFFERINGS),
-            ZERO if hop is None else alone_cycles(self.platform, hop, self.point),
-            ZERO if hop is None else hops_uj(self.platform, (hop,), self.point),
-            hop,
+    def menu(self, stream: int, bases: Sequence[Base]) -> Menu:
+        """All variants of a stream (inputs, parameters, output) that occur."""
+        found = placings(stream, bases)
+        c, rank = self.candidates, len(self.product.shape)
+        moved = [operand(c.measured, stream, *placing, self.tensor_bytes) for placing in found]
+        works = tuple(of.round() if of else None for of in moved)
+        times = [stream_time(self.platform, w, self.point, c.engine) if w else STILL for w in works]
+
+        def of(values: Sequence[Numbers]) -> _Variants:
+            return _Variants(tuple(values), rank)
+
+        return Menu(
+            found,
+            works,
+            of([time.total for time in times]),
+            of([time.mean.elapsed for time in times]),
+            of([time.mean.issue for time in times]),
+            of([time.moved_uj for time in times]),
+            tuple(of([m.slots(b) if m else NOTHING for m in moved]) for b in BUFFERINGS),
+            tuple(of([m.stages(b) if m else NOTHING for m in moved]) for b in BUFFERINGS),
         )
 
-    def price(self, buffering: int, chosen: Sequence[Sequence[Variant]]) -> Prices:
-        """Price combinations of variants: for every stream, that of each of N combinations.
+    def price(self, buffering: int, menus: Sequence[Menu], block: Block) -> Prices:
+        """Price the bases of a block."""
+        layer, place = self._layer(menus, block), BUFFERINGS.index(buffering)
+        streams = [_stream(menu, codes) for menu, codes in zip(menus, block.codes, strict=True)]
+        duplex = is_duplex(self.platform, layer)
+        shape = (len(block.numbers), len(self.orders), *self.product.shape)
+        time_ms, energy_uj = np.empty(shape), np.empty(shape)
+        for number, c in enumerate(self.orders):
+            work = self._work(c, buffering, streams, duplex)
+            price_product(work, time_ms[:, number], energy_uj[:, number])
+        slots = [menu.slots[place].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
+        stages = [menu.stages[place].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
+        return Prices(
+            time_ms,
+            energy_uj,
+            _total([self.candidates.measured.accumulator_bytes, *slots]),
+            _total(stages),
+            not any(shares_prefetch_link(self.platform, layer)),
+        )
 
-        They use the same links in each direction.
-        """
-        layer, place = self._layer(chosen), BUFFERINGS.index(buffering)
-
-        def joined(values: Callable[[Variant], Numbers]) -> list[Numbers]:
-            return [self._stack([values(variant) for variant in variants]) for variants in chosen]
-
-        stages = joined(lambda variant: variant.staging_cycles)
-        order = self.candidates.order
-        work = ProductWork(
-            trips=tuple(self.product.trip(name) for name in order),
-            axes=tuple(self._axis[name] for name in order),
-            streams=tuple(self._stream(number, variants) for number, variants in enumerate(chosen)),
+    def _work(
+        self, c: Candidates, buffering: int, streams: Sequence[StreamTime], duplex: bool
+    ) -> ProductWork:
+        """In one loop order."""
+        traffic = c.measured
+        own = zip(streams, (*traffic.inputs, traffic.params, traffic.output), strict=True)
+        last = len(streams) - 1
+        return ProductWork(
+            trips=tuple(self.product.trip(name) for name in c.order),
+            axes=tuple(self._axis[name] for name in c.order),
+            streams=tuple(
+                ProductStream(number == last, time, moved.depth, frozenset(p for p, _ in moved.foreign))
+                for number, (time, moved) in enumerate(own)
+            ),
             buffering=buffering,
-            duplex=is_duplex(self.platform, layer),
+            duplex=duplex,
             step_cycles=self._step_cycles[buffering],
             busy_uj=self._busy_uj,
-            staging_cycles=_total(stages),
-            staging_uj=_total(joined(lambda variant: variant.staging_uj)),
             standing_mw=self.platform.standing_mw(self.point),
             cycle_ms=1e3 / self.platform.reference_hz(self.point),
-        )
-        price = price_product(work, (len(chosen[0]), *self.product.shape))
-        return Prices(
-            price,
-            _total([self.candidates.measured.accumulator_bytes, *joined(lambda v: v.slots[place])]),
-            _total(joined(lambda variant: variant.stages[place])),
-            covered_cycles(shares_prefetch_link(self.platform, layer), price.loop_cycles, stages[-1]),
         )
 
     @cached_property
@@ -176,49 +219,20 @@ class ProductPricer:
         busy, scale = self.kernel.cycles * self.kernel.share, self.point.dynamic_scale
         return engine_uj(power, spec.kernel, busy, spec.all_macs, scale) - spared_uj(power, busy, scale)
 
-    def _layer(self, chosen: Sequence[Sequence[Variant]]) -> LayerWork:
-        """The first combination, with the whole stages of all: what decides which links meet."""
+    def _layer(self, menus: Sequence[Menu], block: Block) -> LayerWork:
+        """The first base: what decides which links meet."""
         c = self.candidates
-        whole = [[v.whole_hop for v in variants if v.whole_hop][:1] for variants in chosen]
-        return LayerWork(
-            spec=c.space.spec,
-            engine=c.engine,
-            classes=NO_CLASSES,
-            trips=(),
-            streams=tuple(variants[0].work for variants in chosen if variants[0].work),
-            before=tuple(hop for hops in whole[:-1] for hop in hops),
-            after=tuple(whole[-1]),
-        )
+        works = (menu.works[codes[0]] for menu, codes in zip(menus, block.codes, strict=True))
+        return LayerWork(c.space.spec, c.engine, NO_CLASSES, (), tuple(work for work in works if work))
 
-    def _stream(self, number: int, variants: Sequence[Variant]) -> ProductStream:
-        def joined(values: Callable[[StreamTime], Numbers]) -> Numbers:
-            return self._stack([values(variant.time) for variant in variants])
 
-        flow = Flow(
-            joined(lambda time: time.mean.elapsed),
-            joined(lambda time: time.mean.issue),
-            joined(lambda time: time.mean.depth),
-        )
-        time = StreamTime(joined(lambda time: time.total), flow, joined(lambda time: time.moved_uj))
-        return ProductStream(number == len(self.candidates.measured.inputs) + 1, time, self._foreign[number])
-
-    @cached_property
-    def _foreign(self) -> tuple[frozenset[int], ...]:
-        """Positions of the loops that do not move each stream."""
-        traffic = self.candidates.measured
-        streams = (*traffic.inputs, traffic.params, traffic.output)
-        return tuple(frozenset(position for position, _ in stream.foreign) for stream in streams)
-
-    def _stack(self, arrays: Sequence[Numbers]) -> Numbers:
-        """Arrays of all combinations on a leading axis; one that is the same for all stays as it is."""
-        if all(array is arrays[0] for array in arrays):
-            return arrays[0]
-        rank = len(self.product.shape)
-        shape = np.broadcast_shapes((1,) * rank, *(array.shape for array in arrays))
-        return np.stack([np.broadcast_to(array, shape) for array in arrays])
+def _stream(menu: Menu, codes: tuple[int, ...]) -> StreamTime:
+    """One stream of some bases; how deep it is depends on the loop order."""
+    flow = Flow(menu.elapsed.take(codes), menu.issue.take(codes), NOTHING)
+    return StreamTime(menu.total.take(codes), flow, menu.moved_uj.take(codes))
 
 
 def _total(arrays: Sequence[Numbers]) -> Numbers:
-    """Their sum; `ZERO` itself for nothing."""
-    some = [array for array in arrays if array is not ZERO and array is not NOTHING]
-    return reduce(np.add, some) if some else ZERO
+    """Their sum; `NOTHING` itself for nothing."""
+    some = [array for array in arrays if array is not NOTHING]
+    return reduce(np.add, some) if some else NOTHING

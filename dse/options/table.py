@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -13,11 +13,12 @@ from compiler.ir import Operator, Space
 from compiler.schedule.footprint import Footprint
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.work import IntArray
-from dse.options.blocks import Combination
+from dse.options.blocks import Base, base_of
 from dse.options.candidates import Candidates, Effort, layer_candidates
-from dse.options.homes import NONE, HomeChoice, Mode, modes
+from dse.options.homes import BUFFERINGS, NONE, HomeChoice, Mode, modes
 from dse.options.pins import OFF, LayerPins, engine_blockers
-from dse.options.prices import RESIDENT, PricedRows, Pricer
+from dse.options.prices import ENERGY, RESIDENT, PricedRows, Pricer
+from dse.options.stages import Stages
 from dse.solver.pareto import FloatArray, nondominated
 
 
@@ -140,22 +141,31 @@ def layer_options(
     choices = tuple(_choices(op, sets, request, pins))
     known = tuple(dict.fromkeys(mode for choice in choices for mode in modes(choice)))
     table = _Table(request, pins, tensor_bytes, {mode: number for number, mode in enumerate(known)})
-    options = list(table.options([choice for choice in choices if not choice.off_chip], sets, 0))
+    near = [choice for choice in choices if not choice.off_chip]
+    fronts = table.fronts(near, sets, 0, {})
+    options = list(table.options(near, fronts))
     far = [choice for choice in choices if choice.off_chip]
     if not options:
-        options += table.options(far, sets, 0)
+        options += table.options(far, table.fronts(far, sets, 0, {}))
         return LayerOptions(op, space, sets, known, tuple(options), _useful(sets, options))
-    useful = _useful(sets, options)
-    options += table.options(far, useful, len(sets))
+    used = _used(sets, options)
+    fronts = {base: front.confined(used) for base, front in fronts.items()}
+    useful = tuple(c.subset(rows) for c, rows in zip(sets, used, strict=True) if len(rows))
+    options += table.options(far, table.fronts(far, useful, len(sets), fronts))
     return LayerOptions(op, space, (*sets, *useful), known, tuple(options), useful)
+
+
+def _used(sets: Sequence[Candidates], options: Sequence[Option]) -> list[IntArray]:
+    """The tilings of each set that are in some option."""
+    picks = np.concatenate([option.picks[:, :2] for option in options])
+    return [np.unique(picks[picks[:, 0] == number, 1]) for number in range(len(sets))]
 
 
 def _useful(sets: Sequence[Candidates], options: Sequence[Option]) -> tuple[Candidates, ...]:
     """The sets without tilings that are in no option."""
     if not options:
         return ()
-    picks = np.concatenate([option.picks[:, :2] for option in options])
-    used = [np.unique(picks[picks[:, 0] == number, 1]) for number in range(len(sets))]
+    used = _used(sets, options)
     return tuple(c.subset(rows) for c, rows in zip(sets, used, strict=True) if len(rows))
 
 
@@ -191,12 +201,54 @@ def _consistent(op: Operator, choice: HomeChoice) -> bool:
     return all(seen.setdefault(n, home) == home for n, home in zip(op.inputs, choice.inputs, strict=True))
 
 
-def _reads(c: Candidates, choice: HomeChoice) -> bool:
+def _reads(c: Candidates, base: Base) -> bool:
     """Whether parameters can be at home there: only an NPU reads weights in a weight memory."""
-    return choice.params not in WEIGHT_MEMORIES or (c.layout != "plain" and c.operator.has_weights)
+    return base[-2][0] not in WEIGHT_MEMORIES or (c.layout != "plain" and c.operator.has_weights)
 
 
-Found = list[tuple[int, Mode, PricedRows]]
+@dataclass(frozen=True, eq=False)
+class _Front:
+    """The rows [n, 7] of one base that none dominates, over all sets, orders and bufferings.
+
+    picks [n, 4]: candidate set, tiling, buffering, split of every row; cover [n] as in `Option`.
+    """
+
+    rows: FloatArray
+    picks: IntArray
+    cover: FloatArray
+
+    @classmethod
+    def of(cls, parts: Sequence[_Front]) -> _Front:
+        """The front of some rows; of those that are equal the first."""
+        rows = np.concatenate([part.rows for part in parts])
+        keep = nondominated(_levelled(rows))
+        picks, cover = (np.concatenate(of) for of in zip(*((p.picks, p.cover) for p in parts), strict=True))
+        return cls(rows[keep], picks[keep], cover[keep])
+
+    def confined(self, used: Sequence[IntArray]) -> _Front:
+        """To these tilings of each set."""
+        allowed = [np.isin(self.picks[:, 1], rows) for rows in used]
+        keep = np.any([own & (self.picks[:, 0] == n) for n, own in enumerate(allowed)], axis=0)
+        return _Front(self.rows[keep], self.picks[keep], self.cover[keep])
+
+
+_Fronts = Mapping[Base, _Front]
+
+
+def _levelled(rows: FloatArray) -> FloatArray:
+    """Times and energies without their last 12 bits (2e-13 of them), which hang on the order of sums only."""
+    levelled = rows.copy()
+    levelled[:, : ENERGY + 1] = (rows[:, : ENERGY + 1].view(np.int64) >> 12 << 12).view(np.float64)
+    return levelled
+
+
+def _families(sets: Sequence[Candidates], offset: int) -> Iterator[tuple[int, tuple[Candidates, ...]]]:
+    """Sets of the same tilings in several loop orders, with the number of the first."""
+    start = 0
+    for end in range(1, len(sets) + 1):
+        if end == len(sets) or not sets[end].same_tilings(sets[start]):
+            yield offset + start, tuple(sets[start:end])
+            start = end
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,42 +260,65 @@ class _Table:
     tensor_bytes: tuple[int, ...]
     modes: dict[Mode, int]
 
-    def options(
-        self, choices: Sequence[HomeChoice], sets: Sequence[Candidates], offset: int
-    ) -> Iterator[Option]:
-        """Options of these choices in order; candidate sets count from `offset`."""
-        found: dict[HomeChoice, Found] = {choice: [] for choice in choices}
-        for number, c in enumerate(sets, start=offset):
-            combinations = list(self._combinations(c, choices))
-            for index, priced in self._pricer(c).price(combinations):
-                choice, mode = combinations[index]
-                found[choice].append((number, mode, priced))
-        for choice, parts in found.items():
-            if parts:
-                yield from self._split_by_resident(choice, parts)
+    def fronts(
+        self, choices: Sequence[HomeChoice], sets: Sequence[Candidates], offset: int, known: _Fronts
+    ) -> _Fronts:
+        """The front of every base of these choices, of what is not known; sets count from `offset`."""
+        found = {base: list[_Front]() for c in choices for base, _, _ in self._bases(c) if base not in known}
+        for number, family in _families(sets, offset):
+            bases = [base for base in found if _reads(family[0], base)]
+            for place, priced in self._pricer(family).price(bases, self._bufferings) if bases else ():
+                found[bases[place]].append(_front(number, priced))
+        return dict(known) | {base: _Front.of(parts) for base, parts in found.items() if parts}
 
-    def _combinations(self, c: Candidates, choices: Iterable[HomeChoice]) -> Iterator[Combination]:
+    def options(self, choices: Sequence[HomeChoice], fronts: Mapping[Base, _Front]) -> Iterator[Option]:
+        """Options of these choices in order."""
         for choice in choices:
-            for mode in modes(choice) if _reads(c, choice) else ():
-                if self.pins.buffering in (None, mode.buffering):
-                    yield choice, mode
+            parts = [
+                self._staged(fronts[base], staging, whole)
+                for base, staging, whole in self._bases(choice)
+                if base in fronts
+            ]
+            if parts:
+                yield from _split_by_resident(choice, _Front.of(parts) if len(parts) > 1 else parts[0])
 
-    def _pricer(self, c: Candidates) -> Pricer:
+    def _bases(self, choice: HomeChoice) -> Iterator[tuple[Base, tuple[str, ...], tuple[int, ...]]]:
+        """What it does within the layer, for every staging, with the streams that are staged whole; those
+        with most of them first: a prefetch can run under what is not staged tile by tile."""
+        stagings = dict.fromkeys(mode.staging for mode in modes(choice))
+        for staging in reversed(stagings):
+            base, whole = base_of(choice, staging)
+            yield base, staging, whole
+
+    @property
+    def _bufferings(self) -> tuple[int, ...]:
+        return tuple(b for b in BUFFERINGS if self.pins.buffering in (None, b))
+
+    def _pricer(self, family: tuple[Candidates, ...]) -> Pricer:
         request = self.request
-        return Pricer(c, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
+        return Pricer(family, request.platform, request.point, request.l1_bytes, self.tensor_bytes)
 
-    def _split_by_resident(self, choice: HomeChoice, parts: Found) -> Iterator[Option]:
-        """The front over time, energy, L1, staging and resident bytes, an option for each of the latter."""
-        table = np.concatenate([priced.rows for _, _, priced in parts])
-        picks = np.concatenate([self._picks(*part) for part in parts])
-        cover = np.concatenate([priced.cover for _, _, priced in parts])
-        keep = nondominated(table)
-        resident, group = np.unique(table[keep, RESIDENT:], axis=0, return_inverse=True)
-        for number, (l2, memory, l1) in enumerate(resident.astype(np.int64).tolist()):
-            rows = keep[group.reshape(-1) == number]
-            yield Option(choice, (l2, memory, l1), table[rows, :RESIDENT], picks[rows], cover[rows])
+    def _staged(self, front: _Front, staging: tuple[str, ...], whole: tuple[int, ...]) -> _Front:
+        """A base's front with these streams staged whole around it; modes in place of bufferings."""
+        stages = Stages(self.request.platform, self.request.point, self.tensor_bytes)
+        rows, cover = stages.around(front.rows, front.cover, whole)
+        numbers = np.array([0, *(self.modes[Mode(buffering, staging)] for buffering in BUFFERINGS)])
+        picks = front.picks.copy()
+        picks[:, 2] = numbers[picks[:, 2]]
+        return _Front(rows, picks, cover)
 
-    def _picks(self, number: int, mode: Mode, priced: PricedRows) -> IntArray:
-        """[n, 4]: candidate set, tiling, mode, split."""
-        same = np.full(len(priced.tiling), number), np.full(len(priced.tiling), self.modes[mode])
-        return np.stack([same[0], priced.tiling, same[1], priced.split], axis=1)
+
+def _front(number: int, priced: PricedRows) -> _Front:
+    """Rows of the sets from `number` on, with what they stand for."""
+    buffering = np.full_like(priced.order, priced.buffering)
+    picks = np.stack([number + priced.order, priced.tiling, buffering, priced.split], axis=1)
+    return _Front(priced.rows, picks, priced.cover)
+
+
+def _split_by_resident(choice: HomeChoice, front: _Front) -> Iterator[Option]:
+    """A front over time, energy, L1, staging and resident bytes: an option for each of the latter."""
+    resident, group = np.unique(front.rows[:, RESIDENT:], axis=0, return_inverse=True)
+    for number, (l2, memory, l1) in enumerate(resident.astype(np.int64).tolist()):
+        rows = np.flatnonzero(group.reshape(-1) == number)
+        table, picks = front.rows[rows, :RESIDENT], front.picks[rows]
+        yield Option(choice, (l2, memory, l1), table, picks, front.cover[rows])

@@ -20,8 +20,7 @@ from compiler.ops.requant import Requant
 from costmodels.engines import Engine
 from costmodels.platform import Platform
 from dse.options.candidates import Candidates, Effort, layer_candidates
-from dse.options.homes import HomeChoice, Mode
-from dse.options.prices import Pricer
+from dse.options.prices import TIME, Pricer
 
 SIZES = Effort(sizes=(), other=64, candidates=100_000)
 """Every distinct size of every dimension."""
@@ -58,11 +57,8 @@ class ConvLayer:
 
     def price(self, platform: Platform, engine: Engine) -> int:
         """The whole way; the number of tilings priced."""
-        combination = HomeChoice((L2,), L2, L2), Mode(2, (DIRECT,) * 3)
+        base = ((L2, DIRECT),) * 3
         sizes = tuple(tensor.bytes for tensor in self.tensors.values())
         l1_bytes = platform.level_of["l1"].usable_bytes
-        priced = 0
-        for each in self.candidates(platform, engine):
-            pricer = Pricer(each, platform, platform.point(), l1_bytes, sizes)
-            priced += sum(columns.shape[1] for _, columns, _ in pricer.columns([combination]))
-        return priced
+        pricer = Pricer(self.candidates(platform, engine), platform, platform.point(), l1_bytes, sizes)
+        return sum(columns[TIME].size for _, _, columns, _ in pricer.blocks([base], [2]))

@@ -124,8 +124,8 @@ def test_prices_of_a_product_are_those_of_its_tilings(kind: str, engine: str, da
         return
     shaped = replace(measure(op, space, owner.name, "plain", order, product), shaped_kernel=kernel)
     chosen = [drawn_mode(data, shaped) for _ in range(2)]
-    pricer = Pricer(shaped, platform, platform.point(), 1 << 40, case_bytes(case))
-    seen = {number: (columns, cover) for number, columns, cover in pricer.columns(chosen)}
+    pricer = Pricer((shaped,), platform, platform.point(), 1 << 40, case_bytes(case))
+    seen = {number: (rows.T, cover) for number, rows, cover in pricer.columns(chosen)}
     for number, (choice, mode) in enumerate(chosen):
         stream = streams(
             measure(op, space, owner.name, "plain", order, product.flat), choice, mode, case_bytes(case)
