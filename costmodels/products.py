@@ -38,7 +38,7 @@ class _Cut:
     """Takes from arrays that broadcast to a product what is in a part of it. Few shapes occur."""
 
     part: Part
-    index: dict[tuple[int, ...], Part] = field(default_factory=dict)
+    index: dict[tuple[int, ...], Part | None] = field(default_factory=dict)
 
     def __call__(self, array: A) -> A:
         shape = array.shape
@@ -46,8 +46,10 @@ class _Cut:
             return array  # `ZERO` stays itself
         if shape not in self.index:
             inside = self.part[len(self.part) - len(shape) :]
-            self.index[shape] = tuple(of if n > 1 else _ALL for of, n in zip(inside, shape, strict=True))
-        return array[self.index[shape]]
+            own = tuple(of if n > 1 else _ALL for of, n in zip(inside, shape, strict=True))
+            self.index[shape] = None if own.count(_ALL) == len(own) else own
+        index = self.index[shape]
+        return array if index is None else array[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +66,14 @@ class ProductStream:
     depth: IntArray
     foreign: frozenset[int]
 
-    def cut(self, cut: _Cut) -> ProductStream:
-        """In a part of the product."""
-        time = self.once
-        flow = Flow(cut(time.mean.elapsed), cut(time.mean.issue), time.mean.depth)
-        once = StreamTime(cut(time.total), flow, cut(time.moved_uj))
+    def cut(self, cut: _Cut, buffering: int) -> ProductStream:
+        """In a part of the product, as far as this kind of buffering looks at it."""
+        time, mean = self.once, self.once.mean
+        if buffering == 1:
+            once = StreamTime(cut(time.total), mean, cut(time.moved_uj))
+        else:
+            flow = Flow(cut(mean.elapsed), cut(mean.issue), mean.depth)
+            once = StreamTime(time.total, flow, cut(time.moved_uj))
         return ProductStream(self.outward, once, cut(self.depth), self.foreign)
 
 
@@ -99,7 +104,7 @@ class ProductWork:
         return ProductWork(
             tuple(map(cut, self.trips)),
             self.axes,
-            tuple(stream.cut(cut) for stream in self.streams),
+            tuple(stream.cut(cut, self.buffering) for stream in self.streams),
             self.buffering,
             self.duplex,
             cut(self.step_cycles),
@@ -173,8 +178,9 @@ class _Piece:
 
     def used_uj(self) -> FloatArray:
         """Energy of all bytes moved and of the engine at work."""
-        moved = (stream.once.moved_uj * self._repeats(stream) for stream in self.work.streams)
-        return np.asarray(reduce(np.add, moved, self.work.busy_uj))
+        moved = ((stream.once.moved_uj, self._repeats(stream)) for stream in self.work.streams)
+        each = (uj if repeats is ONE else uj * repeats for uj, repeats in moved)
+        return np.asarray(reduce(np.add, each, self.work.busy_uj))
 
     def _steps(self) -> FloatArray:
         return np.asarray(reduce(np.multiply, self.work.trips[: self.inner], ONE))

@@ -213,11 +213,17 @@ def axis_sums(grid: Grid | Product, axis: Axis) -> AxisSums:
     driver = tiled[0]
     tile, trips = grid.tile(driver), grid.trip(driver)
     dims = tuple((name, whole[name][1]) for name, _ in axis.terms)
-    table = np.zeros((whole[driver][1] + 1, 2), np.int64)
-    for size in set(tile.ravel().tolist()):
-        table[size] = _extents(axis, dims, driver, size)
-    total, largest = table[tile, 0], table[tile, 1]
+    sizes = tuple(sorted(set(tile.ravel().tolist())))
+    total, largest = _extents_by_size(axis, dims, driver, sizes)[:, np.searchsorted(sizes, tile)]
     return AxisSums(total, largest, trips, (trips == 1) & (total == axis.extent))
+
+
+@lru_cache(maxsize=1 << 12)
+def _extents_by_size(
+    axis: Axis, space: tuple[tuple[str, int], ...], driver: str, sizes: tuple[int, ...]
+) -> IntArray:
+    """`_extents` of several sizes: [2, sizes]."""
+    return np.array([_extents(axis, space, driver, size) for size in sizes], np.int64).T
 
 
 @lru_cache(maxsize=1 << 14)

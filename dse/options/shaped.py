@@ -27,7 +27,7 @@ from costmodels.products import ProductStream, ProductWork, price_product
 from costmodels.work import FloatArray, IntArray
 from dse.options.blocks import Base, Block, Placing, blocks, placings
 from dse.options.candidates import Candidates
-from dse.options.homes import BUFFERINGS, operand
+from dse.options.homes import operand
 
 Numbers = npt.NDArray[Any]
 NOTHING = np.zeros((), np.int64)
@@ -58,7 +58,7 @@ class _Variants:
 @dataclass(frozen=True, eq=False)
 class Menu:
     """All variants of one stream. works: of their transfers in one round (see `ProductStream`), None where
-    it does not move. slots, stages: bytes in L1 and L2 for each buffering."""
+    it does not move. slots, stages: bytes in L1 and L2 by buffering."""
 
     placings: tuple[Placing, ...]
     works: tuple[StreamWork | None, ...]
@@ -66,8 +66,8 @@ class Menu:
     elapsed: _Variants
     issue: _Variants
     moved_uj: _Variants
-    slots: tuple[_Variants, ...]
-    stages: tuple[_Variants, ...]
+    slots: Mapping[int, _Variants]
+    stages: Mapping[int, _Variants]
 
     @property
     def links(self) -> Mapping[Placing, frozenset[str]]:
@@ -126,13 +126,13 @@ class ProductPricer:
         self, bases: Sequence[Base], bufferings: Sequence[int], most: int
     ) -> Iterator[tuple[Block, int, Prices]]:
         """Blocks of at most `most` bases, all with each buffering, and their prices."""
-        menus = [self.menu(stream, bases) for stream in range(len(bases[0]))]
+        menus = [self.menu(stream, bases, bufferings) for stream in range(len(bases[0]))]
         for block in blocks(bases, [menu.links for menu in menus], most):
             for buffering in bufferings:
                 yield block, buffering, self.price(buffering, menus, block)
 
-    def menu(self, stream: int, bases: Sequence[Base]) -> Menu:
-        """All variants of a stream (inputs, parameters, output) that occur."""
+    def menu(self, stream: int, bases: Sequence[Base], bufferings: Sequence[int]) -> Menu:
+        """All variants of a stream (inputs, parameters, output) that occur, buffered in these ways."""
         found = placings(stream, bases)
         c, rank = self.candidates, len(self.product.shape)
         moved = [operand(c.measured, stream, *placing, self.tensor_bytes) for placing in found]
@@ -149,22 +149,22 @@ class ProductPricer:
             of([time.mean.elapsed for time in times]),
             of([time.mean.issue for time in times]),
             of([time.moved_uj for time in times]),
-            tuple(of([m.slots(b) if m else NOTHING for m in moved]) for b in BUFFERINGS),
-            tuple(of([m.stages(b) if m else NOTHING for m in moved]) for b in BUFFERINGS),
+            {b: of([m.slots(b) if m else NOTHING for m in moved]) for b in bufferings},
+            {b: of([m.stages(b) if m else NOTHING for m in moved]) for b in bufferings},
         )
 
     def price(self, buffering: int, menus: Sequence[Menu], block: Block) -> Prices:
         """Price the bases of a block."""
-        layer, place = self._layer(menus, block), BUFFERINGS.index(buffering)
+        layer, step_cycles = self._layer(menus, block), self._step_cycles(buffering)
         streams = [_stream(menu, codes) for menu, codes in zip(menus, block.codes, strict=True)]
         duplex = is_duplex(self.platform, layer)
         shape = (len(block.numbers), len(self.orders), *self.product.shape)
         time_ms, energy_uj = np.empty(shape), np.empty(shape)
         for number, c in enumerate(self.orders):
-            work = self._work(c, buffering, streams, duplex)
+            work = self._work(c, buffering, streams, duplex, step_cycles)
             price_product(work, time_ms[:, number], energy_uj[:, number])
-        slots = [menu.slots[place].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
-        stages = [menu.stages[place].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
+        slots = [menu.slots[buffering].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
+        stages = [menu.stages[buffering].take(codes) for menu, codes in zip(menus, block.codes, strict=True)]
         return Prices(
             time_ms,
             energy_uj,
@@ -174,7 +174,12 @@ class ProductPricer:
         )
 
     def _work(
-        self, c: Candidates, buffering: int, streams: Sequence[StreamTime], duplex: bool
+        self,
+        c: Candidates,
+        buffering: int,
+        streams: Sequence[StreamTime],
+        duplex: bool,
+        step_cycles: FloatArray,
     ) -> ProductWork:
         """In one loop order."""
         traffic = c.measured
@@ -189,7 +194,7 @@ class ProductPricer:
             ),
             buffering=buffering,
             duplex=duplex,
-            step_cycles=self._step_cycles[buffering],
+            step_cycles=step_cycles,
             busy_uj=self._busy_uj,
             standing_mw=self.platform.standing_mw(self.point),
             cycle_ms=1e3 / self.platform.reference_hz(self.point),
@@ -200,17 +205,18 @@ class ProductPricer:
         dims = self.product.space.dims
         return {dim.name: number - len(dims) for number, dim in enumerate(dims)}
 
+    def _step_cycles(self, buffering: int) -> FloatArray:
+        """Mean of a step."""
+        engine, spec = self.platform.engine_of[self.candidates.engine], self.candidates.space.spec
+        return self._kernel_cycles + call_cycles(self.platform, engine, spec, buffering, self.point)
+
     @cached_property
-    def _step_cycles(self) -> dict[int, FloatArray]:
-        """Mean of a step, by buffering."""
+    def _kernel_cycles(self) -> FloatArray:
+        """Mean reference cycles of a step's kernel."""
         c, engine = self.candidates, self.platform.engine_of[self.candidates.engine]
         steps = reduce(np.multiply, (self.product.trip(name) for name in c.order))
         ratio = self.platform.reference_cycles(engine.clock, self.point)
-        kernel = self.kernel.cycles * (ratio / steps)
-        return {
-            buffering: kernel + call_cycles(self.platform, engine, c.space.spec, buffering, self.point)
-            for buffering in BUFFERINGS
-        }
+        return np.asarray(self.kernel.cycles * (ratio / steps))
 
     @cached_property
     def _busy_uj(self) -> FloatArray:
