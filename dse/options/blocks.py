@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from compiler.deployment import DIRECT, L2, WHOLE
+from costmodels.platform import Platform
+from costmodels.prefetch import LINK
 from dse.options.homes import HomeChoice, Mode
 
 Combination = tuple[HomeChoice, Mode]
@@ -29,7 +31,8 @@ def base_of(choice: HomeChoice, staging: Sequence[str]) -> tuple[Base, tuple[int
 
 @dataclass(frozen=True)
 class Block:
-    """Bases, by number, that use the same links in each direction: that decides what moves at once.
+    """Bases, by number, in all of which loads and stores move at once or in none, and in all of which the
+    link of prefetches is free or in none.
 
     codes: of every stream, which of its placings each of them has. params: homes of the parameters.
     """
@@ -45,14 +48,21 @@ def placings(stream: int, bases: Sequence[Base]) -> tuple[Placing, ...]:
 
 
 def blocks(
-    bases: Sequence[Base], links: Sequence[Mapping[Placing, frozenset[str]]], most: int
+    bases: Sequence[Base],
+    links: Sequence[Mapping[Placing, frozenset[str]]],
+    platform: Platform,
+    most: int,
 ) -> Iterator[Block]:
     """All bases, at most `most` in a block. links: of every stream those that each of its placings uses."""
+    channel = {link.name: link.channel for link in platform.links}
     numbers = [{placing: number for number, placing in enumerate(of)} for of in links]
     groups: dict[object, list[int]] = {}
     for number, base in enumerate(bases):
         used = [of[placing] for of, placing in zip(links, base, strict=True)]
-        groups.setdefault((frozenset[str]().union(*used[:-1]), used[-1]), []).append(number)
+        loads = {channel[link] for of in used[:-1] for link in of}
+        stores = {channel[link] for link in used[-1]}
+        key = loads.isdisjoint(stores), channel.get(LINK) in loads | stores
+        groups.setdefault(key, []).append(number)
     for members in groups.values():
         for start in range(0, len(members), most):
             some = tuple(members[start : start + most])

@@ -127,7 +127,7 @@ class ProductPricer:
     ) -> Iterator[tuple[Block, int, Prices]]:
         """Blocks of at most `most` bases, all with each buffering, and their prices."""
         menus = [self.menu(stream, bases, bufferings) for stream in range(len(bases[0]))]
-        for block in blocks(bases, [menu.links for menu in menus], most):
+        for block in blocks(bases, [menu.links for menu in menus], self.platform, most):
             for buffering in bufferings:
                 yield block, buffering, self.price(buffering, menus, block)
 
