@@ -2,9 +2,10 @@
 
 The layer is a convolution of a size that ImageNet networks have, 3x3 on 56x56 pixels, 64 to 128 channels.
 Every distinct ceil(N/k) of every dimension is a size (`SIZES`), so that their product is some ten thousand
-tilings. Each run goes the explorer's whole way for every loop order: sizes, traffic of every operand, time of
-the kernels, then time, energy, bytes in L1 and of stages of every tiling, double buffered with everything at
-home in L2. Nothing is carried over between the runs.
+tilings. The explorer's whole way is gone for every loop order: sizes, traffic of every operand, time of the
+kernels, then time, energy, bytes in L1 and of stages of every tiling, double buffered with everything at home
+in L2. Nothing is carried over from one convolution to the next but the extents of operands along an axis,
+which a process finds once for each list of sizes.
 """
 
 from __future__ import annotations
@@ -55,8 +56,11 @@ class ConvLayer:
         l1_bytes = platform.level_of["l1"].usable_bytes
         return layer_candidates(self.op, self.op.space(self.tensors), engine, l1_bytes, SIZES)
 
-    def price(self, platform: Platform, engine: Engine) -> int:
-        """The whole way; the number of tilings priced."""
+    def price(self, platform: Platform, engine: Engine, times: int = 1) -> int:
+        """The whole way, some times; the number of tilings priced."""
+        return sum(self._priced(platform, engine) for _ in range(times))
+
+    def _priced(self, platform: Platform, engine: Engine) -> int:
         base = ((L2, DIRECT),) * 3
         sizes = tuple(tensor.bytes for tensor in self.tensors.values())
         l1_bytes = platform.level_of["l1"].usable_bytes
