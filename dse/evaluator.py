@@ -51,6 +51,8 @@ _UNLIMITED_BYTES = 1 << 40
 NODES, _DEEP_LAYERS = 2_000, 100
 # Half planes of deep networks hardly move with more (measured on microLlama; see docs/search.md).
 _BOUND_STATES = 64
+# What travels to other processes: what each would have to find again. Other caches name things by identity.
+_TRAVELLING = ("task", "effort", "refining", "_problems", "_plains", "_tilings", "_segmented", "_needs")
 
 
 @dataclass
@@ -75,6 +77,19 @@ class ProblemEvaluator:
     def __post_init__(self) -> None:
         check_pins(self.task.pins, self.graph, self.task.platform, self.task.io_home)
         self.limits  # noqa: B018  raises TaskError for a home that the platform does not have
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: self.__dict__[name] for name in _TRAVELLING if name in self.__dict__}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        fresh = {"_woven": {}, "_leasts": {}, "_solutions": {}, "_tables": TableCache()}
+        self.__dict__.update({**state, **fresh})
+
+    def prepare(self) -> None:
+        """Find what all settings need: options of every layer at every operating point, segmentations."""
+        self._needs  # noqa: B018
+        for point in self._points:
+            self.problem(point, True)
 
     @property
     def graph(self) -> Graph:

@@ -28,7 +28,8 @@ from dse.task import Budget, Task
 
 @dataclass
 class EvaluatorOf:
-    """Makes a task's evaluator once a process; only the task travels to workers."""
+    """Makes a task's evaluator once a process. It travels to workers with its tables, which are far quicker
+    to read than to find."""
 
     task: Task
     refining: Refining | None = NORMAL
@@ -40,7 +41,9 @@ class EvaluatorOf:
         return self._made[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (EvaluatorOf, (self.task, self.refining))
+        made = self()
+        made.prepare()
+        return (EvaluatorOf, (self.task, self.refining, [made]))
 
 
 def explore_task(

@@ -45,7 +45,7 @@ class OnRay:
             os.environ.setdefault(name, value)
         with _connected(self.address, self.workers) as ray:
             workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            pool = _RayPool[In, Out](ray, workers, _Recipe.of(ray, make))
+            pool = _RayPool[In, Out](ray, workers, ray.put(_Recipe.of(ray, make)))
             try:
                 pool.start()
                 if self.address is not None:  # workers on this machine import the very same files
@@ -166,11 +166,11 @@ class _Chunk(Generic[In]):
 
 @dataclass
 class _RayPool(Generic[In, Out]):
-    """The live side of OnRay: actors, and which of them is idle."""
+    """The live side of OnRay: actors, and which of them is idle. recipe: reference to the one of all."""
 
     ray: Any
     workers: int
-    recipe: _Recipe
+    recipe: Any
     actors: list[Any] = field(default_factory=list)
 
     def start(self) -> None:
