@@ -4,7 +4,8 @@ The same search, seed and trials everywhere, in turns. Start-up is excluded: a r
 its first batch, in which every worker builds its tables, to the end of its last. Two rates are given. `wall`
 is what a clock says, and so depends on what else the machine does (its load is printed). `cpu` is what the
 clock would say with a free core for every process: in each batch the driver's CPU time, then the CPU time of
-the busiest worker, as if the driver never worked beside its workers.
+the busiest worker, as if the driver never worked beside its workers. Refinement, which the driver does alone,
+is left out.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def measured(task: Task, options: SearchOptions, runs: int) -> Rates:
     for _ in range(runs):
         for name, executor in EXECUTORS.items():
             watch = _Watch(options.batch)
-            result = explore(EvaluatorOf(task), options, executor, progress=watch)
+            result = explore(EvaluatorOf(task, None), options, executor, progress=watch)
             expected = expected or result
             assert result == expected, f"{name} found another front"
             rates[name].append(watch.rates())
