@@ -71,40 +71,44 @@ static inline uint32_t dse_npu_conf(const dse_npu_job *job) {
     return conf;
 }
 
-/* The job must be expressible. weights_address: in L1 the bus address, in the weight memory the offset from its start. */
-static inline void dse_npu_pack(const dse_npu_job *job, uint32_t weights_address, uint32_t reg[DSE_NPU_REGS]) {
+/* Where a word goes; inlined with a constant, so that words need no array between job and registers. */
+typedef void (*dse_npu_put)(uint32_t index, uint32_t word);
+
+/* Puts the 24 words of a job, which must be expressible, in order. weights_address: in L1 the bus address, in the weight
+ * memory the offset from its start. */
+static inline void dse_npu_pack(const dse_npu_job *job, uint32_t weights_address, dse_npu_put put) {
     const bool dense3 = job->mode == DSE_NPU_3X3, one = job->mode == DSE_NPU_1X1;
     const uint32_t halo = one ? 0u : 2u;
     const dse_npu_tiles ki = one ? dse_npu_split(job->k_in, DSE_NPU_KI_1X1) : dse_npu_split(job->k_in, DSE_NPU_KI_3X3);
     const dse_npu_tiles ko = job->mode == DSE_NPU_DW3X3 ? ki : dse_npu_split(job->k_out, DSE_NPU_KO);
     const dse_npu_tiles rows = dse_npu_split(job->h_out, DSE_NPU_TILE), cols = dse_npu_split(job->w_out, DSE_NPU_TILE);
     const uint32_t filter_bytes = one ? DSE_NPU_WORD_BYTES : dense3 ? DSE_NPU_WORD_BYTES * job->weight_bits : 0u;
-    reg[0] = weights_address;
-    reg[1] = (uint32_t)(uintptr_t)job->input - job->pad_top * job->in_row_stride - job->pad_left * job->in_pixel_stride;
-    reg[2] = (uint32_t)(uintptr_t)job->output;
-    reg[3] = (uint32_t)(uintptr_t)job->scale;
-    reg[4] = 0u; /* per-channel shifts: not used, one shift a layer */
-    reg[5] = (uint32_t)(uintptr_t)job->bias;
-    reg[6] = job->in_pixel_stride;
-    reg[7] = job->in_row_stride;
-    reg[8] = 0u;
-    reg[9] = 32u; /* bytes of one beat of output channels */
-    reg[10] = job->out_pixel_stride;
-    reg[11] = job->out_row_stride;
-    reg[12] = DSE_NPU_WORD_BYTES;
-    reg[13] = filter_bytes * ki.count;
-    reg[14] = 0u;
-    reg[15] = dse_npu_pair(ko.last, ki.last);
-    reg[16] = dse_npu_pair(rows.last, cols.last);
-    reg[17] = dse_npu_pair(rows.last + halo, cols.last + halo);
-    reg[18] = dse_npu_pair(ko.count, ki.count);
-    reg[19] = dse_npu_pair(rows.count, cols.count);
-    reg[20] = (uint32_t)job->pad_top << 28 | dse_npu_far_padding(job->pad_right, cols.last) << 24 |
-              dse_npu_far_padding(job->pad_bottom, rows.last) << 20 | (uint32_t)job->pad_left << 16 |
-              ((uint32_t)job->pad_value & 0xffu);
-    reg[21] = (uint32_t)job->weight_offset;
-    reg[22] = 0u; /* filter mask: all taps */
-    reg[23] = dse_npu_conf(job);
+    put(0u, weights_address);
+    put(1u, (uint32_t)(uintptr_t)job->input - job->pad_top * job->in_row_stride - job->pad_left * job->in_pixel_stride);
+    put(2u, (uint32_t)(uintptr_t)job->output);
+    put(3u, (uint32_t)(uintptr_t)job->scale);
+    put(4u, 0u); /* per-channel shifts: not used, one shift a layer */
+    put(5u, (uint32_t)(uintptr_t)job->bias);
+    put(6u, job->in_pixel_stride);
+    put(7u, job->in_row_stride);
+    put(8u, 0u);
+    put(9u, 32u); /* bytes of one beat of output channels */
+    put(10u, job->out_pixel_stride);
+    put(11u, job->out_row_stride);
+    put(12u, DSE_NPU_WORD_BYTES);
+    put(13u, filter_bytes * ki.count);
+    put(14u, 0u);
+    put(15u, dse_npu_pair(ko.last, ki.last));
+    put(16u, dse_npu_pair(rows.last, cols.last));
+    put(17u, dse_npu_pair(rows.last + halo, cols.last + halo));
+    put(18u, dse_npu_pair(ko.count, ki.count));
+    put(19u, dse_npu_pair(rows.count, cols.count));
+    put(20u, (uint32_t)job->pad_top << 28 | dse_npu_far_padding(job->pad_right, cols.last) << 24 |
+             dse_npu_far_padding(job->pad_bottom, rows.last) << 20 | (uint32_t)job->pad_left << 16 |
+             ((uint32_t)job->pad_value & 0xffu));
+    put(21u, (uint32_t)job->weight_offset);
+    put(22u, 0u); /* filter mask: all taps */
+    put(23u, dse_npu_conf(job));
 }
 
 #endif

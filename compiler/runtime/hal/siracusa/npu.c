@@ -23,12 +23,12 @@ static uint32_t weights_of(const dse_npu_job *job) {
     return job->weights_in_wm ? address - WEIGHT_MEMORY : address;
 }
 
+static inline void put(uint32_t index, uint32_t word) { npu_write(NPU_JOB + 4u * index, word); }
+
 dse_npu_ticket dse_npu_submit(const dse_npu_job *job) {
     if (!dse_npu_expressible(job)) dse_fatal("an NPU job that N-EUREKA's registers cannot say");
-    uint32_t words[DSE_NPU_REGS];
-    dse_npu_pack(job, weights_of(job), words);
     while ((int32_t)npu_read(NPU_ACQUIRE) < 0) npu_sleep();
-    for (uint32_t i = 0; i < DSE_NPU_REGS; i++) npu_write(NPU_JOB + 4u * i, words[i]);
+    dse_npu_pack(job, weights_of(job), put);
     npu_write(NPU_TRIGGER, 0u);
 #if DSE_COUNTERS
     dse_counters.npu_jobs += 1u;

@@ -37,10 +37,13 @@ static const dse_npu_job jobs[] = {
 
 void dse_npu_execute(const dse_npu_job *job) { (void)job; }
 
+static uint32_t reg[DSE_NPU_REGS];
+
+static void put(uint32_t index, uint32_t word) { reg[index] = word; }
+
 int main(void) {
     for (uint32_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
-        uint32_t reg[DSE_NPU_REGS];
-        dse_npu_pack(&jobs[i], 0x1000u, reg);
+        dse_npu_pack(&jobs[i], 0x1000u, put);
         for (uint32_t r = 0; r < DSE_NPU_REGS; r++) dse_put_hex(reg[r]), dse_putchar(' ');
         dse_put_i32(dse_npu_expressible(&jobs[i])), dse_putchar('\n');
     }
