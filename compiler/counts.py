@@ -165,15 +165,15 @@ def predict_layer(
         if home != L1 and moved[2]:
             rows.extend(stream_rows(home, staging, outward, int(traffic.fetches[0]), moved, whole))
 
-    for name, staging, traffic in zip(op.inputs, plan.staging, known.inputs, strict=False):
-        add(deployment.home_of[name], staging, False, traffic, graph.by_name[name].bytes)
+    for access, staging, traffic in zip(space.inputs, plan.staging, known.inputs, strict=False):
+        add(deployment.home_of[access.tensor], staging, False, traffic, access.bytes)
     home = deployment.param_home_of[op.name]
     in_memory = home in WEIGHT_MEMORIES
     params = known.tables if in_memory else known.params
     there = in_memory or plan.prefetch > 0
     near = (L2, DIRECT) if there else (home, plan.staging[-2])
     add(*near, False, params, int(params.region_bytes[0]))
-    add(deployment.home_of[op.output], plan.staging[-1], True, known.output, graph.by_name[op.output].bytes)
+    add(deployment.home_of[op.output], plan.staging[-1], True, known.output, space.output.bytes)
     extents, counts = grid.classes
     macs = int((space.spec.macs(extents) * counts).sum())
     calls = int(grid.steps[0])

@@ -63,8 +63,9 @@ def lower(graph: Graph, deployment: Deployment) -> Program:
             fused = []
     return Program(
         layers=_with_prefetches(layers, deployment.prefetches_from),
-        inputs=tuple((name, _tensor(deployment, name)) for name in graph.inputs),
-        outputs=tuple((name, _tensor(deployment, name)) for name in graph.outputs),
+        inputs=tuple((name, _tensor(graph, deployment, name)) for name in graph.inputs),
+        outputs=tuple((name, _tensor(graph, deployment, name)) for name in graph.outputs),
+        states=graph.states,
         boot=tuple(boot),
         blob=bytes(blob),
         arena_bytes=tuple((level, deployment.peak_bytes(level)) for level in LEVELS),
@@ -84,9 +85,9 @@ def _with_prefetches(
     )
 
 
-def _tensor(deployment: Deployment, name: str) -> Place:
+def _tensor(graph: Graph, deployment: Deployment, name: str) -> Place:
     level = deployment.home_of[name]
-    return Place(level, deployment.placed[level, f"t/{name}"].offset)
+    return Place(level, deployment.placed[level, f"t/{graph.storage[name]}"].offset)
 
 
 def param_region(op: Operator, layout: str, parts: Parts, loops: Sequence[Loop], space: Space) -> _Region:
@@ -126,7 +127,7 @@ class _Lowering:
         output = self._stream(space.output, "out", self.plan.staging[-1], grid)
         depth = int(param_traffic(grid, self.op, self.plan.order, self.plan.layout, BOTH).depth[0])
         params = self._params(space, loops, depth, blob, boot)
-        return LayerProgram(
+        layer = LayerProgram(
             operator=self.op,
             engine=self.plan.engine,
             layout=self.plan.layout,
@@ -139,9 +140,10 @@ class _Lowering:
             accumulator=self._accumulator(),
             reduction=frozenset(dim.name for dim in space.dims if dim.reduction),
             before=(*_fills(inputs), *(() if self.plan.prefetch else _param_fill(params))),
-            after=_drain(output),
+            after=(),
             prefetched=self.plan.prefetch > 0,
         )
+        return replace(layer, after=_drain(layer))
 
     def fused(self, blob: bytearray, boot: list[Copy]) -> FusedParts:
         """What the layer brings into its segment."""
@@ -170,7 +172,7 @@ class _Lowering:
         line, block = line_structure([bool(grid.axis_sums(axis).full[0]) for axis in access.axes])
         return Stream(
             access=access,
-            home=_tensor(self.deployment, access.tensor),
+            home=_tensor(self.graph, self.deployment, access.tensor),
             slots=self._many(L1, f"s/{self.op.name}/{name}"),
             staging=staging,
             stage=self._many(L2, f"g/{self.op.name}/{name}"),
@@ -227,7 +229,7 @@ def _append(blob: bytearray, data: bytes) -> int:
 
 def _fills(inputs: Sequence[Stream]) -> tuple[Transfer, ...]:
     return tuple(
-        Transfer(stream.home, stream.stage[0], _tensor_bytes(stream.access), 1, 0, 0)
+        Transfer(stream.home, stream.stage[0], stream.access.bytes, 1, 0, 0)
         for stream in inputs
         if stream.staging == WHOLE
     )
@@ -239,14 +241,8 @@ def _param_fill(params: ParamStream | None) -> tuple[Transfer, ...]:
     return (Transfer(params.home, params.stage[0], params.starts[-1], 1, 0, 0),)
 
 
-def _drain(output: Stream) -> tuple[Transfer, ...]:
+def _drain(layer: LayerProgram) -> tuple[Transfer, ...]:
+    output = layer.output
     if output.staging != WHOLE:
         return ()
-    return (Transfer(output.stage[0], output.home, _tensor_bytes(output.access), 1, 0, 0),)
-
-
-def _tensor_bytes(access: Access) -> int:
-    total = access.element_bytes
-    for extent in access.shape:
-        total *= extent
-    return total
+    return (Transfer(output.stage[0], output.home, output.access.bytes, 1, 0, 0, into=layer.into),)

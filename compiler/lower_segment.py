@@ -61,7 +61,7 @@ def _window(of: Striped, deployment: Deployment, window: Window) -> RollingWindo
     home = None
     if name not in of.graph.inner:
         level = deployment.home_of[name]
-        home = Place(level, deployment.placed[level, f"t/{name}"].offset)
+        home = Place(level, deployment.placed[level, f"t/{of.graph.graph.storage[name]}"].offset)
     return RollingWindow(
         tensor=name,
         row_bytes=of.graph.row_bytes(name),

@@ -47,7 +47,8 @@ class Named:
 class Transfer:
     """One 1D or 2D copy. Pitches are the distances in bytes between the starts of lines.
 
-    row: which row of a table that begins at `source` is copied, known when the copy starts.
+    row: which row of a table that begins at `source` is copied, known when the copy starts. into: at which
+    row of a table that begins at `target` the copy begins, known then, too.
     """
 
     source: Place
@@ -57,6 +58,7 @@ class Transfer:
     source_pitch: int
     target_pitch: int
     row: Named | None = None
+    into: Named | None = None
 
     @property
     def link(self) -> str:

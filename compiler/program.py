@@ -8,7 +8,7 @@ the kernel runs, and a finished output tile leaves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -123,8 +123,16 @@ class LayerProgram:
                 fetched[-1] += 1
                 loads += self._param_loads(call, index, fetched)
             stored += int(call.first)
-            stores = stream_stores(self.output, call.output, stored) if call.last else ()
+            stores = stream_stores(self.output, call.output, stored, self.into) if call.last else ()
             yield Step(tuple(loads), self._views(call, index, fetched, stored), stores)
+
+    @cached_property
+    def into(self) -> Named | None:
+        """Where the output's rows begin in its tensor, should that be known at run time only."""
+        if self.output.access.into is None:
+            return None
+        position = self.inputs[-1]
+        return Named(position.slots[0] if position.slots else position.home, self.output.access.into)
 
     def _param_loads(
         self, call: TileCall, index: tuple[int, ...], fetched: list[int]
@@ -193,6 +201,8 @@ class Copy:
 class Program:
     """The whole network. `blob` holds every constant in its emitted layout; `boot` fills the homes.
 
+    states: pairs of an input and an output, at one place, that stay there from run to run.
+
     layers: in the graph's order. Those of a segment are fused layers behind each other.
     """
 
@@ -202,6 +212,7 @@ class Program:
     boot: tuple[Copy, ...]
     blob: bytes
     arena_bytes: tuple[tuple[str, int], ...]
+    states: tuple[tuple[str, str], ...] = ()
 
     @property
     def units(self) -> Iterator[LayerProgram | SegmentProgram]:
@@ -277,22 +288,35 @@ def _gather(stream: Stream, region: Region, home: Place, slot: Place) -> tuple[T
     )
 
 
-def stream_stores(stream: Stream, region: Region, count: int) -> tuple[Transfer, ...]:
-    """Transfers that take a finished tile home; none where it was written in place."""
+def stream_stores(stream: Stream, region: Region, count: int, into: Named | None) -> tuple[Transfer, ...]:
+    """Transfers that take a finished tile home; none where it was written in place.
+
+    into: where the stream's rows begin in the tensor.
+    """
     if not stream.slots:
         return ()
     slot = stream.slots[count % len(stream.slots)]
+    if stream.staging == "whole":
+        return _scatter(stream, region, slot, stream.stage[0], None)
     if stream.staging != "tile":
-        home = stream.stage[0] if stream.staging == "whole" else stream.home
-        return _scatter(stream, region, slot, home)
+        return _scatter(stream, region, slot, stream.home, into)
     stage = stream.stage[count % len(stream.stage)]
     total = _extent(region.shape) * stream.access.element_bytes
-    return (Transfer(slot, stage, total, 1, 0, 0), *_scatter(stream, region, stage, stream.home))
+    return (Transfer(slot, stage, total, 1, 0, 0), *_scatter(stream, region, stage, stream.home, into))
 
 
-def _scatter(stream: Stream, region: Region, slot: Place, home: Place) -> tuple[Transfer, ...]:
+def _scatter(
+    stream: Stream, region: Region, slot: Place, home: Place, into: Named | None
+) -> tuple[Transfer, ...]:
     return tuple(
-        Transfer(move.target, move.source, move.line_bytes, move.lines, move.target_pitch, move.source_pitch)
+        replace(
+            move,
+            source=move.target,
+            target=move.source,
+            source_pitch=move.target_pitch,
+            target_pitch=move.source_pitch,
+            into=into,
+        )
         for move in _gather(stream, region, home, slot)
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from compiler.ir import Graph, Operator, TileCall
 from compiler.ir.operator import BOTH
 from compiler.ir.tensor import IntArray
+from compiler.ops.update import updated
 
 PLAIN = "plain"
 
@@ -35,6 +36,8 @@ class Kernel:
         self._views = tuple((access.tensor, access.shape) for access in space.inputs)
         self._types = tuple(graph.by_name[name].dtype.dtype for name, _ in self._views)
         self._shape = graph.by_name[op.output].shape
+        self._output = space.output
+        self._state = graph.storage[op.output]
 
     def __call__(self, inputs: Mapping[str, IntArray]) -> IntArray:
         """Output codes in the output tensor's shape."""
@@ -42,7 +45,10 @@ class Kernel:
             np.asarray(inputs[name], dtype).reshape(shape)[region.slices]
             for (name, shape), dtype, region in zip(self._views, self._types, self._call.inputs, strict=True)
         ]
-        return self._op.compute(self._call, operands, self._block, PLAIN, None).reshape(self._shape)
+        found = self._op.compute(self._call, operands, self._block, PLAIN, None)
+        if self._output.into is None:
+            return found.reshape(self._shape)
+        return updated(self._output, inputs[self._state], found, int(operands[-1][0]))
 
 
 class Reference:

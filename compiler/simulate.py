@@ -59,8 +59,9 @@ class _Machine:
 
     def transfer(self, move: Transfer) -> None:
         source = move.source if move.row is None else move.source.at(self._offset(move.row))
+        begin = move.target if move.into is None else move.target.at(self._offset(move.into))
         for line in range(move.lines):
-            target = self.span(move.target.at(line * move.target_pitch), move.line_bytes)
+            target = self.span(begin.at(line * move.target_pitch), move.line_bytes)
             target[:] = self.span(source.at(line * move.source_pitch), move.line_bytes)
 
     def _offset(self, row: Named) -> int:

@@ -94,9 +94,7 @@ def layer_work(layer: PlannedLayer) -> tuple[LayerWork, int]:
     c = _candidates(layer)
     has_params = int(c.params.region_bytes[0]) > 0
     choice = HomeChoice(layer.homes[:-1], layer.homes[-1], layer.params if has_params else NONE)
-    sizes = tuple(
-        -(-layer.graph.by_name[name].bytes // 4) * 4 for name in (*layer.op.inputs, layer.op.output)
-    )
+    sizes = tuple(-(-access.bytes // 4) * 4 for access in (*c.space.inputs, c.space.output))
     mode = Mode(layer.plan.buffering, layer.plan.staging, layer.plan.prefetch > 0)
     stream = streams(c, choice, mode, sizes)
     return replace(stream.work, splits=(layer.plan.split,)), int(stream.l1_bytes[0])

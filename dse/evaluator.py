@@ -183,7 +183,8 @@ class ProblemEvaluator:
     def least_memories(self) -> tuple[LeastMemory, ...]:
         """Least memory layer by layer and fused, with activations on chip, and wherever they may be."""
         graph, on_chip = self.graph, self.limits.on_chip_levels
-        sizes = [sum(graph.by_name[name].bytes for name in names) for names in (graph.inputs, graph.outputs)]
+        ports = [{graph.storage[name] for name in names} for names in (graph.inputs, graph.outputs)]
+        sizes = [sum(graph.by_name[name].bytes for name in names) for names in ports]
         ends = max(sizes) if self.task.io_home in on_chip else 0
         found = []
         for level in (L2, L3) if self.limits.has_l3 else (L2,):

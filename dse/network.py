@@ -114,7 +114,7 @@ def build_problem(
     for op in graph.operators:
         space = op.space(graph.by_name)
         pinned = layer_pins(pins, Place(op, space, request.platform, ends))
-        sizes = tuple(_up4(graph.by_name[name].bytes) for name in (*op.inputs, op.output))
+        sizes = tuple(_up4(access.bytes) for access in (*space.inputs, space.output))
         key = (signature(op, space, blockers.get(op.name, ()), pinned), sizes)
         if key not in cache:
             known = tilings.get(key) or layer_sets(op, space, request, pinned)
@@ -128,7 +128,8 @@ def build_problem(
         choices.append(taken)
         pinning.append(pinned)
     inputs = tuple(index[name] for name in graph.inputs)
-    outputs = tuple(index[name] for name in graph.outputs)
+    # A state lives to the end as what it was; what it becomes is no memory of its own.
+    outputs = tuple(index[name] for name in (*graph.outputs, *(before for before, _ in graph.states)))
     network = Network(tensors, tuple(layers), inputs, outputs)
     steps = tuple(range(len(layers)))
     return Problem(network, tuple(options), tuple(choices), tuple(pinning), steps, network)
@@ -137,8 +138,14 @@ def build_problem(
 def _tensors(graph: Graph, homes: tuple[str, ...], io_home: str) -> tuple[Tensor, ...]:
     ends = {*graph.inputs, *graph.outputs}
     free = tuple(SOLVER_HOME[home] for home in homes)
+
+    own = {t.name for t in graph.placed}
     return tuple(
-        Tensor(t.name, _up4(t.bytes), (SOLVER_HOME[io_home],) if t.name in ends else free)
+        Tensor(
+            t.name,
+            _up4(t.bytes) if t.name in own else 0,
+            (SOLVER_HOME[io_home],) if t.name in ends else free,
+        )
         for t in graph.tensors
     )
 

@@ -22,6 +22,7 @@ from compiler.codegen.calls_rows import (
     requantise_call,
     rope_call,
     softmax_call,
+    update_call,
 )
 from compiler.ir import Operator
 from compiler.ops.add import Add
@@ -44,6 +45,7 @@ from compiler.ops.resize import Resize
 from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import MAX_RANK, Transpose
+from compiler.ops.update import Update
 
 
 def _window(window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Fields:
@@ -284,6 +286,7 @@ kernel_call.register(Concat)(_concat)
 kernel_call.register(Transpose)(_transpose)
 kernel_call.register(Pad)(_pad)
 kernel_call.register(Resize)(_resize)
+kernel_call.register(Update)(update_call)
 
 
 @kernel_call.register

@@ -15,6 +15,7 @@ from compiler.ops.norm import Norm
 from compiler.ops.requantise import Requantise
 from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
+from compiler.ops.update import Update
 
 
 def _rows(stream: str, layer: Layer) -> tuple[str | int, str, str | int]:
@@ -223,6 +224,23 @@ def rope_call(op: Rope, layer: Layer) -> list[str]:
     return [*initialiser("dse_rope_args", fields), "dse_rope(&args);"]
 
 
+def update_call(op: Update, layer: Layer) -> list[str]:
+    """See `kernel_call`. Rows are copied as those of a table, in the order in which they lie."""
+    fields: Fields = {
+        "table": "in0.data",
+        "output": "out.data",
+        "rows": extent("out", 0),
+        "channels": extent("out", 1),
+        "table_row_pitch": pitch("in0", 0),
+        "out_row_pitch": pitch("out", 0),
+        **widths(log2=op.data_type),
+        "in_order": True,
+        "split": split_of(layer),
+    }
+    used = "(void)in1; /* where the rows go matters when they leave */"
+    return [used, *initialiser("dse_embed_args", fields), "dse_embed(&args);"]
+
+
 def embed_call(op: Embed, layer: Layer) -> list[str]:
     """See `kernel_call`."""
     fetched = layer.params is not None and layer.params.fetches_rows
@@ -233,6 +251,7 @@ def embed_call(op: Embed, layer: Layer) -> list[str]:
         "rows": extent("out", 0),
         "channels": extent("out", 1),
         "entries": op.vocabulary,
+        "table_row_pitch": op.channels * op.output_type.bytes,
         "out_row_pitch": pitch("out", 0),
         **widths(log2=op.output_type),
         "in_order": fetched,

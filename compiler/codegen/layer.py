@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from compiler.codegen.blocks import Blocks, ParamBlocksC
 from compiler.codegen.calls import kernel_call, tables_pointer
 from compiler.codegen.expressions import address, bounds, comment_text, link, range_of, tiled_dims
-from compiler.codegen.moves import Moves, moves_of
+from compiler.codegen.moves import Moves, moves_of, named_offset
 from compiler.codegen.steps import advance, begin, prefetch, store
 from compiler.ir.access import Table
 from compiler.program import LayerProgram, Loop, ParamStream, Stream, Transfer, row_pitches
@@ -233,7 +233,8 @@ def _params(layer: LayerProgram, prefix: str) -> ParamsC | None:
 
 def _copy(move: Transfer) -> str:
     name = link(move.source.level, move.target.level)
-    return f"dse_copy_1d({name}, {address(move.target)}, {address(move.source)}, {move.bytes}u)"
+    begin = "" if move.into is None else f" + {named_offset(move.into)}"
+    return f"dse_copy_1d({name}, {address(move.target)}{begin}, {address(move.source)}, {move.bytes}u)"
 
 
 def _title(index: int, layer: LayerProgram) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.codegen.expressions import address, link, slot_address
+from compiler.moves import Named
 from compiler.program import LayerProgram, ParamStream, Stream
 
 
@@ -76,6 +77,19 @@ def _hops(stream: Stream | ParamStream, inward: bool) -> tuple[str, str]:
     return (link(near, "l1") if inward else link("l1", near)), ""
 
 
+def named_offset(into: Named) -> str:
+    """C expression of the bytes from the start of a table to the row that memory names."""
+    return f"dse_row_offset({address(into.place)}, {into.table.rows}, {into.table.row_bytes}u)"
+
+
+def _home(layer: LayerProgram, stream: Stream | ParamStream) -> str:
+    """Address of what tiles are parts of."""
+    if stream.staging == "whole":
+        return address(stream.stage[0])
+    into = layer.into if stream is layer.output else None
+    return address(stream.home) if into is None else f"{address(stream.home)} + {named_offset(into)}"
+
+
 def moves_of(layer: LayerProgram, stream: Stream | ParamStream, name: str, moves: bool) -> Moves:
     hop, hop2 = _hops(stream, inward=name != "out")
     return Moves(
@@ -83,7 +97,7 @@ def moves_of(layer: LayerProgram, stream: Stream | ParamStream, name: str, moves
         moves=moves,
         slots=len(stream.slots),
         level=_level(layer, stream.depth),
-        home=address(stream.stage[0] if stream.staging == "whole" else stream.home),
+        home=_home(layer, stream),
         slot=slot_address(stream.slots, "slot") if stream.slots else "",
         stage=slot_address(stream.stage, "slot") if hop2 else "",
         hop=hop,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,7 +32,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class _Port:
-    """A network input or output as the templates print it."""
+    """A network input, output or state as the templates print it."""
 
     kind: str
     index: int
@@ -67,6 +67,7 @@ class _Net:
     fused: bool
     inputs: tuple[_Port, ...]
     outputs: tuple[_Port, ...]
+    states: tuple[_Port, ...]
     boot: tuple[_Copy, ...]
     arenas: tuple[tuple[str, int], ...]
     weights_bytes: int
@@ -116,9 +117,21 @@ def _golden_bytes(graph: Graph, golden: Golden) -> tuple[tuple[str, bytes], ...]
         tensor = graph.by_name[name]
         return np.ascontiguousarray(values[name].astype(tensor.dtype.dtype)).tobytes()
 
-    rows = [(f"input{k}", data(golden.inputs, name)) for k, name in enumerate(graph.inputs)]
-    rows += [(f"output{k}", data(golden.outputs, name)) for k, name in enumerate(graph.outputs)]
+    inputs, outputs = _passed(graph)
+    rows = [(f"input{k}", data(golden.inputs, name)) for k, name in enumerate(inputs)]
+    rows += [(f"output{k}", data(golden.outputs, name)) for k, name in enumerate(outputs)]
+    rows += [(f"before{k}", data(golden.inputs, name)) for k, (name, _) in enumerate(graph.states)]
+    rows += [(f"after{k}", data(golden.outputs, name)) for k, (_, name) in enumerate(graph.states)]
     return tuple(rows)
+
+
+def _passed(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Inputs and outputs that callers pass: those that are no states."""
+    kept = {name for pair in graph.states for name in pair}
+    inputs, outputs = (
+        tuple(name for name in names if name not in kept) for names in (graph.inputs, graph.outputs)
+    )
+    return inputs, outputs
 
 
 def _starts(vectors: tuple[tuple[str, bytes], ...]) -> Iterator[tuple[str, int, int]]:
@@ -136,6 +149,12 @@ def _net(
     vectors: tuple[tuple[str, bytes], ...],
 ) -> _Net:
     units = tuple(_units(program))
+    places = dict((*program.inputs, *program.outputs))
+
+    def ports(kind: str, names: Iterable[str]) -> tuple[_Port, ...]:
+        return tuple(_port(kind, k, graph.by_name[name], places[name]) for k, name in enumerate(names))
+
+    inputs, outputs = _passed(graph)
     return _Net(
         title=comment_text(f"{deployment.model} on {deployment.platform}"),
         prefix=prefix,
@@ -144,8 +163,9 @@ def _net(
         indices=tuple(range(len(program.layers))),
         runs=tuple((kind, first) for kind, first, _ in units),
         fused=any(kind == "s" for kind, _, _ in units),
-        inputs=tuple(_port("input", k, graph, place) for k, place in enumerate(program.inputs)),
-        outputs=tuple(_port("output", k, graph, place) for k, place in enumerate(program.outputs)),
+        inputs=ports("input", inputs),
+        outputs=ports("output", outputs),
+        states=ports("state", (before for before, _ in graph.states)),
         boot=tuple(_Copy(address(c.target), c.source_offset, c.bytes) for c in program.boot if c.bytes),
         arenas=program.arena_bytes,
         weights_bytes=len(program.blob),
@@ -166,13 +186,11 @@ def _units(program: Program) -> Iterator[tuple[str, int, str]]:
             step += 1
 
 
-def _port(kind: str, index: int, graph: Graph, named: tuple[str, Place]) -> _Port:
-    name, place = named
-    tensor: Tensor = graph.by_name[name]
+def _port(kind: str, index: int, tensor: Tensor, place: Place) -> _Port:
     return _Port(
         kind=kind,
         index=index,
-        name=comment_text(name),
+        name=comment_text(tensor.name),
         type=f"{tensor.dtype.value}_t",
         shape=tensor.shape,
         elements=tensor.elements,

@@ -1,9 +1,8 @@
 """Decode graphs: the scales of the prefill graph of the same model, and caches that grow by the row.
 
 An exporter's decode graph joins a past of fixed length to the new row of each cache and returns the whole.
-Attention does not mind the order of the joined rows, so that the new one may come first: then the rows that
-exist are a prefix, however many they are, and `position`, an input, says how many that is. The graph returns
-new rows only; whoever calls it keeps the caches.
+Here the whole is a state of the graph, which stays in its memory from run to run; the new row is written
+behind those that exist, and `position`, an input, says how many these are. Attention sees these and the new.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from compiler.frontend.steps import (
     Quant,
     Softmax,
     Step,
+    Update,
     Value,
 )
 
@@ -41,8 +41,7 @@ def growing(net: Net) -> Net:
         raise ModelError(f"{net.name}: no cache: no Concat of an input, the past, with a row behind it")
     changes: dict[int, Step | None] = {}
     for k in caches:
-        past, row = net.steps[k].inputs
-        changes[k] = replace(net.steps[k], inputs=(row, past))
+        changes[k] = replace(net.steps[k], kind=Update(), inputs=(*net.steps[k].inputs, POSITION))
     for k, step in enumerate(net.steps):
         if isinstance(step.kind, Softmax) and _reads_cache(net, step):
             if step.kind.causal is not None:
@@ -50,20 +49,21 @@ def growing(net: Net) -> Net:
             changes[k] = replace(
                 step, kind=replace(step.kind, causal=(1, 0)), inputs=(*step.inputs, POSITION)
             )
-    new = {net.steps[k].output: net.steps[k].inputs[1] for k in caches}
     grown = rewrite.with_steps(net, changes)
     grown = rewrite.with_value(grown, Value(POSITION, (1,), INDEX, POSITION))
-    outputs = tuple(new.get(name, name) for name in net.outputs)
-    return replace(grown, inputs=(*net.inputs, POSITION), outputs=outputs)
+    for k in caches:
+        before, whole = net.values[net.steps[k].inputs[0]], net.values[net.steps[k].output]
+        grown = rewrite.with_value(grown, replace(before, shape=whole.shape))
+    return replace(grown, inputs=(*net.inputs, POSITION))
 
 
 def _is_cache(net: Net, step: Step) -> bool:
-    """Whether a step joins one row to an input, along the last axis but one."""
+    """Whether a step joins one row to an input that nothing else reads, along the last axis but one."""
     if not isinstance(step.kind, Concat) or len(step.inputs) != 2 or step.output not in net.outputs:
         return False
     past, row = (net.values[name] for name in step.inputs)
-    rank = len(past.shape)
-    return past.name in net.inputs and step.kind.axis == rank - 2 and row.shape[-2:-1] == (1,)
+    alone = past.name in net.inputs and len(net.consumers()[past.name]) == 1
+    return alone and len(past.shape) == 4 and step.kind.axis == 2 and row.shape[2] == 1
 
 
 def _reads_cache(net: Net, step: Step) -> bool:

@@ -42,9 +42,13 @@ def emit(net: Net) -> tuple[Emitter, tuple[Finding, ...]]:
 
 
 def _input_layouts(net: Net) -> Iterator[Mapping[str, Layout]]:
-    choices = []
+    choices: list[tuple[Layout, ...]] = []
+    states = {step.inputs[0] for step in net.steps if isinstance(step.kind, steps.Update)}
     for name in net.inputs:
         shape = net.values[name].shape
+        if name in states:
+            choices.append((language.state_layout(shape),))
+            continue
         choices.append(tuple(dict.fromkeys((row_major(shape), channels_last(shape)))))
     for layouts in itertools.product(*choices):
         yield dict(zip(net.inputs, layouts, strict=True))
@@ -112,5 +116,6 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
         steps.Sum: pointwise.total,
         steps.Transpose: transpose,
         steps.Unary: pointwise.unary,
+        steps.Update: language.update,
     }
 )

@@ -55,6 +55,7 @@ class Emitter:
         self._copies: dict[tuple[str, Layout], str] = {}
         self._bindings: dict[str, Binding] = {}
         self._inputs: list[str] = []
+        self._states: list[tuple[str, str]] = []
         for name in net.inputs:
             value = net.values[name]
             layout = input_layouts.get(name, row_major(value.shape))
@@ -110,6 +111,10 @@ class Emitter:
     def add(self, operator: Operator) -> None:
         self._operators.append(operator)
 
+    def keep(self, before: str, after: str) -> None:
+        """Tensor `after` is what the state `before` becomes."""
+        self._states.append((before, after))
+
     def requantised(self, step: Step, tensor: Tensor, layout: Layout) -> None:
         """The step's output is `tensor` in another quantisation: a table, or nothing where they agree."""
         value = self.value(step.output)
@@ -133,7 +138,8 @@ class Emitter:
         used = {name for op in operators for name in (*op.inputs, op.output)} | {*self._inputs, *new.values()}
         named = (replace(t, name=new.get(t.name, t.name)) for t in self._tensors.values())
         tensors = tuple(tensor for tensor in named if tensor.name in used)
-        graph = Graph(graph_name, tensors, operators, tuple(self._inputs), tuple(new.values()))
+        states = tuple((before, new.get(after, after)) for before, after in self._states)
+        graph = Graph(graph_name, tensors, operators, tuple(self._inputs), tuple(new.values()), states)
         bindings = {b.tensor: b for b in self._bindings.values() if b.tensor in used}
         return graph, bindings | {b.tensor: b for b in outputs}, outputs
 
@@ -142,7 +148,8 @@ class Emitter:
 
     def _bound_output(self, value: Value, onnx: str) -> Binding:
         layout = self.layout(value)
-        if layout not in (row_major(value.shape), channels_last(value.shape)):
+        kept = self.tensor(value).name in {after for _, after in self._states}
+        if not kept and layout not in (row_major(value.shape), channels_last(value.shape)):
             layout = row_major(value.shape)
         tensor = self.arranged(value, layout)
         if tensor.name in self._inputs:

@@ -246,6 +246,14 @@ class Concat(Kind):
 
 
 @dataclass(frozen=True)
+class Update(Kind):
+    """A state (1, heads, capacity, depth) with rows (1, heads, rows, depth) written at a position, int32 [1].
+
+    Inputs (state, rows, position). The state is an input that nothing else reads, the result an output.
+    """
+
+
+@dataclass(frozen=True)
 class Pad(Kind):
     """Padding before and after by axis, filled with the real value `value`; less than 0 cuts off."""
 

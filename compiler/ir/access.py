@@ -8,6 +8,7 @@ cheap to compute (compiler.tiling).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,17 +80,40 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Table:
+    """`rows` of `row_bytes` each, one behind the other, of which a number that is known at run time names
+    one: the nearest where there is none."""
+
+    rows: int
+    row_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        return self.rows * self.row_bytes
+
+
+@dataclass(frozen=True)
 class Access:
-    """How a space reads or writes one tensor, seen with `axes` (a view of the row-major tensor)."""
+    """How a space reads or writes one tensor, seen with `axes` (a view of the row-major tensor).
+
+    into: the tensor is longer; `axes` are a part of it, of whole rows, that begins at the row of `into` which
+    the operator's last input, int32 [1] and whole in every tile, names.
+    """
 
     tensor: str
     axes: tuple[Axis, ...]
     element_bytes: int = 1
+    into: Table | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the view; its product is the number of elements of the tensor."""
         return tuple(axis.extent for axis in self.axes)
+
+    @property
+    def bytes(self) -> int:
+        """Of the whole view."""
+        return math.prod(self.shape) * self.element_bytes
 
     @property
     def dims(self) -> frozenset[str]:
@@ -107,29 +131,14 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Parameters of which a tile needs single rows: `rows` of `row_bytes` each, one behind the other.
-
-    The first input, int32 and whole in every tile, names a row for each element of the operator's one
-    parameter dimension, the nearest where there is none: what is fetched depends on data, how much does not.
-    """
-
-    rows: int
-    row_bytes: int
-
-    @property
-    def bytes(self) -> int:
-        return self.rows * self.row_bytes
-
-
-@dataclass(frozen=True)
 class Space:
     """The iteration space of an operator.
 
     `orders` are the loop orders worth trying, outermost first, each a permutation of the tileable
     dimensions; reduction dimensions come last in every order, so that partial sums never leave L1.
     `param_dims` select the block of constants (weights, requantisation tables) that a tile needs.
-    `table`: they are no blocks but rows of a table.
+    `table`: they are no blocks but rows of a table. The first input, int32 and whole in every tile, names
+    a row for each element of the one parameter dimension: what is fetched depends on data, how much does not.
     `accumulator_bytes` per output element are held in L1 while a reduction dimension is tiled.
     """
 

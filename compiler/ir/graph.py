@@ -19,8 +19,10 @@ class GraphError(ValueError):
 class Graph:
     """Operators in execution order over named tensors; every tensor has one producer.
 
-    Raises GraphError where a tensor is undefined, defined twice, used before it is produced, or an
-    output that nothing produces.
+    states: pairs of an input and an output, of equal shape and type, that are one memory which outlives a
+    run: an operator that updates changes some rows of the input, and the output is what the input has become.
+    Raises GraphError where a tensor is undefined, defined twice, used before it is produced, an output that
+    nothing produces, or a state that is not of this form.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    states: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.by_name) != len(self.tensors):
@@ -47,6 +50,22 @@ class Graph:
         for name in self.outputs:
             if name not in produced:
                 raise GraphError(f"graph {self.name}: output {name} is never produced")
+        self._check_states()
+
+    def _check_states(self) -> None:
+        updated = {op.output for op in self.operators if op.updates}
+        befores, afters = {before for before, _ in self.states}, {after for _, after in self.states}
+        if len(befores) != len(self.states) or afters != updated or len(updated) != len(self.states):
+            raise GraphError(f"graph {self.name}: states and operators that update do not match")
+        read = {name for op in self.operators for name in op.inputs}
+        for before, after in self.states:
+            if before not in self.inputs or after not in self.outputs or before in read:
+                raise GraphError(
+                    f"graph {self.name}: state {before}, {after} is no unread input that becomes an output"
+                )
+            old, new = self.by_name[before], self.by_name[after]
+            if (old.shape, old.dtype) != (new.shape, new.dtype):
+                raise GraphError(f"graph {self.name}: state {before}, {after} changes its shape or type")
 
     def _known(self, name: str, what: str) -> None:
         if name not in self.by_name:
@@ -58,13 +77,24 @@ class Graph:
         return MappingProxyType({tensor.name: tensor for tensor in self.tensors})
 
     @cached_property
+    def storage(self) -> Mapping[str, str]:
+        """The tensor in whose memory each lies: another one for what an update makes of a state."""
+        renamed = {after: before for before, after in self.states}
+        return MappingProxyType({name: renamed.get(name, name) for name in self.by_name})
+
+    @cached_property
+    def placed(self) -> tuple[Tensor, ...]:
+        """Tensors with memory of their own."""
+        return tuple(tensor for tensor in self.tensors if self.storage[tensor.name] == tensor.name)
+
+    @cached_property
     def last_use(self) -> Mapping[str, int]:
-        """Index of the last operator that reads each tensor; graph outputs live to the end."""
+        """Index of the last operator that reads each tensor; graph outputs and states live to the end."""
         last = dict.fromkeys(self.by_name, -1)
         for index, op in enumerate(self.operators):
             for name in op.inputs:
                 last[name] = index
-        for name in self.outputs:
+        for name in (*self.outputs, *(before for before, _ in self.states)):
             last[name] = len(self.operators) - 1
         return MappingProxyType(last)
 
@@ -80,7 +110,7 @@ class Graph:
         return iter(self.operators)
 
     def __reduce__(self) -> tuple[type[Graph], tuple[object, ...]]:
-        return (Graph, (self.name, self.tensors, self.operators, self.inputs, self.outputs))
+        return (Graph, (self.name, self.tensors, self.operators, self.inputs, self.outputs, self.states))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Operator(ABC):
     output: str
 
     kind: ClassVar[str]
+    updates: ClassVar[bool] = False
+    """Whether the output is a state of the graph, of which a run changes some rows (`Access.into`)."""
 
     @abstractmethod
     def space(self, tensors: Mapping[str, Tensor]) -> Space:

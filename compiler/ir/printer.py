@@ -51,7 +51,8 @@ def field_names(cls: type[Any]) -> list[str]:
 
 
 def _graph_lines(graph: Graph) -> list[str]:
-    head = _call("graph", _quoted(graph.name), inputs=graph.inputs, outputs=graph.outputs)
+    states = {"states": graph.states} if graph.states else {}
+    head = _call("graph", _quoted(graph.name), inputs=graph.inputs, outputs=graph.outputs, **states)
     rows = [head]
     for tensor in graph.tensors:
         rest = {name: getattr(tensor, name) for name in field_names(Tensor)[1:]}

@@ -41,6 +41,7 @@ OPERATORS = unique(
         ("rope", "compiler.ops.rope:Rope"),
         ("softmax", "compiler.ops.softmax:Softmax"),
         ("transpose", "compiler.ops.transpose:Transpose"),
+        ("update", "compiler.ops.update:Update"),
     )
 )
 

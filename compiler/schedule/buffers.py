@@ -141,7 +141,8 @@ class BufferMaker:
         for segment in segments:
             inside = self._stripes(segment).graph
             for name in inside.inputs:
-                found[name] = replace(found[name], last=max(found[name].last, segment.last))
+                own = self.graph.storage[name]
+                found[own] = replace(found[own], last=max(found[own].last, segment.last))
             found[inside.output] = replace(found[inside.output], first=segment.first)
             for name in inside.inner:
                 del found[name]
@@ -153,8 +154,14 @@ class BufferMaker:
         return tuple((*op.inputs, op.output) for op in self.graph.operators)
 
     @cached_property
+    def _whole_bytes(self) -> tuple[tuple[int, ...], ...]:
+        """Bytes that every layer sees of its inputs and output."""
+        spaces = (op.space(self.graph.by_name) for op in self.graph.operators)
+        return tuple(tuple(access.bytes for access in (*s.inputs, s.output)) for s in spaces)
+
+    @cached_property
     def _tensors(self) -> tuple[tuple[str, Buffer], ...]:
-        """Activations, by name."""
+        """Activations with memory of their own, by name."""
         graph = self.graph
         return tuple(
             (
@@ -166,7 +173,7 @@ class BufferMaker:
                     max(graph.last_use[tensor.name], graph.first_use[tensor.name]) + 1,
                 ),
             )
-            for tensor in graph.tensors
+            for tensor in graph.placed
         )
 
     def _layer(
@@ -184,7 +191,7 @@ class BufferMaker:
         self, step: int, plan: LayerPlan, need: Footprint, homes: tuple[str, ...], param_home: str
     ) -> Iterable[tuple[str, list[Buffer]]]:
         op, found = plan.operator, dict[str, list[Buffer]]()
-        whole = [self.graph.by_name[name].bytes for name in self._operands[step]]
+        whole = self._whole_bytes[step]
         for level, name, size in resident_buffers(op, need, param_home):
             found.setdefault(level, []).append(_buffer(name, size, 0, len(self._operands)))
         for level, name, size in layer_buffers(plan, need, homes, whole, param_home) if homes else ():

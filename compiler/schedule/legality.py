@@ -42,6 +42,7 @@ def check_deployment(graph: Graph, deployment: Deployment) -> None:
     check_segments(graph, deployment.segments)
     _check_homes("tensor", (t.name for t in graph.tensors), deployment.home_of, (L1, L2, L3))
     _check_homes("parameters of layer", (op.name for op in graph), deployment.param_home_of, LEVELS)
+    _check_states(graph, deployment.home_of)
     needs = tuple(_check_plan(graph, step, plan, deployment) for step, plan in enumerate(deployment.plans))
     _check_fused(graph, deployment, needs)
     homes = (deployment.home_of, deployment.param_home_of)
@@ -64,6 +65,15 @@ def _check_homes(what: str, names: Iterable[str], homes: Mapping[str, str], lega
             raise DeploymentError(
                 f"{what} {name}: home is {home or 'not given'}, must be one of {', '.join(legal)}"
             )
+
+
+def _check_states(graph: Graph, homes: Mapping[str, str]) -> None:
+    """States are one memory, and not in L1, which tiles and other programs write over."""
+    for before, after in graph.states:
+        found = {homes[before], homes[after]}
+        if len(found) > 1 or L1 in found:
+            names = " and ".join(sorted(found))
+            raise DeploymentError(f"state {before}, {after}: home is {names}, must be one that is not {L1}")
 
 
 def _check_plan(graph: Graph, step: int, plan: LayerPlan, deployment: Deployment) -> Footprint:

@@ -35,7 +35,7 @@ def peak_live_bytes(graph: Graph) -> int:
     for step in range(len(graph.operators)):
         alive = (
             tensor.bytes
-            for tensor in graph.tensors
+            for tensor in graph.placed
             if graph.first_use[tensor.name] <= step <= graph.last_use[tensor.name]
         )
         peak = max(peak, sum(alive))
@@ -89,7 +89,8 @@ def _live(graph: Graph, done: frozenset[int], index: int) -> int:
     for k, op in enumerate(graph.operators):
         if k not in done:
             wanted.update(op.inputs)
-    alive = (produced & wanted) | {graph.operators[index].output}
+    wanted.update(before for before, _ in graph.states)
+    alive = {graph.storage[name] for name in (produced & wanted) | {graph.operators[index].output}}
     return sum(graph.by_name[name].bytes for name in alive)
 
 

@@ -40,8 +40,8 @@ class StripeError(ValueError):
 
 def row_dim(space: Space) -> str | None:
     """The dimension whose tiles are rows of the output and of the inputs; None if there is none."""
-    if space.table is not None:  # The rows of a table are fetched by tiles of a layer of its own.
-        return None
+    if space.table is not None or space.output.into is not None:
+        return None  # Rows that are named at run time are moved by tiles of a layer of its own.
     lead = space.output.axes[0]
     if len(lead.terms) != 1 or (lead.window, lead.offset, lead.divisor, lead.terms[0][1]) != (1, 0, 1, 1):
         return None

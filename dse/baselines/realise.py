@@ -109,7 +109,8 @@ class _Bench:
             key = signature(op, place.space, reasons, pins)
             if key not in known:
                 known[key] = layer_sets(op, place.space, request, pins)
-            sizes = tuple(-(-graph.by_name[name].bytes // 4) * 4 for name in (*op.inputs, op.output))
+            accesses = (*place.space.inputs, place.space.output)
+            sizes = tuple(-(-access.bytes // 4) * 4 for access in accesses)
             layers.append(_Layer(place, pins, known[key], sizes))
         return tuple(layers)
 

@@ -82,8 +82,6 @@ STORY_BUFFERS
 #if STORY_CACHES
 static int32_t token[1], position[1];
 static int16_t cos_row[STORY_DEPTH], sin_row[STORY_DEPTH];
-static int8_t *const pasts[STORY_CACHES] = {STORY_PASTS};
-static const int8_t *const rows[STORY_CACHES] = {STORY_NEW_ROWS};
 #endif
 
 static const void *const inputs[] = {STORY_INPUTS};
@@ -99,12 +97,6 @@ static const STORY_LOGIT *follow(int32_t at) {
         sin_row[d] = story_sin[at * STORY_DEPTH + d];
     }
     STORY_NET(run)(inputs, outputs);
-    if (at < STORY_WINDOW - 1)
-        for (int32_t cache = 0; cache < STORY_CACHES; cache++)
-            for (int32_t head = 0; head < STORY_HEADS; head++)
-                for (int32_t d = 0; d < STORY_DEPTH; d++)
-                    pasts[cache][(head * (STORY_WINDOW - 1) + at) * STORY_DEPTH + d] =
-                        rows[cache][head * STORY_DEPTH + d];
     return logits;
 #else
     STORY_NET(run)(inputs, outputs);

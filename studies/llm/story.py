@@ -19,7 +19,7 @@ MAIN = Path(__file__).parent / "story.c"
 UNIT = 1 << 14
 """The code of 1 in the tables of a rotary embedding."""
 
-PORT = re.compile(r"/\* (input|output) \d+: (\S+), (\w+)\[([\d\]\[]+)\] \*/")
+PORT = re.compile(r"/\* (input|output|state) \d+: (\S+), (\w+)\[([\d\]\[]+)\] \*/")
 ARENA = re.compile(r"^#define \w+_(L1|L2|L3|WMEM_SRAM|WMEM_MRAM)_BYTES (\d+)u$", re.MULTILINE)
 PREFIX = re.compile(r"^void (\w+)_init\(", re.MULTILINE)
 REGIONS = {"WMEM_SRAM": "WM_SRAM", "WMEM_MRAM": "WM_MRAM"}
@@ -27,7 +27,7 @@ REGIONS = {"WMEM_SRAM": "WM_SRAM", "WMEM_MRAM": "WM_MRAM"}
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of an emitted network, as its header tells."""
+    """An input, output or state of an emitted network, as its header tells."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class Port:
 
 
 def ports(header: str) -> tuple[Port, ...]:
-    """Inputs and outputs that network.h declares, in order."""
+    """Inputs, outputs and states that network.h declares, in order."""
     found = PORT.findall(header)
     return tuple(
         Port(kind, name, ctype, tuple(map(int, re.findall(r"\d+", dims))))
@@ -69,9 +69,9 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
     """The C header that story.c reads."""
     declared = ports(header)
     by_name = {port.name: port for port in declared}
-    caches = [port for port in declared if port.kind == "input" and port.name.startswith(PAST)]
+    caches = [port for port in declared if port.kind == "state"]
     rows, depth = by_name["cos"].shape[-2:]
-    window = caches[0].shape[-2] + 1 if caches else rows
+    window = _capacity(caches[0]) if caches else rows
     cos, sin = (np.rint(table * UNIT).astype(np.int64) for table in rotary(range(window), depth))
     starts = np.cumsum([0, *map(len, tokenizer.pieces)])
     ranks = np.unique(np.array(tokenizer.scores), return_inverse=True)[1]
@@ -81,7 +81,6 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
         "WINDOW": window,
         "ROWS": rows,
         "DEPTH": depth,
-        "HEADS": caches[0].shape[1] if caches else 0,
         "CACHES": len(caches),
         "WORDS": len(tokenizer.pieces),
         "LONGEST": max(map(len, tokenizer.pieces)),
@@ -92,8 +91,6 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
         "ARENAS": ", ".join(_arena(*each) for each in arenas),
         "INPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "input"),
         "OUTPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "output"),
-        "PASTS": ", ".join(_place(p, own) for p in caches),
-        "NEW_ROWS": ", ".join(_place(_new_row(p, by_name), own) for p in caches),
     }
     lines = [
         f"#define STORY_NET(name) {PREFIX.findall(header)[0]}_##name",
@@ -107,21 +104,14 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
     return "\n".join(lines) + "\n"
 
 
-PAST, PRESENT = "past_", "present_"
-"""How names begin: of a cache that a decode graph reads, and of its new row."""
-
 WHOLE = {"tokens": "tokens", "cos": "story_cos", "sin": "story_sin", "logits": "logits"}
 CACHED = {"tokens": "token", "position": "position", "cos": "cos_row", "sin": "sin_row", "logits": "logits"}
 """What story.c has itself for ports, without caches and with them."""
 
 
-def _new_row(cache: Port, by_name: Mapping[str, Port]) -> Port:
-    """The output that is the new row of a cache; raises ValueError where the two do not fit."""
-    row = by_name[cache.name.replace(PAST, PRESENT, 1)]
-    batch, heads, _, depth = cache.shape
-    if row.shape != (batch, heads, 1, depth):
-        raise ValueError(f"{row.name} has shape {row.shape}, {cache.name} {cache.shape}")
-    return row
+def _capacity(cache: Port) -> int:
+    """Rows of a cache that lies row by row: its first axis, but for a batch of 1."""
+    return next(extent for extent in cache.shape if extent > 1)
 
 
 def _place(port: Port, own: Mapping[str, str]) -> str:
@@ -129,13 +119,13 @@ def _place(port: Port, own: Mapping[str, str]) -> str:
 
 
 def _buffers(declared: Iterable[Port], arenas: Sequence[tuple[str, int]], own: Mapping[str, str]) -> str:
-    """Definitions of the arenas, of the caches and of outputs that the loop does not look at."""
+    """Definitions of the arenas and of ports that the loop does not look at."""
     memory = (
         f"DSE_{REGIONS.get(level, level)} uint8_t STORY_NET(arena_{level.lower()})[{size}];"
         for level, size in arenas
         if size
     )
-    other = (p for p in declared if p.name not in own)
+    other = (p for p in declared if p.name not in own and p.kind != "state")
     return " ".join((*memory, *(f"static {p.type} {_place(p, own)}[{math.prod(p.shape)}];" for p in other)))
 
 

@@ -23,7 +23,8 @@ from compiler.targets import Target, build, run
 from costmodels.engines.npu import NpuEngine
 from costmodels.platform import load_platform
 from tests.compiler.networks import Choice, module_of, random_decisions
-from tests.compiler.ops.cases import Case
+from tests.compiler.ops.alone import graph_of_one
+from tests.compiler.ops.drawn import Case
 
 ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
 WEIGHT_MEMORY = ("l2", "l1", "l3", "wmem_sram", "wmem_mram")
@@ -32,20 +33,24 @@ PACKINGS = {"neureka": "siracusa", "ne16": "gap9"}
 
 def graph_of(case: Case) -> Graph:
     """A graph of one operator."""
-    return Graph("main", tuple(case.tensors.values()), (case.op,), case.op.inputs, (case.op.output,))
+    return graph_of_one(case.op, case.tensors.values())
 
 
 def inputs_of(case: Case) -> dict[str, IntArray]:
-    return dict(zip(case.op.inputs, case.arrays, strict=True))
+    """Codes of the inputs; those of a state that is updated are random."""
+    given = dict(zip(case.op.inputs, case.arrays, strict=True))
+    return codes(graph_of(case), 0) | given
 
 
 def codes(graph: Graph, seed: int) -> dict[str, IntArray]:
-    """Random codes for a graph's inputs."""
+    """Random codes for a graph's inputs; those of positions are near 0."""
     rng = np.random.default_rng(seed)
     tensors = [graph.by_name[name] for name in graph.inputs]
-    return {
+    found = {
         t.name: rng.integers(t.dtype.low, t.dtype.high + 1, t.shape).astype(t.dtype.dtype) for t in tensors
     }
+    near = {op.inputs[-1] for op in graph if op.updates}
+    return found | {name: rng.integers(-2, 12, 1).astype(np.int32) for name in near & found.keys()}
 
 
 def npu_layers(graph: Graph, packing: str) -> frozenset[str]:

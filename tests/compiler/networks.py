@@ -24,6 +24,7 @@ from compiler.ops.resize import Resize
 from compiler.ops.rope import rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
+from compiler.ops.update import update_of
 from compiler.schedule import Decisions, footprint
 from compiler.tiling import Grid, TileLimits, enumerate_tiles
 
@@ -240,10 +241,46 @@ class Choice:
     steps: int = 150
 
 
+def decoding(seed: int) -> Graph:
+    """Attention of new queries over two caches, which new rows are first written into, at a position."""
+    rng = np.random.default_rng(seed)
+    rows, heads, width = (int(rng.integers(low, high)) for low, high in ((1, 4), (1, 4), (1, 5)))
+    capacity, ratio = rows + int(rng.integers(0, 9)), int(rng.integers(1, 3))
+    at, x = Tensor("at", (1,), IntType.I32), Tensor("x", (1, rows, 1, 6), IntType.I8, 0.05)
+    query, q = conv("query", x, ratio * heads * width, rng, window=(1, 1))
+    (key, k), (value, v) = (conv(name, x, heads * width, rng, window=(1, 1)) for name in ("key", "value"))
+    ages = {
+        name: tuple(replace(t, name=age + name, shape=(capacity, heads, width)) for age in ("old_", "new_"))
+        for name, t in (("keys", k), ("values", v))
+    }
+    keys, values = ages["keys"][1], ages["values"][1]
+    scores = Tensor("scores", (ratio * heads, rows, capacity), IntType.I8, 0.5, -3)
+    weights = Tensor("weights", scores.shape, IntType.U8, 1 / 256, 0)
+    mixed = Tensor("mixed", (rows, ratio * heads, width), IntType.I8, 0.1)
+    extents = (ratio * heads, rows, capacity, width)
+    sums = (ratio * heads, rows, width, capacity)
+    operators: tuple[Operator, ...] = (
+        query,
+        key,
+        update_of("keep_key", k, at, keys, rows),
+        value,
+        matmul_from_scales("scored", (q, keys), scores, extents, ratio=ratio, layouts=("mhk", "nhk", "hmn")),
+        softmax_from_scales("softmax", ratio * heads * rows, capacity, scores, weights, (rows, 0), at),
+        update_of("keep_value", v, at, values, rows),
+        matmul_from_scales("mix", (weights, values), mixed, sums, ratio=ratio, layouts=("hmk", "khn", "mhn")),
+    )
+    tensors = (at, x, q, k, v, *ages["keys"], *ages["values"], scores, weights, mixed)
+    states = tuple((old.name, new.name) for old, new in ages.values())
+    inputs, outputs = ("x", "at", *(old for old, _ in states)), (*(new for _, new in states), "mixed")
+    return Graph("main", tensors, operators, inputs, outputs, states)
+
+
 def random_decisions(graph: Graph, rng: random.Random, choice: Choice = Choice()) -> Decisions:
     """Any legal decisions: tiles, orders, splits, engines, homes, staging, buffering."""
     homes = {name: rng.choice(choice.homes) for name in graph.by_name}
     homes |= dict.fromkeys((*graph.inputs, *graph.outputs), L2)
+    for state in graph.states:
+        homes |= dict.fromkeys(state, rng.choice([home for home in choice.homes if home != L1]))
     plans, needs, param_homes = [], [], {}
     for op in graph.operators:
         npu = op.name in choice.npu and rng.random() < 0.7

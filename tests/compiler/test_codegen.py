@@ -37,7 +37,7 @@ from tests.compiler.deployed import (
     moved,
     ran,
 )
-from tests.compiler.networks import attention, every_operator, language, random_decisions
+from tests.compiler.networks import attention, decoding, every_operator, language, random_decisions
 from tests.compiler.ops.cases import CASES
 
 GRAPH = every_operator(0)
@@ -111,7 +111,7 @@ def test_single_operators_of_any_shape(kind: str, seed: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("variant", ["host", "rv32"])
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("network", [attention, language])
+@pytest.mark.parametrize("network", [attention, decoding, language])
 def test_attention(network: Callable[[int], Graph], seed: int, variant: str, tmp_path: Path) -> None:
     """Heads split and merged by views, several to a group, reductions in parts; int16 rows around them."""
     graph = network(seed)

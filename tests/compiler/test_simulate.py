@@ -28,7 +28,16 @@ from tests.compiler.deployed import (
     layers_of,
     outputs_of,
 )
-from tests.compiler.networks import Choice, attention, chain, conv, every_operator, language, random_decisions
+from tests.compiler.networks import (
+    Choice,
+    attention,
+    chain,
+    conv,
+    decoding,
+    every_operator,
+    language,
+    random_decisions,
+)
 from tests.compiler.ops.cases import CASES
 
 EVERY = every_operator(0)
@@ -73,6 +82,11 @@ def test_attention_under_any_decisions(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_decoder_of_int16_under_any_decisions(seed: int) -> None:
     assert_simulates(language(seed), seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_caches_in_place_under_any_decisions(seed: int) -> None:
+    assert_simulates(decoding(seed), seed)
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -11,12 +11,12 @@ from compiler.counts import predict_counts
 from compiler.simulate import simulate
 from compiler.targets import Target
 from tests.compiler.deployed import any_deployment, codes, emitted, moved, outputs_of, ran
-from tests.compiler.networks import attention, chain, every_operator, language
+from tests.compiler.networks import attention, chain, decoding, every_operator, language
 
 
 def test_reference_simulation_and_c_agree(stress_seed: int, tmp_path: Path) -> None:
     rng = random.Random(stress_seed)
-    graph = rng.choice((attention, chain, every_operator, language))(1000 + stress_seed)
+    graph = rng.choice((attention, chain, decoding, every_operator, language))(1000 + stress_seed)
     deployment = any_deployment(graph, 1000 + stress_seed)
     inputs = codes(graph, 1000 + stress_seed)
     project = emitted(tmp_path / "net", graph, deployment, inputs)

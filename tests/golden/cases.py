@@ -33,10 +33,12 @@ from compiler.ops.resize import Resize
 from compiler.ops.rope import rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
+from compiler.ops.update import update_of
 from compiler.schedule import Decisions, footprint
 from compiler.schedule.segments import staging_of, striped
 from compiler.tiling.stripes import LINE, RECOMPUTE
 from tests.compiler.deployed import deployed
+from tests.compiler.ops.alone import graph_of_one
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Made:
     @property
     def graph(self) -> Graph:
         operators = (*self.earlier, self.op)
+        if self.op.updates:
+            return graph_of_one(self.op, self.tensors)
         return Graph("main", self.tensors, operators, operators[0].inputs, (self.op.output,))
 
 
@@ -234,6 +238,12 @@ def causal() -> Made:
     return Made(softmax_from_scales("softmax", 6, 12, x, y, (3, 2), at), (x, at, y))
 
 
+def cached() -> Made:
+    """Two new rows for a state of seven."""
+    x, at, y = tensor("x", 2, 6), tensor("at", 1, dtype=IntType.I32), tensor("y", 7, 6)
+    return Made(update_of("rows", x, at, y, 2), (x, at, y))
+
+
 def looked_up() -> Made:
     tokens, y = tensor("tokens", 7, dtype=IntType.I32), tensor("y", 7, 6, dtype=IntType.I16)
     return Made(embed_from_table("rows", tokens, y, pattern((11, 6)).astype(np.int16)), (tokens, y))
@@ -336,6 +346,8 @@ GOLDEN: Mapping[str, Golden] = {
         looked_up, {"y": 3}, homes=(L3, L3), staging=TILE, param_staging=TILE, buffering=2
     ),
     "embed_in_place": Golden(looked_up, {"y": 3}, homes=(L1, L1)),
+    "update": Golden(cached, {"y": 1}, buffering=2),
+    "update_in_l3": Golden(cached, {}, homes=(L3, L2), staging=TILE),
     "rope": Golden(rotated, {"y": 2}, buffering=2),
     "isoftmax": Golden(shares, {"y": 2}),
     "itamax": Golden(ita_shares, {"y": 2}),

@@ -22,7 +22,8 @@ from costmodels.work import KernelSpec
 from dse.options.candidates import Candidates, measure, product_time
 from dse.options.homes import NONE, HomeChoice, Mode, modes, streams
 from dse.options.prices import ENERGY, L1_BYTES, STAGING, TIME, Pricer
-from tests.compiler.ops.cases import CASES, Case
+from tests.compiler.ops.cases import CASES
+from tests.compiler.ops.drawn import Case
 from tests.properties.test_traffic import drawn_case, drawn_tile
 
 ENGINES: dict[str, Engine] = {

@@ -21,7 +21,9 @@ from compiler.program import Loop
 from compiler.schedule import Decisions, footprint
 from compiler.tiling import Grid, operand_traffic, param_traffic
 from tests.compiler.deployed import deployed, graph_of
-from tests.compiler.ops.cases import CASES, Case
+from tests.compiler.ops.alone import BEFORE
+from tests.compiler.ops.cases import CASES
+from tests.compiler.ops.drawn import Case
 
 Tile = dict[str, int]
 
@@ -41,7 +43,13 @@ def drawn_decisions(data: st.DataObject, case: Case) -> Decisions:
     """Any tile, order, homes, staging and buffering of one operator."""
     space, op = case.op.space(case.tensors), case.op
     layout = data.draw(st.sampled_from(case.layouts), label="layout")
-    homes = {name: data.draw(st.sampled_from((L1, L2, L3)), label=name) for name in case.tensors}
+    homes = {
+        name: data.draw(
+            st.sampled_from((L2, L3) if op.updates and name == op.output else (L1, L2, L3)), label=name
+        )
+        for name in case.tensors
+    }
+    homes |= {BEFORE: homes[op.output]} if op.updates else {}
     on_npu = layout != "plain"
     memories = ("wmem_sram", "wmem_mram") if on_npu else ()
     params = data.draw(st.sampled_from((L1, L2, L3, *memories)), label="params")

@@ -276,14 +276,14 @@ void dse_rope(const dse_rope_args *args);
 
 /* ---- Data movement (layout.c) ------------------------------------------------------------------------------- */
 
-/* Row t is row tokens[t] of a table of `entries` dense rows, or the nearest that there is. in_order: only these
- * rows are there, in order. Codes have 1 << log2 bytes. Split PIXELS (rows). */
+/* Row t is row tokens[t] of a table of `entries` rows, or the nearest that there is. in_order: only these rows
+ * are there, in order. Codes have 1 << log2 bytes. Split PIXELS (rows). */
 typedef struct {
     const uint8_t *tokens; /* int32, aligned */
     const uint8_t *table;
     uint8_t *output;
     int32_t rows, channels, entries;
-    int32_t out_row_pitch; /* bytes */
+    int32_t table_row_pitch, out_row_pitch; /* bytes */
     int32_t log2;
     bool in_order;
     dse_split split;

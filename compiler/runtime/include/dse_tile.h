@@ -92,6 +92,12 @@ dse_ticket dse_store(dse_link link, const dse_shape *s, const dse_range *r, uint
 dse_ticket dse_load_rows(dse_link link, const uint8_t *table, uint32_t row_bytes, int32_t rows, const uint8_t *names,
                          int32_t low, int32_t high, uint8_t *to);
 
+/* Bytes from the start of a table to the row that the int32 at `name` names: the nearest of `rows`. */
+static inline uint32_t dse_row_offset(const uint8_t *name, int32_t rows, uint32_t row_bytes) {
+    const int32_t row = *(const int32_t *)(const void *)name;
+    return (uint32_t)dse_min(dse_max(row, 0), rows - 1) * row_bytes;
+}
+
 /* Steps a tile index through a loop nest, innermost last. Returns the position (from 1) of the outermost
  * loop that moved, or 0 after the last tile. */
 uint32_t dse_next(uint32_t *at, const uint32_t *trips, uint32_t loops);

@@ -39,7 +39,7 @@ static void embed_task(uint32_t core, uint32_t ncores, const void *arg) {
     const dse_span rows = dse_share(a->split == DSE_SPLIT_PIXELS, a->rows, core, ncores);
     for (int32_t y = rows.low; y < rows.high; y++) {
         const int32_t entry = a->in_order ? y : dse_clamp(tokens[y], 0, a->entries - 1);
-        copy_bytes(a->output + y * a->out_row_pitch, a->table + entry * row_bytes, row_bytes);
+        copy_bytes(a->output + y * a->out_row_pitch, a->table + entry * a->table_row_pitch, row_bytes);
     }
 }
 

@@ -24,8 +24,6 @@ from tests.compiler.frontend.language import (
 )
 from tests.compiler.frontend.models import save
 
-PAST = TOKENS - 1
-
 
 def both(folder: Path) -> tuple[Imported, Imported]:
     """A prefill graph and its decode graph."""
@@ -44,7 +42,7 @@ def decoded(found: Imported, feed: dict[str, npt.NDArray[np.generic]]) -> npt.ND
     inputs = {each.onnx: each for each in found.inputs}
     outputs = {each.onnx: each for each in found.outputs}
     noise = np.random.default_rng(0)
-    caches = {f"past_{c}": noise.integers(-128, 128, (1, HEADS, PAST, DEPTH)) for c in "kv"}
+    caches = {f"past_{c}": noise.integers(-128, 128, (1, HEADS, TOKENS, DEPTH)) for c in "kv"}
     rows = []
     for at in range(TOKENS):
         given = {name: feed[name][..., at, :] for name in ("cos", "sin")} | caches
@@ -52,9 +50,9 @@ def decoded(found: Imported, feed: dict[str, npt.NDArray[np.generic]]) -> npt.ND
         codes = run({each.tensor: each.encode(given[name]) for name, each in inputs.items()})
         logits = outputs["logits"]
         rows.append(logits.logical(codes[logits.tensor])[0, 0])
-        for cache in "kv" if at < PAST else "":
-            row = outputs[f"present_{cache}"]
-            caches[f"past_{cache}"][:, :, at] = row.logical(codes[row.tensor])[:, :, 0]
+        for cache in "kv":
+            whole = outputs[f"present_{cache}"]
+            caches[f"past_{cache}"] = whole.logical(codes[whole.tensor])
     return np.stack(rows)
 
 
@@ -66,11 +64,16 @@ def test_decode_computes_the_codes_of_prefill(tmp_path: Path) -> None:
     assert np.array_equal(decoded(decode, feed), logits.logical(values[logits.tensor])[0])
 
 
-def test_new_rows_come_out_instead_of_caches(tmp_path: Path) -> None:
+def test_caches_are_states_that_nothing_copies(tmp_path: Path) -> None:
     _, decode = both(tmp_path)
+    graph, names = decode.module.main, {each.tensor: each.onnx for each in (*decode.inputs, *decode.outputs)}
     assert [each.onnx for each in decode.inputs][-1] == POSITION
-    shapes = {each.onnx: each.shape for each in decode.outputs}
-    assert shapes["present_k"] == shapes["present_v"] == (1, HEADS, 1, DEPTH)
+    pairs = {(names[before], names[after]) for before, after in graph.states}
+    assert pairs == {("past_k", "present_k"), ("past_v", "present_v")}
+    assert {graph.by_name[after].elements for _, after in graph.states} == {HEADS * TOKENS * DEPTH}
+    kinds = [op.kind for op in graph]
+    assert kinds.count("update") == 2
+    assert not {"concat", "transpose"} & set(kinds)
 
 
 def refusal(model: onnx.ModelProto, prefill: onnx.ModelProto, folder: Path) -> str:

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from compiler.ir import Graph, Module, Tensor
 from compiler.ir.text import TextError, constants_of, parse_module, print_graph, print_module
 from compiler.ops import OPERATORS, operator_class, unique
+from tests.compiler.ops.alone import graph_of_one
 from tests.compiler.ops.cases import CASES
 
 
 def module_of(kind: str, seed: int = 0, notes: tuple[str, ...] = ()) -> Module:
     case = CASES[kind](np.random.default_rng(seed))
-    graph = Graph("main", tuple(case.tensors.values()), (case.op,), case.op.inputs, (case.op.output,))
+    graph = graph_of_one(case.op, case.tensors.values())
     return Module("net", "0123abcd", (graph,), notes)
 
 

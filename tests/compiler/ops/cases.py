@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from compiler.ir import IntType, Operator, Tensor
-from compiler.ir.tensor import Constant, IntArray
+from compiler.ir import IntType, Tensor
+from compiler.ir.tensor import Constant
 from compiler.ops.add import add_from_scales
 from compiler.ops.avgpool import avgpool_from_scales
 from compiler.ops.broadcast import Broadcast
 from compiler.ops.concat import concat_from_scales
 from compiler.ops.conv2d import Conv2d, conv_requant
-from compiler.ops.embed import embed_from_table
 from compiler.ops.inorm import INorm
 from compiler.ops.integer_div import IntegerDiv
 from compiler.ops.isoftmax import ISoftmax, polynomial_table
@@ -27,53 +26,9 @@ from compiler.ops.norm import RealNorm, norm_from_scales
 from compiler.ops.pad import Pad
 from compiler.ops.requantise import requantise_from_scales
 from compiler.ops.resize import Resize
-from compiler.ops.rope import rope_from_scales
-from compiler.ops.softmax import softmax_from_scales
 from compiler.ops.transpose import Transpose
-
-Rng = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Case:
-    """An operator, its tensors, and codes for its inputs."""
-
-    op: Operator
-    tensors: Mapping[str, Tensor]
-    arrays: tuple[IntArray, ...]
-    layouts: tuple[str, ...] = ("plain",)
-
-
-def tensor(rng: Rng, name: str, shape: tuple[int, ...], dtype: IntType | None = None) -> Tensor:
-    """An 8-bit tensor with a random quantisation."""
-    kind = dtype or (IntType.I8, IntType.U8)[rng.integers(2)]
-    zero = (kind.low, kind.low + 128, int(rng.integers(kind.low, kind.high + 1)))[rng.integers(3)]
-    return Tensor(name, shape, kind, float(rng.uniform(0.01, 0.1)), zero)
-
-
-def wide(rng: Rng, t: Tensor, *types: IntType) -> Tensor:
-    """The tensor as it is, or with one of these types, symmetric, in finer steps."""
-    pick = rng.integers(1 + len(types))
-    if pick == 0:
-        return t
-    kind = types[pick - 1]
-    return replace(t, dtype=kind, zero_point=0, scale=t.scale / (1 << 7 + kind.log2))
-
-
-def case(rng: Rng, op: Operator, *tensors: Tensor, layouts: tuple[str, ...] = ("plain",)) -> Case:
-    arrays = tuple(
-        rng.integers(t.dtype.low, t.dtype.high + 1, t.shape).astype(t.dtype.dtype) for t in tensors[:-1]
-    )
-    return Case(op, {t.name: t for t in tensors}, arrays, layouts)
-
-
-def pick(rng: Rng, low: int, high: int) -> int:
-    """Uniform in [low, high], both inclusive."""
-    return int(rng.integers(low, high + 1))
-
-
-def pair(rng: Rng, low: int, high: int) -> tuple[int, int]:
-    return pick(rng, low, high), pick(rng, low, high)
+from tests.compiler.ops.cases_language import causal, embed, rope, softmax, update
+from tests.compiler.ops.drawn import Case, Rng, case, pair, pick, tensor, wide
 
 
 def convolution(
@@ -252,47 +207,6 @@ def avgpool(rng: Rng) -> Case:
         count_include_pad=bool(rng.integers(2)),
     )
     return case(rng, op, x, y)
-
-
-def softmax(rng: Rng) -> Case:
-    rows, channels = pick(rng, 1, 6), pick(rng, 1, 30)
-    x = tensor(rng, "x", (rows, channels))
-    y = Tensor("y", x.shape, IntType.I8, 1 / 256, -128)
-    return case(rng, softmax_from_scales("softmax", rows, channels, x, y), x, y)
-
-
-def causal(rng: Rng) -> Case:
-    """With a mask, every other one of rows that begin at a position only known at run time."""
-    period, channels = pick(rng, 1, 6), pick(rng, 1, 30)
-    heads = pick(rng, 1, 3)
-    rows = period * heads * pick(rng, 1, 3)
-    x = tensor(rng, "x", (rows, channels))
-    y = Tensor("y", x.shape, IntType.I8, 1 / 256, -128)
-    mask, at = (period, pick(rng, 0, channels)), Tensor("at", (1,), IntType.I32)
-    later = (at,) if rng.integers(2) else ()
-    position = at if later else None
-    op = softmax_from_scales("softmax", rows, channels, x, y, mask, position, causal_heads=heads)
-    made = case(rng, op, x, *later, y)
-    where = np.array([pick(rng, -2, channels + 2)], np.int32)
-    return replace(made, arrays=(made.arrays[0], where)) if later else made
-
-
-def embed(rng: Rng) -> Case:
-    """Tokens that the table has, and some that it has not."""
-    rows, vocabulary, channels = pick(rng, 1, 6), pick(rng, 2, 9), pick(rng, 1, 9)
-    tokens = Tensor("tokens", (rows,), IntType.I32)
-    y = wide(rng, tensor(rng, "y", (rows, channels)), IntType.I16)
-    table = rng.integers(y.dtype.low, y.dtype.high + 1, (vocabulary, channels)).astype(y.dtype.dtype)
-    made = case(rng, embed_from_table("embed", tokens, y, table), tokens, y)
-    return replace(made, arrays=(rng.integers(-2, vocabulary + 2, rows).astype(np.int32),))
-
-
-def rope(rng: Rng) -> Case:
-    shape = (pick(rng, 1, 5), pick(rng, 1, 4), 2 * pick(rng, 1, 8))
-    x, y = (replace(tensor(rng, name, shape), scale=0.05) for name in "xy")
-    cos, sin = (Tensor(name, (shape[0], shape[2]), IntType.I16, 2.0**-14) for name in ("cos", "sin"))
-    op = rope_from_scales("rope", x, cos, sin, y, *shape, interleaved=bool(rng.integers(2)))
-    return case(rng, op, x, cos, sin, y)
 
 
 def isoftmax(rng: Rng) -> Case:
@@ -486,5 +400,6 @@ CASES: Mapping[str, Callable[[Rng], Case]] = {
     "resize": resize,
     "rope": rope,
     "softmax": softmax,
+    "update": update,
     "transpose": transpose,
 }

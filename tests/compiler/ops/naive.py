@@ -30,6 +30,7 @@ from compiler.ops.resize import Resize
 from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
+from compiler.ops.update import Update
 
 
 def clamped(value: int, shift: int, low: int, high: int) -> int:
@@ -140,6 +141,11 @@ def avgpool(op: AvgPool, x: IntArray) -> IntArray:
 def embed(op: Embed, tokens: IntArray) -> IntArray:
     rows = [op.table.array[min(max(token, 0), op.vocabulary - 1)] for token in tokens.reshape(-1).tolist()]
     return np.array(rows)
+
+
+def update(op: Update, x: IntArray, position: IntArray) -> IntArray:
+    """What is written; where it goes is the business of who holds the state."""
+    return x
 
 
 def rope(op: Rope, x: IntArray, cos: IntArray, sin: IntArray) -> IntArray:
@@ -315,4 +321,5 @@ NAIVE: dict[str, Any] = {
     "rope": rope,
     "softmax": softmax,
     "transpose": transpose,
+    "update": update,
 }

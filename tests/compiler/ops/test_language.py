@@ -21,7 +21,7 @@ from compiler.ops.rope import rope_error_steps, rope_from_scales
 from compiler.ops.softmax import softmax_from_scales
 from compiler.reference import whole_call
 from tests.compiler.deployed import graph_of
-from tests.compiler.ops.cases import Case
+from tests.compiler.ops.drawn import Case
 from tests.compiler.ops.tiles import run_whole
 
 Q14 = 2.0**-14

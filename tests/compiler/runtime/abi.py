@@ -163,7 +163,8 @@ class RopeArgs(ctypes.Structure):
 
 class EmbedArgs(ctypes.Structure):
     _fields_ = fields(
-        "ptr: tokens table output; i32: rows channels entries out_row_pitch log2; bool: in_order;"
+        "ptr: tokens table output; i32: rows channels entries table_row_pitch out_row_pitch log2;"
+        " bool: in_order;"
         " split: split"
     )
 

@@ -32,6 +32,7 @@ from compiler.ops.resize import Resize
 from compiler.ops.rope import Rope
 from compiler.ops.softmax import Softmax
 from compiler.ops.transpose import Transpose
+from compiler.ops.update import Update
 from tests.compiler.runtime import abi
 from tests.compiler.runtime.placed import Placed
 
@@ -348,6 +349,22 @@ def rope(op: Rope, job: Job) -> tuple[str, ctypes.Structure]:
     return "dse_rope", args
 
 
+def update(op: Update, job: Job) -> tuple[str, ctypes.Structure]:
+    rows, channels = job.call.output.shape
+    args = abi.EmbedArgs(
+        table=job.inputs[0].address,
+        output=job.output.address,
+        rows=rows,
+        channels=channels,
+        table_row_pitch=job.inputs[0].pitch[0],
+        out_row_pitch=job.output.pitch[0],
+        log2=op.data_type.log2,
+        in_order=True,
+        split=job.split,
+    )
+    return "dse_embed", args
+
+
 def embed(op: Embed, job: Job) -> tuple[str, ctypes.Structure]:
     rows, channels = job.call.output.shape
     args = abi.EmbedArgs(
@@ -357,6 +374,7 @@ def embed(op: Embed, job: Job) -> tuple[str, ctypes.Structure]:
         rows=rows,
         channels=channels,
         entries=op.vocabulary,
+        table_row_pitch=op.channels * op.output_type.bytes,
         out_row_pitch=job.output.pitch[0],
         log2=op.output_type.log2,
         split=job.split,
@@ -422,6 +440,7 @@ BUILDERS: dict[str, Callable[[Any, Job], tuple[str, ctypes.Structure]]] = {
     "concat": concat,
     "conv2d": conv2d,
     "embed": embed,
+    "update": update,
     "idiv": binary,
     "inorm": inorm,
     "isoftmax": isoftmax,

@@ -12,7 +12,7 @@ from compiler.ir import Operator, TileCall
 from compiler.ir.operator import BOTH, WEIGHTS
 from compiler.ir.tensor import IntArray
 from costmodels.work import KernelSpec
-from tests.compiler.ops.cases import Case
+from tests.compiler.ops.drawn import Case
 from tests.compiler.ops.tiles import boxes, tile_call
 from tests.compiler.runtime.abi import SPLITS
 from tests.compiler.runtime.arguments import Job, arguments

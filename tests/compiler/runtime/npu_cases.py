@@ -14,7 +14,8 @@ from compiler.ops.npu_weights import pack, weight_offset
 from costmodels.engines.npu import NpuEngine
 from costmodels.npu import NpuConstraints
 from costmodels.platform import load_platform
-from tests.compiler.ops.cases import Case, convolution, linear, pick
+from tests.compiler.ops.cases import convolution, linear
+from tests.compiler.ops.drawn import Case, pick
 from tests.compiler.runtime.abi import LAYOUTS, NpuJob
 from tests.compiler.runtime.placed import Placed, Rng, place
 

@@ -48,6 +48,7 @@ static void l0_tile(const uint32_t *at) {
         .rows = (int32_t)dse_extent(r_out[0]),
         .channels = (int32_t)dse_extent(r_out[1]),
         .entries = 11,
+        .table_row_pitch = 12,
         .out_row_pitch = (int32_t)out.pitch[0],
         .log2 = 1,
         .in_order = false,
