@@ -9,7 +9,7 @@
 extern const uint8_t update_weights[];
 
 /* Where the arenas are; addresses below are offsets into them. `blob` is the constants' origin. */
-static struct {
+DSE_STATE static struct {
     uint8_t *l1, *l2, *l3, *wmem_sram, *wmem_mram, *blob;
 } memory;
 
