@@ -157,7 +157,8 @@ def predict_layer(
     is known already.
     """
     known = measured or _Traffic(plan_grid(op.space(graph.by_name), plan), op, plan)
-    grid, space = known.grid, known.grid.space
+    # A known tiling may be that of a layer that looks like this one: its tensors are others.
+    grid, space = known.grid, op.space(graph.by_name)
     rows: list[Row] = []
 
     def add(home: str, staging: str, outward: bool, traffic: StreamTraffic, whole: int) -> None:

@@ -186,21 +186,37 @@ def test_what_deployments_share_has_the_price_that_each_has_alone(first: int) ->
             assert own == pytest.approx(float(alone.priced.total_cycles[0]), rel=1e-12)
 
 
-def test_repeated_layers_are_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def alike(first_home: str, first_staging: str) -> tuple[Task, Deployment]:
+    """Two layers that look alike and have one tiling; the first reads its input from a home of its own."""
     rng = np.random.default_rng(0)
     source = Tensor("x", (1, 6, 6, 8), IntType.I8, 0.05, -4)
     first, middle = conv("first", source, 8, rng, window=(1, 1), pads=(0, 0, 0, 0), groups=1)
     second, last = conv("second", middle, 8, rng, window=(1, 1), pads=(0, 0, 0, 0), groups=1)
     task = task_of(Graph("main", (source, middle, last), (first, second), ("x",), (last.name,)))
-    made = deployed(task, 0)
-    plans = made.plans[0], replace(made.plans[0], operator="second")
-    homes = dict.fromkeys(made.home_of, "l2"), dict.fromkeys(made.param_home_of, "l2")
+    plan = replace(deployed(task, 0).plans[0], staging=("direct", "direct", "direct"))
+    plans = replace(plan, staging=(first_staging, *plan.staging[1:])), replace(plan, operator="second")
+    homes = {"x": first_home, middle.name: "l2", last.name: "l2"}
     needs = tuple(
         footprint(op, op.space(task.module.main.by_name), plan)
         for op, plan in zip((first, second), plans, strict=True)
     )
-    same = deploy(task.module, task.platform.name, "nominal", Decisions(plans, needs, *homes), ROOM)
-    assert isinstance(same, Deployment)
+    params = {"first": "l2", "second": "l2"}
+    made = deploy(task.module, task.platform.name, "nominal", Decisions(plans, needs, homes, params), ROOM)
+    assert isinstance(made, Deployment)
+    return task, made
+
+
+@pytest.mark.parametrize(("home", "staging"), [("l3", "whole"), ("l3", "tile"), ("l2", "direct")])
+def test_a_layer_that_looks_like_another_moves_its_own_tensors(home: str, staging: str) -> None:
+    task, made = alike(home, staging)
+    counts = predict_counts(task.module.main, made)
+    layers = Estimator(task).design_point(SETTING, made, "given").layers
+    for layer, count in zip(layers, counts, strict=True):
+        assert layer.links == tuple((name, k.transfers, k.lines, k.bytes) for name, k in count.links)
+
+
+def test_repeated_layers_are_priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, same = alike("l2", "direct")
     priced_names = []
 
     def count(platform: Platform, point: OperatingPoint, layer: PlannedLayer) -> object:
