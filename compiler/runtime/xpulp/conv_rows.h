@@ -40,7 +40,7 @@ DSE_LEAF x_strip_loop x_rows_strip(const dse_conv2d_args *a, const conv_site *s,
 DSE_LEAF void x_rows_run(const dse_conv2d_args *a, x_strip *strip, x_strip_loop loop, const x_pair *p,
                          const uint8_t *weights, int32_t c, int32_t blocks) {
     strip->x0 = p->x[0], strip->x1 = p->x[1];
-    strip->w = weights, strip->blocks = blocks;
+    strip->w = weights, strip->blocks = blocks, strip->pairs = 1; /* a strip counts its pairs down where they are */
     if (a->last)
         strip->y0 = p->y[0] + c, strip->y1 = p->y[1] + c, strip->mul = a->tables + c;
     else
