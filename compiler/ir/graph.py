@@ -89,9 +89,13 @@ class Graph:
 
     @cached_property
     def last_use(self) -> Mapping[str, int]:
-        """Index of the last operator that reads each tensor; graph outputs and states live to the end."""
+        """Index of the last operator that reads each tensor; graph outputs and states live to the end.
+
+        What nothing reads lives while it is made; an input that nothing reads has -1.
+        """
         last = dict.fromkeys(self.by_name, -1)
         for index, op in enumerate(self.operators):
+            last[op.output] = index
             for name in op.inputs:
                 last[name] = index
         for name in (*self.outputs, *(before for before, _ in self.states)):

@@ -74,9 +74,9 @@ class SegmentGraph:
     def __post_init__(self) -> None:
         if not (0 <= self.first < self.last <= len(self.graph.operators) and self.last - self.first > 1):
             raise StripeError(f"operators [{self.first}, {self.last}) are no segment of two or more")
-        for op in self.operators[:-1]:
+        for index, op in enumerate(self.operators[:-1], self.first):
             used = self.graph.last_use[op.output]
-            if op.output in self.graph.outputs or not self.first < used < self.last:
+            if op.output in self.graph.outputs or not index < used < self.last:
                 raise StripeError(f"{op.output} leaves the segment of {self.name}")
         for op, space in zip(self.operators, self.spaces, strict=True):
             if row_dim(space) is None:
