@@ -370,8 +370,8 @@ def _rope(case: Case) -> Fields:
 
 
 def _embed(case: Case) -> Fields:
-    """Four times the second of two rows, four times the first, so that of rows of an odd number of bytes one in
-    four lies in its word as its copy does, of an even number one in two."""
+    """Four times the second of two rows, four times the first: of rows of an odd number of bytes one in four
+    lies in its word as its copy does, of an even number one in two."""
     rows, channels = _rows(case)
     extents: Fields = {"rows": rows, "channels": channels, "entries": 2, "out_row_pitch": channels}
     return {"tokens": "(const uint8_t *)row_words", "table": "MORE", **extents}
