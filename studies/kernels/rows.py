@@ -94,15 +94,19 @@ def depthwise(size: int, channels: int, stride: int, by_rows: bool = False) -> R
     )
 
 
-def matmul(rows: int, outputs: int, depth: int, *, zero: int = 0, sums: bool = False) -> Row:
-    """A product of two activations, divided by rows; zero: both zero points."""
+def matmul(
+    rows: int, outputs: int, depth: int, *, zero: int = 0, sums: bool = False, turned: bool = False
+) -> Row:
+    """A product of two activations, divided by rows; zero: both zero points; turned: the second one's
+    outputs are contiguous, not its depth."""
+    pitches = (1, outputs) if turned else (depth, 1)
     fields: Fields = {
         "a": "in", "b": "weights", "output": "out", "tables": "tables",
         "accumulator": "(int32_t *)(void *)out", "heads": 1, "rows": rows, "outputs": outputs,
-        "depth": depth, "ratio": 1, "a_row_pitch": depth, "b_output_pitch": depth, "b_depth_pitch": 1,
-        "out_row_pitch": outputs, "acc_row_pitch": outputs, "zero_a": zero, "zero_b": zero, **RANGE,
-        "a_signed": "true", "b_signed": "true", "first": "true", "last": str(not sums).lower(),
-        "split": PIXELS,
+        "depth": depth, "ratio": 1, "a_row_pitch": depth, "b_output_pitch": pitches[0],
+        "b_depth_pitch": pitches[1], "out_row_pitch": outputs, "acc_row_pitch": outputs, "zero_a": zero,
+        "zero_b": zero, **RANGE, "a_signed": "true", "b_signed": "true", "first": "true",
+        "last": str(not sums).lower(), "split": PIXELS,
     }  # fmt: skip
     spec = KernelSpec(
         "matmul",
@@ -111,7 +115,10 @@ def matmul(rows: int, outputs: int, depth: int, *, zero: int = 0, sums: bool = F
         splits=(("y",),),
         offsets=(zero != 0, zero != 0),
     )
-    title = f"product {rows}x{outputs}x{depth}{', zero points' if zero else ''}{', raw sums' if sums else ''}"
+    marks = (
+        (", turned" if turned else "") + (", zero points" if zero else "") + (", raw sums" if sums else "")
+    )
+    title = f"product {rows}x{outputs}x{depth}{marks}"
     return Row(title, "dse_matmul", "dse_matmul_args", fields, spec, spec.all_macs)
 
 
@@ -154,7 +161,8 @@ ROWS = (
     conv(32, 3, 16, taps=3),
     depthwise(16, 32, 1), depthwise(16, 64, 1), depthwise(32, 32, 1, by_rows=True), depthwise(32, 32, 2),
     matmul(64, 64, 64, sums=True), matmul(64, 64, 64), matmul(64, 64, 64, zero=3), matmul(64, 64, 256),
-    matmul(64, 64, 30),
+    matmul(64, 64, 30), matmul(256, 64, 4), matmul(64, 64, 64, turned=True), matmul(64, 64, 64, turned=True, zero=3),
+    matmul(512, 4, 64, turned=True, zero=3),
     elementwise("add", 64, 256), elementwise("mul", 64, 256), elementwise("lut", 64, 256),
     pool("maxpool", 16, 64, 2), pool("avgpool", 16, 64, 2), pool("avgpool", 8, 64, 8),
 )  # fmt: skip

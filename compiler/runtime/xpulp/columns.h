@@ -8,7 +8,7 @@
 #define DSE_XPULP_COLUMNS_H
 
 #include "../kernels/kernel.h"
-#include "loops.h"
+#include "turn.h"
 
 /* Four columns: their first words, and the bytes to the word below (0: the same again, as for padding). */
 typedef struct {
@@ -28,25 +28,7 @@ typedef struct {
     dse_word row[3];
 } x_filter;
 
-/* Lanes of two words beside each other: the lower two of each, the upper two, and the upper halves in a row. */
-#define X_LOWER 0x05010400u
-#define X_UPPER 0x07030602u
-#define X_HALVES 0x07060302u
-
-/* Four words of four channels become four words of one channel each. */
-DSE_LEAF void x_turn(const dse_word in[4], dse_word out[4]) {
-    const dse_word low01 = dse_x_shuffle2(in[0], in[1], X_LOWER), high01 = dse_x_shuffle2(in[0], in[1], X_UPPER);
-    const dse_word low23 = dse_x_shuffle2(in[2], in[3], X_LOWER), high23 = dse_x_shuffle2(in[2], in[3], X_UPPER);
-    out[0] = dse_x_pack(low23, low01), out[1] = dse_x_shuffle2(low01, low23, X_HALVES);
-    out[2] = dse_x_pack(high23, high01), out[3] = dse_x_shuffle2(high01, high23, X_HALVES);
-}
-
 #if DSE_XPULP
-
-#define C_LOAD(d, p, step) ".insn r 0x0b, 7, 0x10, %[" d "], %[" p "], %[" step "]\n"
-#define C_MOVE(d, s) "mv %[" d "], %[" s "]\n"
-#define C_SHUFFLE(d, a, sel) ".insn r 0x57, 1, 0x64, %[" d "], %[" a "], %[" sel "]\n"
-#define C_PACK(d, a, b) ".insn r 0x57, 0, 0x68, %[" d "], %[" a "], %[" b "]\n"
 
 /* Turns `rows` words of the four columns, rows >= 1. */
 DSE_LEAF void x_turn_columns(const x_columns *c, int32_t rows, dse_word (*to)[4]) {
@@ -54,9 +36,7 @@ DSE_LEAF void x_turn_columns(const x_columns *c, int32_t rows, dse_word (*to)[4]
     dse_word a, b, d, e, f, g;
     __asm__ volatile(X_BEGIN X_LOOP("x0", "rows", "2*18")
                      C_LOAD("a", "p0", "s0") C_LOAD("b", "p1", "s1") C_LOAD("d", "p2", "s2") C_LOAD("e", "p3", "s3")
-                     C_MOVE("f", "a") C_MOVE("g", "d") C_SHUFFLE("a", "b", "lower") C_SHUFFLE("f", "b", "upper")
-                     C_SHUFFLE("d", "e", "lower") C_SHUFFLE("g", "e", "upper") C_PACK("b", "d", "a")
-                     C_SHUFFLE("a", "d", "halves") C_PACK("e", "g", "f") C_SHUFFLE("f", "g", "halves")
+                     C_TURN
                      "sw %[a], 4(%[to])\nsw %[e], 8(%[to])\nsw %[f], 12(%[to])\n"
                      ".insn s 0x2b, 2, %[b], 16(%[to])\n" X_END
                      : [p0] "+r"(p0), [p1] "+r"(p1), [p2] "+r"(p2), [p3] "+r"(p3), [to] "+r"(to), [a] "=&r"(a),

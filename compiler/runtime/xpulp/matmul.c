@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Products of two activations with Xpulp instructions, where both operands are contiguous along the depth. The work is
- * a list of units, head by head: pairs of rows times blocks of four outputs; every core takes as many, whatever the
- * split. Strips (strip.h) compute them; the zero points' share is a number for each output and one for each row, found
- * once for many. Strided operands, depths below four and wide outputs run the portable loops.
+ * Products of two activations with Xpulp instructions. The work is a list of units, head by head: pairs of rows times
+ * blocks of four outputs; every core takes as many, whatever the split. Where both operands are contiguous along the
+ * depth, strips (strip.h) compute them; the zero points' share is a number for each output and one for each row, found
+ * once for many. Where the second is contiguous along the outputs, turned.h. Other pitches, depths below four and wide
+ * outputs run the portable loops.
  */
 #include "strip.h"
 #include "walk.h"
@@ -43,9 +44,12 @@ static int32_t x_sum_codes(const uint8_t *x, int32_t n, bool is_signed) {
     return (int32_t)sum;
 }
 
+#include "turned.h"
+
+/* A depth of one word takes the loops with a tail, whose last word is masked to nothing. */
 static x_strip_loop x_matmul_loop(const dse_matmul_args *p, x_start start) {
     const x_end end = x_end_of(p->last, p->low, p->high);
-    if (p->depth & 3)
+    if ((p->depth & 3) || p->depth == 4)
         return (p->a_signed ? p->b_signed ? matmul_ss : matmul_su : p->b_signed ? matmul_us : matmul_uu)[start][end];
     return (p->a_signed   ? p->b_signed ? matmul_whole_ss : matmul_whole_su
             : p->b_signed ? matmul_whole_us
@@ -164,7 +168,10 @@ static void x_matmul_task(uint32_t core, uint32_t ncores, const void *arg) {
         const dse_span pairs = {pair, pair + (whole ? left / in_pair : 1)};
         const dse_span part = {block, whole ? blocks : dse_min(blocks, block + left)};
         c.head = matmul_locate(p, head);
-        x_matmul_units(&c, pairs, part);
+        if (p->b_depth_pitch == 1)
+            x_matmul_units(&c, pairs, part);
+        else
+            x_turned_units(p, &c.head, pairs, part);
         x_matmul_count(p, core, pairs, part);
         at += dse_length(pairs) * dse_length(part);
     }
@@ -172,12 +179,11 @@ static void x_matmul_task(uint32_t core, uint32_t ncores, const void *arg) {
 
 /* Whether strips compute it. Outputs behind the last block: see conv2d.c. */
 static bool x_matmul_fits(const dse_matmul_args *p) {
-    const bool deep = p->depth >= 8 || (p->depth & 3);
-    return p->b_depth_pitch == 1 && p->depth >= 4 && deep && p->out_log2 == 0 && p->outputs >= 4 &&
+    return p->b_depth_pitch == 1 && p->depth >= 4 && p->out_log2 == 0 && p->outputs >= 4 &&
            ((p->outputs & 3) == 0 || p->first);
 }
 
 void dse_matmul(const dse_matmul_args *args);
 void dse_matmul(const dse_matmul_args *args) {
-    dse_launch(x_matmul_fits(args) ? x_matmul_task : matmul_task, args, args->split);
+    dse_launch(x_matmul_fits(args) || x_turned_fits(args) ? x_matmul_task : matmul_task, args, args->split);
 }

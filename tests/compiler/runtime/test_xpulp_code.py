@@ -15,6 +15,7 @@ Shapes = Mapping[str, tuple[int, int, int, int]]
 
 # (instructions, loads, stores, dot products) of a turn.
 BLOCK_4X2, BLOCK_4X1, BLOCK_1X2 = (14, 6, 0, 8), (9, 5, 0, 4), (5, 3, 0, 2)
+TURNED_4X2 = (24, 6, 0, 8)
 TURN, WINDOWS_2, WINDOWS_1 = (18, 4, 4, 0), (21, 3, 2, 6), (12, 3, 1, 3)
 KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise")
 
@@ -75,6 +76,11 @@ def test_what_is_around_the_inner_loop(
 def test_inner_loops_of_patches(code: Mapping[str, bytes]) -> None:
     inner = {loop.shape for loop in loops_of(code, "dse_dot_") if loop.level == 0}
     assert inner == {BLOCK_4X2, BLOCK_4X1, BLOCK_1X2}
+
+
+def test_products_with_a_turned_operand(code: Mapping[str, bytes]) -> None:
+    """Six loads, ten instructions to turn 4 x 4 codes, eight dot products: 32 MACs."""
+    assert {loop.shape for loop in loops_of(code, "x_turned_")} == {TURNED_4X2}
 
 
 def test_depthwise_windows(code: Mapping[str, bytes]) -> None:
