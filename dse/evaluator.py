@@ -127,6 +127,10 @@ class ProblemEvaluator:
         """The setting that sampled choices stand for; a missing choice is the only one there is."""
         return self.space.setting(choices, position)
 
+    def choices(self, setting: OuterSetting) -> Mapping[str, str]:
+        """The choices that come closest to any setting and leave it no less room."""
+        return self.space.choices(setting)
+
     def seeds(self) -> tuple[Seed, ...]:
         """Choices worth trying first."""
         return self.space.seeds()

@@ -99,6 +99,11 @@ class OuterSpace:
             setting = axis.apply(setting, labels[axis.name])
         return setting
 
+    def choices(self, setting: OuterSetting) -> Mapping[str, str]:
+        """The reverse of `setting`, for any one: sizes between two rungs of a ladder take the larger rung."""
+        axes = (axis for axis in self.sampled if len(axis.choices) > 1)
+        return frozen_choices(**{axis.name: axis.label(setting) for axis in axes})
+
     def seeds(self) -> tuple[Seed, ...]:
         """The least memory, the roomiest settings, both ladders down at once, then one at a time.
 

@@ -197,6 +197,9 @@ class Evaluator(Protocol):
     def setting(self, choices: Mapping[str, str], position: float) -> OuterSetting:
         """The setting that sampled choices stand for."""
 
+    def choices(self, setting: OuterSetting) -> Mapping[str, str]:
+        """The reverse of `setting`. A setting off the axes' ladders gets the choices that come closest."""
+
     def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
         """Choices worth trying first (heuristics, ends of the front)."""
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from compiler.deployment import L3
+from compiler.deployment import L2, L3
 from dse.axes.base import SAMPLED
 from dse.points import Axis, OuterSetting
 
@@ -27,10 +27,22 @@ class SampledAxis(ABC):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         """The setting with this decision taken. Raises ValueError for a label that cannot be read."""
 
+    @abstractmethod
+    def label(self, setting: OuterSetting) -> str:
+        """The label that stands for this decision of any setting; a size off the ladder takes the next larger
+        rung, or the largest there is. Raises ValueError where the axis has no choices for a size."""
+
     @property
     def parameter(self) -> Axis:
         """The categorical parameter that Optuna sees."""
         return Axis(self.name, self.choices, self.decides)
+
+
+def _rung(choices: tuple[str, ...], size: int) -> str:
+    """The least size of an ascending ladder that holds `size`, else the largest."""
+    if not choices:
+        raise ValueError(f"no ladder of sizes to find {size} B on")
+    return next((label for label in choices if int(label) >= size), choices[-1])
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,9 @@ class L1Cap(SampledAxis):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, l1_bytes=int(label))
 
+    def label(self, setting: OuterSetting) -> str:
+        return _rung(self.choices, setting.l1_bytes)
+
 
 @dataclass(frozen=True)
 class ArenaCap(SampledAxis):
@@ -56,6 +71,9 @@ class ArenaCap(SampledAxis):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, arena_bytes=int(label))
 
+    def label(self, setting: OuterSetting) -> str:
+        return _rung(self.choices, setting.arena_bytes)
+
 
 @dataclass(frozen=True)
 class L1Weights(SampledAxis):
@@ -67,6 +85,9 @@ class L1Weights(SampledAxis):
 
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, l1_weights_bytes=int(label))
+
+    def label(self, setting: OuterSetting) -> str:
+        return _rung(self.choices, setting.l1_weights_bytes)
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,9 @@ class OperatingPointAxis(SampledAxis):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, operating_point=label)
 
+    def label(self, setting: OuterSetting) -> str:
+        return setting.operating_point
+
 
 @dataclass(frozen=True)
 class FarthestActivations(SampledAxis):
@@ -93,6 +117,9 @@ class FarthestActivations(SampledAxis):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, l3_activations=label == L3)
 
+    def label(self, setting: OuterSetting) -> str:
+        return L3 if setting.l3_activations else L2
+
 
 @dataclass(frozen=True)
 class BranchOrder(SampledAxis):
@@ -104,6 +131,9 @@ class BranchOrder(SampledAxis):
 
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, branch_order=int(label))
+
+    def label(self, setting: OuterSetting) -> str:
+        return str(setting.branch_order)
 
 
 @dataclass(frozen=True)
@@ -118,6 +148,9 @@ class Fusion(SampledAxis):
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, fusion=int(label))
 
+    def label(self, setting: OuterSetting) -> str:
+        return str(setting.fusion)
+
 
 @dataclass(frozen=True)
 class Position(SampledAxis):
@@ -129,6 +162,9 @@ class Position(SampledAxis):
 
     def apply(self, setting: OuterSetting, label: str) -> OuterSetting:
         return replace(setting, position=float(label))
+
+    def label(self, setting: OuterSetting) -> str:
+        return repr(setting.position)
 
 
 SAMPLED_AXES: tuple[SampledAxis, ...] = (

@@ -256,8 +256,7 @@ class _Search:
         points, objectives = whole.points, self.options.objectives
         front = choose(points, objectives, self.options.points) if points else ()
         if self.store is not None:
-            solver = [self.live.solver_trial(point) for point in front if point.source == SOLVER]
-            self.store.add([trial for trial in solver if trial is not None])
+            self.store.add([self.live.solver_trial(point) for point in front if point.source == SOLVER])
         return SearchResult(
             points=points,
             front=front,

@@ -25,6 +25,11 @@ def setting_of(evaluator: Evaluator, params: Params) -> OuterSetting:
     return evaluator.setting(choices, float(params[POSITION]))
 
 
+def params_of(evaluator: Evaluator, setting: OuterSetting) -> dict[str, Any]:
+    """The parameters that come closest to a setting; its own where it was made from parameters."""
+    return {**evaluator.choices(setting), POSITION: min(1.0, max(0.0, setting.position))}
+
+
 def seed_params(evaluator: Evaluator) -> list[dict[str, Any]]:
     """Parameters of the evaluator's seeds. Raises ValueError for a choice that its axis does not offer."""
     result = []

@@ -28,7 +28,7 @@ from dse.search.outcome import (
     point_attributes,
 )
 from dse.search.samplers import BatchSampler, sampler_for
-from dse.search.space import POSITION, Params, distributions, seed_params, setting_of
+from dse.search.space import POSITION, Params, distributions, params_of, seed_params, setting_of
 
 
 @contextmanager
@@ -59,16 +59,14 @@ class Asked:
 
 @dataclass
 class LiveStudy:
-    """finished: told trials in order. params_of: parameters of the first trial of each setting, its position
-    left out. outcomes: by setting, so that none is evaluated twice. problems: inner problems asked so far.
-    queued: seeds still to be asked."""
+    """finished: told trials in order. outcomes: by setting, so that none is evaluated twice. problems: inner
+    problems asked so far. queued: seeds still to be asked."""
 
     evaluator: Evaluator
     options: SearchOptions
     study: Study
     space: dict[str, BaseDistribution]
     finished: list[FrozenTrial] = field(default_factory=list)
-    params_of: dict[tuple[Any, ...], Params] = field(default_factory=dict)
     outcomes: dict[OuterSetting, Outcome] = field(default_factory=dict)
     problems: set[tuple[Any, ...]] = field(default_factory=set)
     queued: int = 0
@@ -140,20 +138,17 @@ class LiveStudy:
 
     def _finish(self, trial: FrozenTrial, setting: OuterSetting, outcome: Outcome) -> None:
         self.finished.append(trial)
-        self.params_of.setdefault(without_position(setting), trial.params)
         self.outcomes.setdefault(setting, outcome)
         self.problems.add(without_position(setting))
 
-    def solver_trial(self, point: DesignPoint) -> FrozenTrial | None:
-        """A finished trial for a point that only the inner solver met: the choices of the trial that it was
-        met under, at the position where it would have been asked for; None if no trial has its setting."""
-        params = self.params_of.get(without_position(point.setting))
-        if params is None:
-            return None
+    def solver_trial(self, point: DesignPoint) -> FrozenTrial:
+        """A finished trial for a point that no trial asked for: of a trial's inner front, with its choices
+        and the position where it would have been asked for; or of the refinement, with the choices that come
+        closest to what it uses and leave it no less room (its attributes say what it uses)."""
         return create_trial(
             state=TrialState.COMPLETE,
             values=[point.objective(name) for name in self.options.objectives],
-            params={**params, POSITION: min(1.0, max(0.0, point.setting.position))},
+            params=params_of(self.evaluator, point.setting),
             distributions=self.space,
             user_attrs=point_attributes(point, SOLVER),
             system_attrs={CONSTRAINT_KEY: 0.0},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from compiler.deployment import L3
 from dse.axes import AXES, INSIDE, INSIDE_AXES, SAMPLED, SAMPLED_AXES, Position, SampledAxis
+from dse.axes.sampled import L1Cap
 from dse.cli import main, quantities
 from dse.options.pins import DECISIONS
 from dse.points import OuterSetting
@@ -53,6 +54,27 @@ def test_together_the_sampled_axes_decide_the_whole_setting() -> None:
     for axis in SAMPLED_AXES:
         changed = axis.apply(changed, LABELS.get(axis.name, "512"))
     assert all(getattr(SETTING, f.name) != getattr(changed, f.name) for f in fields(SETTING))
+
+
+@pytest.mark.parametrize("axis", SAMPLED_AXES, ids=lambda axis: axis.name)
+def test_a_label_is_found_again_in_the_setting_that_it_made(axis: SampledAxis) -> None:
+    label = LABELS.get(axis.name, "512")
+    assert replace(axis, choices=("256", label)).label(axis.apply(SETTING, label)) == label
+
+
+def test_a_size_between_two_rungs_takes_the_larger() -> None:
+    ladder = L1Cap(("256", "512", "1024"))
+    sizes = (200, 256, 257, 1000, 1024, 5000)
+    labels = [ladder.label(replace(SETTING, l1_bytes=size)) for size in sizes]
+    assert labels == ["256", "256", "512", "1024", "1024", "1024"]
+    with pytest.raises(ValueError, match="ladder"):
+        L1Cap().label(SETTING)
+
+
+def test_choices_are_the_reverse_of_a_setting() -> None:
+    evaluator = every_operator_evaluator("siracusa")
+    for choices, position in evaluator.seeds():
+        assert evaluator.choices(evaluator.setting(choices, position)) == choices
 
 
 def test_a_label_that_is_no_number_is_refused() -> None:

@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from compiler.deployment import L3
 from compiler.schedule.legality import check_deployment
@@ -15,6 +18,7 @@ from dse.front import merge
 from dse.points import OBJECTIVES, Bound, DesignPoint, Refined
 from dse.refinement import Refining
 from dse.search import SearchOptions, Storage, explore
+from dse.search.space import setting_of
 from dse.task import Pin, Task
 from tests.compiler.networks import every_operator
 from tests.compiler.segments import fusible
@@ -110,6 +114,23 @@ def test_a_resumed_search_equals_one_that_was_not_interrupted(tmp_path: Path) ->
     assert replace(explore(Sharp, options, storage=replace(storage, resume=True)), new_trials=64) == explore(
         Sharp, options
     )
+
+
+def test_every_point_of_the_front_is_a_best_trial_of_the_study(tmp_path: Path) -> None:
+    """Refined points too, of a real task: the dashboard shows the front of front.json."""
+    evaluator, sharp, _ = refined(TASKS["prefetch"]())
+    storage = Storage(tmp_path / "out", "net")
+    found = explore(lambda: evaluator, SearchOptions(trials=16), storage=storage)
+    backend = JournalStorage(JournalFileBackend(str(storage.journal)))
+    study = optuna.load_study(study_name="net", storage=backend)
+    best = {tuple(trial.values): trial for trial in study.best_trials}
+    assert {each.deployment for each in found.front} & {each.deployment for each in sharp.points}
+    for each in found.front:
+        trial = best[each.latency_ms, each.energy_uj, float(each.memory_bytes)]
+        assert trial.system_attrs["constraints"] == [0.0]
+        assert trial.user_attrs["peak_bytes.l1"] == dict(each.peak_bytes)["l1"]
+        largest = int(evaluator.space.arena.choices[-1])
+        assert setting_of(evaluator, trial.params).arena_bytes >= min(each.setting.arena_bytes, largest)
 
 
 def test_a_stopped_search_does_not_ask() -> None:

@@ -92,6 +92,15 @@ class FakeEvaluator:
             8192 * (choices["engines"] == "cluster"),
         )
 
+    def choices(self, setting: OuterSetting) -> Mapping[str, str]:
+        return choices(
+            l1=next(label for label, size in L1_BYTES.items() if size >= setting.l1_bytes),
+            arena=next(label for label, size in ARENA_BYTES.items() if size >= setting.arena_bytes),
+            engines="cluster" if setting.l1_weights_bytes else "all",
+            point=setting.operating_point,
+            l3="yes" if setting.l3_activations else "no",
+        )
+
     def seeds(self) -> tuple[tuple[Mapping[str, str], float], ...]:
         large = choices(l1="128kB", arena="384kB", engines="all", point="nominal", l3="no")
         small = choices(l1="16kB", arena="24kB", engines="all", point="low", l3="yes")
