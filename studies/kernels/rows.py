@@ -153,6 +153,19 @@ def pool(kind: str, size: int, channels: int, taps: int) -> Row:
     return Row(title, f"dse_{kind}", f"dse_{kind}_args", fields, spec, rows * cols * channels * taps * taps)
 
 
+def softmax(rows: int, channels: int, *, causal: bool = False) -> Row:
+    """Rows of a softmax; causal: row i sees i % channels + 1 columns. work: elements, seen or not."""
+    fields: Fields = {
+        "input": "in", "output": "out", "table": "(const uint32_t *)(const void *)tables", "rows": rows,
+        "channels": channels, "in_row_pitch": channels, "out_row_pitch": channels, "sum_shift": 8,
+        "zero_point": -128, "high": 127, "multiplier": "65536u", "in_signed": "true",
+        "heads": 1, **({"period": channels} if causal else {}), "split": PIXELS,
+    }  # fmt: skip
+    spec = KernelSpec("softmax", (("y", rows), ("c", channels)), splits=(("y",),))
+    title = f"softmax {rows}x{channels}{', causal' if causal else ''}"
+    return Row(title, "dse_softmax", "dse_softmax_args", fields, spec, rows * channels)
+
+
 ROWS = (
     conv(8, 64, 64, sums=True), conv(8, 64, 64), conv(8, 64, 64, spare=4), conv(8, 256, 64),
     conv(8, 256, 64, spare=4), conv(16, 32, 64), conv(16, 64, 128), conv(16, 128, 128), conv(8, 512, 48),
@@ -161,8 +174,9 @@ ROWS = (
     conv(32, 3, 16, taps=3),
     depthwise(16, 32, 1), depthwise(16, 64, 1), depthwise(32, 32, 1, by_rows=True), depthwise(32, 32, 2),
     matmul(64, 64, 64, sums=True), matmul(64, 64, 64), matmul(64, 64, 64, zero=3), matmul(64, 64, 256),
-    matmul(64, 64, 30), matmul(256, 64, 4), matmul(64, 64, 64, turned=True), matmul(64, 64, 64, turned=True, zero=3),
-    matmul(512, 4, 64, turned=True, zero=3),
+    matmul(64, 64, 30), matmul(256, 64, 4), matmul(64, 64, 64, turned=True),
+    matmul(64, 64, 64, turned=True, zero=3), matmul(512, 4, 64, turned=True, zero=3),
     elementwise("add", 64, 256), elementwise("mul", 64, 256), elementwise("lut", 64, 256),
+    softmax(64, 64), softmax(64, 64, causal=True), softmax(8, 255),
     pool("maxpool", 16, 64, 2), pool("avgpool", 16, 64, 2), pool("avgpool", 8, 64, 8),
 )  # fmt: skip

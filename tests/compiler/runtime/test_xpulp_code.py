@@ -17,7 +17,7 @@ Shapes = Mapping[str, tuple[int, int, int, int]]
 BLOCK_4X2, BLOCK_4X1, BLOCK_1X2 = (14, 6, 0, 8), (9, 5, 0, 4), (5, 3, 0, 2)
 TURNED_4X2 = (24, 6, 0, 8)
 TURN, WINDOWS_2, WINDOWS_1 = (18, 4, 4, 0), (21, 3, 2, 6), (12, 3, 1, 3)
-KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise")
+KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise", "softmax")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,12 @@ def test_inner_loops_of_patches(code: Mapping[str, bytes]) -> None:
 def test_products_with_a_turned_operand(code: Mapping[str, bytes]) -> None:
     """Six loads, ten instructions to turn 4 x 4 codes, eight dot products: 32 MACs."""
     assert {loop.shape for loop in loops_of(code, "x_turned_")} == {TURNED_4X2}
+
+
+@pytest.mark.parametrize("prefix", ["x_softmax_row", "x_isoftmax"])
+def test_softmax_loops(code: Mapping[str, bytes], prefix: str) -> None:
+    """Two elements a turn: their entries are summed, and divided by a reciprocal."""
+    assert {loop.shape for loop in loops_of(code, prefix)} == {(14, 4, 0, 0), (24, 4, 2, 0)}
 
 
 def test_depthwise_windows(code: Mapping[str, bytes]) -> None:
