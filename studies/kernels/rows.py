@@ -49,25 +49,27 @@ def conv(
     stride: int = 1,
     spare: int = 0,
     sums: bool = False,
+    wide: bool = False,
 ) -> Row:
-    """A square tile of a dense convolution, divided by pixels (a single pixel: by outputs)."""
-    window, rows, cols = _window(size, size, outputs, inputs + spare, taps, stride)
+    """A square tile of a dense convolution, divided by pixels (a single pixel: by outputs); wide: int16."""
+    window, rows, cols = _window(size, size, outputs << wide, inputs + spare, taps, stride)
     split, over = (PIXELS, ("y", "x")) if rows * cols > 1 else (CHANNELS, ("o",))
     fields: Fields = {
         "input": "in", "output": "out", "weights": "weights", "tables": "tables",
         "accumulator": "(int32_t *)(void *)out", **window, "groups": 1, "outputs": outputs, "inputs": inputs,
         "pad_value": -128, **RANGE, "in_signed": "true", "first": "true", "last": str(not sums).lower(),
-        "split": split,
+        "out_log2": int(wide), "split": split,
     }  # fmt: skip
     spec = KernelSpec(
         "conv2d",
         (("y", rows), ("x", cols), ("g", 1), ("o", outputs), ("i", inputs)),
         window=(taps, taps),
         stride=(stride, stride),
-        output_bytes=4 if sums else 1,
+        output_bytes=4 if sums else 2 if wide else 1,
         splits=(over,),
     )
     extra = (f", pitch +{spare}" if spare else "") + (", raw sums" if sums else "")
+    extra += ", int16" if wide else ""
     title = f"{taps}x{taps}/{stride} {rows}x{cols}, {inputs} to {outputs}{extra}"
     return Row(title, "dse_conv2d", "dse_conv2d_args", fields, spec, spec.all_macs)
 
@@ -167,7 +169,8 @@ def softmax(rows: int, channels: int, *, causal: bool = False) -> Row:
 
 
 ROWS = (
-    conv(8, 64, 64, sums=True), conv(8, 64, 64), conv(8, 64, 64, spare=4), conv(8, 256, 64),
+    conv(8, 64, 64, sums=True), conv(8, 64, 64), conv(8, 64, 64, wide=True),
+    conv(8, 64, 64, spare=4), conv(8, 256, 64),
     conv(8, 256, 64, spare=4), conv(16, 32, 64), conv(16, 64, 128), conv(16, 128, 128), conv(8, 512, 48),
     conv(24, 16, 32), conv(24, 8, 16), conv(12, 30, 32), conv(1, 256, 64),
     conv(16, 16, 16, taps=3), conv(16, 32, 32, taps=3), conv(16, 16, 32, taps=3, stride=2),

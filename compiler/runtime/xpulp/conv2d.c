@@ -3,7 +3,7 @@
  * Convolution with Xpulp instructions. The work is a list of units: two neighbours in the row-major list of the tile's
  * pixels (of an odd number the last one alone), times a block of four filters. Every core takes as many units, be the
  * split by pixels or by channels; strips (strip.h) compute them. Windows of one pixel are read in place, other small
- * ones gathered (gather.h), so that borders are like any pixel. Large windows, groups, and filters that make no block
+ * ones gathered (gather.h), so that borders are like any pixel; outputs of 16 bits are requantised apart (wide.h). Large windows, groups, and filters that make no block
  * walk by rows (conv_rows.h).
  */
 #include "strip.h"
@@ -25,7 +25,7 @@ X_STRIPS_RUNS(conv_runs_u8, DSE_X_US, A_US)
 
 /* Runs of `words` words, or one with a tail, from what `start` says. */
 static x_strip_loop x_conv_loop(const dse_conv2d_args *a, int32_t runs, int32_t words, int32_t tail, x_start start) {
-    const x_end end = x_end_of(a->last, a->low, a->high);
+    const x_end end = x_end_of(a->last && a->out_log2 == 0, a->low, a->high);
     if (tail) return (a->in_signed ? conv_tail_i8 : conv_tail_u8)[start][end];
     if (runs == 1 && words > 1) return (a->in_signed ? conv_one_i8 : conv_one_u8)[start][end];
     return (a->in_signed ? conv_runs_i8 : conv_runs_u8)[start][end];
@@ -74,8 +74,9 @@ static bool x_conv_fits(const dse_conv2d_args *a) {
     const dse_window *w = &a->window;
     const int32_t depth = w->taps_y * w->taps_x * a->inputs;
     const bool gathers = depth <= X_GATHERED && w->dilation_y == 1 && w->dilation_x == 1;
-    return a->out_log2 == 0 && a->groups == 1 && a->outputs >= 4 && depth >= 4 &&
-           ((a->outputs & 3) == 0 || a->first || a->last) && (gathers || x_conv_in_place(w));
+    const bool wide = a->last && a->out_log2 > 0;
+    return a->groups == 1 && a->outputs >= 4 && depth >= 4 && ((a->outputs & 3) == 0 || a->first || a->last) &&
+           (wide ? a->out_log2 == 1 && x_conv_in_place(w) : gathers || x_conv_in_place(w));
 }
 
 static void x_conv_begin(const dse_conv2d_args *a, x_conv *c) {
@@ -116,6 +117,8 @@ static void x_conv_strip(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, co
     c->loop(s);
 }
 
+#include "wide.h"
+
 DSE_LEAF void x_conv_outputs(x_conv *c, const x_conv_pairs *p, dse_span outputs, const uint8_t *x0, const uint8_t *x1) {
     const int32_t blocks = dse_length(outputs) >> 2;
     if (blocks) x_conv_strip(c, p, x0, x1, outputs.low, blocks);
@@ -126,7 +129,14 @@ X_APART void x_conv_read(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
     const dse_window *w = &c->a->window;
     const int32_t row = w->stride_y * w->in_row_pitch, col = w->stride_x * w->in_pixel_pitch;
     const uint8_t *const x = c->a->input + w->shift_y * w->in_row_pitch + w->shift_x * w->in_pixel_pitch;
-    x_conv_outputs(c, p, outputs, x + p->y * row + p->x * col, x + p->y1 * row + p->x1 * col);
+    const uint8_t *const x0 = x + p->y * row + p->x * col, *const x1 = x + p->y1 * row + p->x1 * col;
+    if (c->a->last && c->a->out_log2) {
+        const int32_t blocks = dse_length(outputs) >> 2;
+        if (blocks) x_conv_wide(c, p, x0, x1, outputs.low, blocks);
+        if (dse_length(outputs) & 3) x_conv_wide(c, p, x0, x1, outputs.high - 4, 1);
+    } else {
+        x_conv_outputs(c, p, outputs, x0, x1);
+    }
 }
 
 X_APART void x_conv_gather(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
@@ -186,7 +196,7 @@ static void x_conv_task(uint32_t core, uint32_t ncores, const void *arg) {
 }
 
 void dse_conv2d(const dse_conv2d_args *args);
-/* Wide outputs take the portable walk. */
+/* Other wide outputs take the portable walk. */
 void dse_conv2d(const dse_conv2d_args *args) {
     dse_launch(x_conv_fits(args) ? x_conv_task : args->out_log2 == 0 ? x_rows_task : conv_task, args, args->split);
 }

@@ -78,6 +78,11 @@ def test_inner_loops_of_patches(code: Mapping[str, bytes]) -> None:
     assert inner == {BLOCK_4X2, BLOCK_4X1, BLOCK_1X2}
 
 
+def test_wide_outputs(code: Mapping[str, bytes]) -> None:
+    """14 instructions requantise a filter's sums on two pixels to int16."""
+    assert {loop.shape for loop in loops_of(code, "x_wide_end")} == {(14, 4, 2, 0)}
+
+
 def test_products_with_a_turned_operand(code: Mapping[str, bytes]) -> None:
     """Six loads, ten instructions to turn 4 x 4 codes, eight dot products: 32 MACs."""
     assert {loop.shape for loop in loops_of(code, "x_turned_")} == {TURNED_4X2}
