@@ -135,6 +135,11 @@ class Deployment:
         return MappingProxyType({step: segment for segment in self.segments for step in segment.steps})
 
     @cached_property
+    def plan_of(self) -> Mapping[str, LayerPlan]:
+        """The plan of each layer."""
+        return MappingProxyType({plan.operator: plan for plan in self.plans})
+
+    @cached_property
     def home_of(self) -> Mapping[str, str]:
         """Home level of each tensor."""
         return MappingProxyType(dict(self.homes))

@@ -294,7 +294,7 @@ class Estimator:
             memory_bytes=sum(peaks[level.name] for level in platform.levels if level.on_chip),
             peak_bytes=tuple(peaks.items()),
             boot_bytes=boot,
-            boot_ms=_boot_ms(platform, point, boot),
+            boot_ms=boot_ms(platform, point, boot),
             macs=sum([layer.macs for layer in layers]),
             engines=tuple((engine.name, engines.count(engine.name)) for engine in platform.engines),
             source=source,
@@ -386,7 +386,7 @@ class Estimator:
         return self._tilings[key]
 
 
-def _boot_ms(platform: Platform, point: OperatingPoint, boot_bytes: int) -> float:
+def boot_ms(platform: Platform, point: OperatingPoint, boot_bytes: int) -> float:
     """Time of the start-up copies: all resident constants over the way from their origin to L2."""
     if boot_bytes == 0:
         return 0.0

@@ -2,7 +2,17 @@
 
 from compiler.frontend.binding import Binding
 from compiler.frontend.errors import Finding, ModelError
-from compiler.frontend.importer import Imported, import_model, load
+from compiler.frontend.importer import Imported, ImportedPair, import_model, import_pair, load
 from compiler.frontend.samples import by_input
 
-__all__ = ["Binding", "Finding", "Imported", "ModelError", "by_input", "import_model", "load"]
+__all__ = [
+    "Binding",
+    "Finding",
+    "Imported",
+    "ImportedPair",
+    "ModelError",
+    "by_input",
+    "import_model",
+    "import_pair",
+    "load",
+]

@@ -87,18 +87,52 @@ def with_scales_of(net: Net, prefill: Net) -> Net:
 
     Raises ModelError where the two are not the same model.
     """
-    ours = [step for step in net.steps if not _is_cache(net, step)]
-    if len(ours) != len(prefill.steps):
-        raise _different(net, prefill, f"{len(ours)} steps and {len(prefill.steps)}")
     quants: dict[str, Quant | None] = {}
-    for mine, theirs in zip(ours, prefill.steps, strict=True):
-        if not _alike(mine, theirs):
-            raise _different(net, prefill, f"{mine.node} and {theirs.node} are not the same")
+    for mine, theirs in _side_by_side(net, prefill):
         names = zip((*mine.inputs, mine.output), (*theirs.inputs, theirs.output), strict=True)
         quants |= {name: prefill.values[theirs].quant for name, theirs in names}
     for step in (step for step in net.steps if _is_cache(net, step)):
         quants |= dict.fromkeys((*step.inputs, step.output), quants[step.inputs[1]])
     return replace(net, values=_quantised(net.values, quants))
+
+
+def has_caches(net: Net) -> bool:
+    """Whether `net`, simplified, joins a past to a row."""
+    return any(_is_cache(net, step) for step in net.steps)
+
+
+def handed_over(net: Net, prefill: Net) -> tuple[tuple[str, str, str], ...]:
+    """ONNX names of every cache of a decode `net`, both simplified: the rows that `prefill` returns, the past
+    and the output of `net`.
+
+    Raises ModelError where `prefill` does not return the rows, or computes something else.
+    """
+    rows = {mine.output: theirs.output for mine, theirs in _side_by_side(net, prefill)}
+    found = []
+    for step in (step for step in net.steps if _is_cache(net, step)):
+        past, row = step.inputs
+        if rows.get(row) not in prefill.outputs:
+            raise _different(
+                net, prefill, f"{past} begins with {rows.get(row, row)}, which is no output there"
+            )
+        given = prefill.output_names[prefill.outputs.index(rows[row])]
+        found.append((given, past, net.output_names[net.outputs.index(step.output)]))
+    return tuple(found)
+
+
+def _side_by_side(net: Net, prefill: Net) -> list[tuple[Step, Step]]:
+    """The steps of both that compute the same; those of `net` that join caches are left out.
+
+    Raises ModelError where the two are not the same model.
+    """
+    ours = [step for step in net.steps if not _is_cache(net, step)]
+    if len(ours) != len(prefill.steps):
+        raise _different(net, prefill, f"{len(ours)} steps and {len(prefill.steps)}")
+    pairs = list(zip(ours, prefill.steps, strict=True))
+    for mine, theirs in pairs:
+        if not _alike(mine, theirs):
+            raise _different(net, prefill, f"{mine.node} and {theirs.node} are not the same")
+    return pairs
 
 
 def _quantised(values: Mapping[str, Value], quants: Mapping[str, Quant | None]) -> Mapping[str, Value]:

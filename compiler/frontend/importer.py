@@ -22,7 +22,7 @@ from compiler.frontend.calibration import (
 )
 from compiler.frontend.carried import carried, carrying
 from compiler.frontend.complete import complete
-from compiler.frontend.decode import growing, with_scales_of
+from compiler.frontend.decode import growing, handed_over, has_caches, with_scales_of
 from compiler.frontend.dialect import declared, is_dialect, read_net
 from compiler.frontend.emit import emit
 from compiler.frontend.errors import Finding, ModelError, Refused, raise_findings
@@ -37,6 +37,7 @@ from compiler.frontend.steps import Net
 from compiler.frontend.support import check
 from compiler.ir import Module
 from compiler.schedule.order import least_live_order
+from compiler.schedule.pair import Cache, Shared, shared_layers
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,89 @@ def _decoding(
     seed: int,
 ) -> Imported:
     """A decode graph with the scales of the prefill graph."""
-    first = files.parse(files.read_bytes(prefill), prefill)
-    net, _ = _read(first, prefill.name)
-    if is_dialect(model) or not is_float(model) or not is_float(first) or not reads_tokens(net):
-        raise ModelError(f"{file.name}, {prefill.name}: not the float graphs of a language model")
-    quantised, notes = _calibrated(first, net, prefill, calibration, seed)
-    decode, source = _read(model, file.name)
-    net = with_scales_of(simplify(decode), quantised)
-    return _language_model(net, True, (*source.notes, *notes), model, file, data)
+    given = _Begun.read(model, file, prefill, calibration, seed)
+    return given.decoding(model, data, file)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A calibrated prefill graph: its file, what was read, its quantised net, notes."""
+
+    file: Path
+    data: bytes
+    model: onnx.ModelProto
+    net: Net
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(
+        cls, decode: onnx.ModelProto, file: Path, prefill: Path, calibration: Path | str | None, seed: int
+    ) -> _Begun:
+        """Calibrate `prefill`. Raises ModelError where one of the two is no float language model."""
+        data = files.read_bytes(prefill)
+        first = files.parse(data, prefill)
+        net, _ = _read(first, prefill.name)
+        if is_dialect(decode) or not is_float(decode) or not is_float(first) or not reads_tokens(net):
+            raise ModelError(f"{file.name}, {prefill.name}: not the float graphs of a language model")
+        if has_caches(simplify(net)):
+            raise ModelError(f"{prefill.name} reads caches: a prefill graph does not, and is named first")
+        quantised, notes = _calibrated(first, net, prefill, calibration, seed)
+        return cls(prefill, data, first, quantised, notes)
+
+    @property
+    def imported(self) -> Imported:
+        return _language_model(self.net, False, self.notes, self.model, self.file, self.data)
+
+    def decoding(self, model: onnx.ModelProto, data: bytes, file: Path) -> Imported:
+        """The decode graph `model` with the scales of this one."""
+        decode, source = _read(model, file.name)
+        net = with_scales_of(simplify(decode), self.net)
+        return _language_model(net, True, (*source.notes, *self.notes), model, file, data)
+
+
+@dataclass(frozen=True)
+class ImportedPair:
+    """Both graphs of a language model, and what they share."""
+
+    prefill: Imported
+    decode: Imported
+    shared: Shared
+
+
+def import_pair(
+    prefill: Path | str, decode: Path | str, *, calibration: Path | str | None = None, seed: int = 0
+) -> ImportedPair:
+    """The prefill and the decode graph of a float language model with the same scales.
+
+    calibration: for the prefill graph. Raises ModelError, also where the two are not of one model, or a cache
+    of decode is nothing that prefill returns.
+    """
+    first, second = Path(prefill), Path(decode)
+    data = files.read_bytes(second)
+    model = files.parse(data, second)
+    begun = _Begun.read(model, second, first, calibration, seed)
+    found, other = begun.imported, begun.decoding(model, data, second)
+    net = simplify(_read(model, second.name)[0])
+    caches = tuple(_cache(names, found, other, first.name) for names in handed_over(net, begun.net))
+    layers = shared_layers(found.module.main, other.module.main)
+    return ImportedPair(found, other, Shared(layers, caches))
+
+
+def _cache(names: tuple[str, str, str], prefill: Imported, decode: Imported, file: str) -> Cache:
+    """The tensors of a cache. names: ONNX names of prefill's rows, decode's past and decode's output.
+
+    Raises ModelError where rows would have to change their order in memory on the way.
+    """
+    rows = next(each for each in prefill.outputs if each.onnx == names[0])
+    past = next(each for each in decode.inputs if each.onnx == names[1])
+    row = next(each for each in decode.outputs if each.onnx == names[2])
+    if len({(*each.stored_shape[:-2], each.stored_shape[-1]) for each in (rows, past, row)}) != 1 or not all(
+        each.in_order for each in (rows, past, row)
+    ):
+        raise ModelError(
+            f"{file}: {rows.onnx} of shape {rows.shape} does not fit into cache {past.onnx} of {past.shape}"
+        )
+    return Cache(rows.tensor, past.tensor, row.tensor, rows.stored_shape[-2], past.stored_shape[-2])
 
 
 def _language_model(

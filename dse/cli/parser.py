@@ -53,6 +53,13 @@ def _command(commands: _Commands[Parser], name: str, what: str) -> Parser:
 def _explore(commands: _Commands[Parser]) -> None:
     it = _command(commands, "explore", "find the Pareto front of deployments of a model and emit its C")
     it.add_argument("model", type=Path, metavar="MODEL.onnx")
+    it.add_argument(
+        "decode",
+        type=Path,
+        nargs="?",
+        metavar="DECODE.onnx",
+        help="both graphs of a language model: MODEL.onnx is the prefill graph; with --tokens",
+    )
     _problem(it.add_argument_group("what is asked for"))
     _search(it.add_argument_group("how it is searched"))
     _output(it.add_argument_group("what is written"))
@@ -82,6 +89,12 @@ def _problem(it: argparse._ArgumentGroup) -> None:
         metavar="ONNX",
         help="the model decodes what this float graph of it begins: its scales (--calibration is for it), "
         "caches that grow by the row",
+    )
+    it.add_argument(
+        "--tokens",
+        type=q.tokens,
+        metavar="P:N",
+        help="explore prefill and decode together, for P tokens of prompt and N generated ones",
     )
     it.add_argument(
         "--pin",

@@ -55,6 +55,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def tokens(text: str) -> tuple[int, int]:
+    """Tokens of prompt and generated ones of "64:192". Raises ArgumentTypeError."""
+    parts = text.split(":")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) >= 1 for part in parts):
+        raise ArgumentTypeError(f"{text!r} is not PROMPT:GENERATED, two whole numbers of at least 1")
+    return int(parts[0]), int(parts[1])
+
+
 def kernels(text: str) -> tuple[str, ...]:
     """Names separated by commas. Raises ArgumentTypeError where there is none."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())

@@ -11,6 +11,7 @@ from compiler.deployment import LEVELS
 from costmodels.facts import Fact
 from costmodels.platform import Platform
 from costmodels.provenance import WEAK
+from dse.pairs import PairPoint
 from dse.points import DesignPoint, LayerEstimate
 from dse.verify import Link, Tally, Verification
 
@@ -51,6 +52,31 @@ def front_table(named: Sequence[tuple[str, DesignPoint]], knee_id: str, where: S
             *(str(peaks.get(level, 0)) for level in levels),
             *(str(layers.get(engine, 0)) for engine in engines),
             point.deployment.operating_point if len(points) > 1 else "",
+            "knee" if knee else "",
+            folder or "",
+            style="bold green" if knee else None,
+        )
+    return table
+
+
+def pair_table(named: Sequence[tuple[str, PairPoint]], knee_id: str, where: Sequence[str | None]) -> Table:
+    """The front of pairs: figures of a token, bytes by level of both together, the knee, where the C lies."""
+    levels = [level for level in LEVELS if any(dict(point.peak_bytes).get(level) for _, point in named)]
+    points = sorted({point.operating_point for _, point in named})
+    figures = ("first token ms", "us/token", "token/s", "uJ/token", "memory B")
+    table = plain_table("id", *figures, *levels, "point", "", "C", left=("point", "", "C"))
+    for (name, point), folder in zip(named, where, strict=True):
+        peaks = dict(point.peak_bytes)
+        knee = name == knee_id
+        table.add_row(
+            name,
+            f"{point.first_token_ms:.4g}",
+            f"{point.token_ms * 1e3:.4g}",
+            f"{point.tokens_per_s:.4g}",
+            f"{point.token_uj:.4g}",
+            str(point.memory_bytes),
+            *(str(peaks.get(level, 0)) for level in levels),
+            point.operating_point if len(points) > 1 else "",
             "knee" if knee else "",
             folder or "",
             style="bold green" if knee else None,

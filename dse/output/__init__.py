@@ -5,7 +5,7 @@ from dse.output.exploration import Exploration
 from dse.output.golden import golden_inputs
 from dse.output.layout import Layout
 from dse.output.projects import Job, emit_all, emit_one
-from dse.output.read import Explored, open_explored
+from dse.output.read import Explored, halves, open_explored
 from dse.output.staging import Destination
 from dse.output.write import write_exploration
 
@@ -20,6 +20,7 @@ __all__ = [
     "emit_all",
     "emit_one",
     "golden_inputs",
+    "halves",
     "open_explored",
     "write_exploration",
 ]

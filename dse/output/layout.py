@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCHEMA = 1
+PREFILL, DECODE = "prefill", "decode"
+"""Directories of the two graphs in that of a pair, each as if it were explored alone."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from costmodels.platform import Platform, load_platform
 from dse.output.documents import point_of
 from dse.output.errors import OutputError
 from dse.output.golden import read_arrays
-from dse.output.layout import SCHEMA, Layout
+from dse.output.layout import DECODE, PREFILL, SCHEMA, Layout
 from dse.output.run_record import graph_sha256
 from dse.points import DesignPoint
 from dse.search.history import Mark
@@ -130,7 +130,21 @@ def open_explored(directory: Path) -> Explored:
     layout = Layout(directory)
     if not layout.is_explored:
         raise OutputError(f"{directory} is no output directory of dse explore (no front.json and run.json)")
-    return Explored(layout, _document(layout.front), _document(layout.run))
+    front = _document(layout.front)
+    if "graphs" in front:
+        raise OutputError(
+            f"{directory} holds pairs of two graphs, of which this looks at one: "
+            f"say {directory / PREFILL} or {directory / DECODE}"
+        )
+    return Explored(layout, front, _document(layout.run))
+
+
+def halves(directory: Path) -> tuple[Path, ...]:
+    """The directories of the graphs of a pair; the directory itself where it holds one graph."""
+    layout = Layout(directory)
+    if layout.is_explored and "graphs" in _document(layout.front):
+        return directory / PREFILL, directory / DECODE
+    return (directory,)
 
 
 def _text(path: Path) -> str:

@@ -9,15 +9,16 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from compiler.frontend import Imported, import_model
 from compiler.ir.tensor import IntArray
 from costmodels.platform import load_platform
 from dse.baselines.document import document as gains_document
+from dse.cli import pairs
 from dse.cli.errors import Ending, Exit
 from dse.cli.pins import read_pins
 from dse.cli.quantities import BudgetText
+from dse.cli.recorded import DEFAULT_TRIALS, recorded
 from dse.cli.tables import front_table
 from dse.cli.terminal import Terminal
 from dse.executors import executor_for
@@ -33,12 +34,6 @@ from dse.search import SearchOptions, SearchResult, Storage
 from dse.search.interrupt import interruptible
 from dse.session import explore_task, gains_over_baselines, identity_of
 from dse.task import Budget, Task
-
-DEFAULT_TRIALS = 32
-"""Enough for every arena and L1 cap with all positions; where neither --trials nor --time is given."""
-
-_NOT_ASKED = ("command", "version")
-"""Parsed arguments that say nothing about what was explored."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,8 @@ def main(arguments: Namespace) -> int:
     stop = threading.Event()
     # The first Ctrl-C ends the search and what was found is written; a second one drops everything.
     with interruptible(stop):
-        return run(arguments, terminal, stop)
+        explored = pairs.run if pairs.is_pair(arguments) else run
+        return explored(arguments, terminal, stop)
 
 
 def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit:
@@ -196,7 +192,7 @@ def _write_record(
     staging: Path,
 ) -> None:
     record = RunRecord(
-        arguments={name: _plain(value) for name, value in vars(arguments).items() if name not in _NOT_ASKED},
+        arguments=recorded(arguments),
         seconds=seconds,
         notes=notes,
         model_path=str(arguments.model.absolute()),
@@ -207,12 +203,6 @@ def _write_record(
         io_home=problem.task.io_home,
     )
     write_json(Layout(staging).run, run_document(record, problem.task.module.main))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BudgetText):
-        return {"on_chip": value.on_chip_bytes, **dict(value.levels)}
-    return str(value) if isinstance(value, Path) else value
 
 
 def _show(arguments: Namespace, found: Exploration, root: Path, seconds: float, terminal: Terminal) -> None:

@@ -84,20 +84,21 @@ def weights(rows: int) -> dict[str, Weight]:
     }
 
 
-def language_model(masked: str = ADDED, *, rounded: bool = False) -> onnx.ModelProto:
-    """rounded: with one activation that the model itself quantises."""
+def language_model(masked: str = ADDED, *, rounded: bool = False, caches: bool = False) -> onnx.ModelProto:
+    """rounded: with one activation that the model itself quantises. caches: it returns keys and values."""
     body = BEGIN + PREFILL.format(masked=masked) + END
     if rounded:
         rounding = (
             "gq = QuantizeLinear(gu, step, three8) gd = DequantizeLinear(gq, step, three8) d = MatMul(gd, w2)"
         )
         body = body.replace("d = MatMul(gu, w2)", rounding)
-    return build(body, weights(TOKENS), inputs=INPUTS.format(rows=TOKENS), outputs="logits", opset=13)
+    outputs = "logits, kr, v" if caches else "logits"
+    return build(body, weights(TOKENS), inputs=INPUTS.format(rows=TOKENS), outputs=outputs, opset=13)
 
 
-def decode_model() -> onnx.ModelProto:
-    """The same for one token behind a past that fills the window."""
-    caches = "".join(f", float[1,{HEADS},{TOKENS - 1},{DEPTH}] past_{cache}" for cache in "kv")
+def decode_model(past: int = TOKENS - 1) -> onnx.ModelProto:
+    """The same for one token behind a past, by default one that fills the window."""
+    caches = "".join(f", float[1,{HEADS},{past},{DEPTH}] past_{cache}" for cache in "kv")
     outputs = "logits, present_k, present_v"
     inputs = INPUTS.format(rows=1) + caches
     return build(BEGIN + DECODE + END, weights(1), inputs=inputs, outputs=outputs, opset=13)

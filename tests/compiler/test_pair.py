@@ -1,0 +1,150 @@
+"""Two graphs in one memory: what is shared lies once, and nothing that is still wanted is overwritten."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compiler.deployment import LEVELS, Deployment, LayerPlan
+from compiler.frontend import ImportedPair, ModelError, import_pair
+from compiler.memory import DoesNotFit
+from compiler.schedule import Decisions, LevelCapacities, Shared, Together, check_deployment, place_together
+from compiler.schedule.footprint import footprint
+from compiler.schedule.pair import RESIDENT
+from tests.compiler.deployed import ROOM, any_deployment, deployed
+from tests.pairs import PAST, saved_pair, small_pair
+
+SEEDS = range(4)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> ImportedPair:
+    return small_pair(tmp_path_factory.mktemp("pair"))
+
+
+def like(pair: ImportedPair, prefill: Deployment, seed: int) -> Deployment:
+    """A random deployment of decode whose shared parameters lie as those of prefill do."""
+    graph = pair.decode.module.main
+    own = any_deployment(graph, seed)
+    plans, params = dict(own.plan_of), dict(own.param_homes)
+    for each in pair.shared.layers:
+        theirs, mine = prefill.plan_of[each.prefill], plans[each.decode]
+        plans[each.decode] = shaped(mine, theirs, each.dims)
+        params[each.decode] = prefill.param_home_of[each.prefill]
+    ordered = tuple(plans[plan.operator] for plan in own.plans)
+    needs = tuple(
+        footprint(op, op.space(graph.by_name), plans[op.name])
+        for name in (plan.operator for plan in own.plans)
+        for op in graph
+        if op.name == name
+    )
+    return deployed(graph, Decisions(ordered, needs, dict(own.homes), params))
+
+
+def shaped(mine: LayerPlan, theirs: LayerPlan, dims: tuple[str, ...]) -> LayerPlan:
+    tile = tuple((name, theirs.sizes[name] if name in dims else size) for name, size in mine.tile)
+    staging = (*mine.staging[:-2], theirs.staging[-2], mine.staging[-1])
+    return replace(mine, engine=theirs.engine, layout=theirs.layout, tile=tile, staging=staging, prefetch=0)
+
+
+def together(pair: ImportedPair, seed: int) -> tuple[Deployment, Deployment, Together]:
+    prefill = any_deployment(pair.prefill.module.main, seed)
+    decode = like(pair, prefill, seed + 100)
+    found = place_together(prefill, decode, pair.shared, ROOM)
+    assert isinstance(found, Together)
+    return prefill, decode, found
+
+
+def test_layers_and_caches_are_found(pair: ImportedPair) -> None:
+    graphs = pair.prefill.module.main, pair.decode.module.main
+    with_weights = [{op.name for op in graph if op.has_weights} for graph in graphs]
+    for side, names in zip(("prefill", "decode"), with_weights, strict=True):
+        assert names < {getattr(each, side) for each in pair.shared.layers}
+    assert [(each.past, each.prefill_rows, each.past_rows) for each in pair.shared.caches] == [
+        ("past_k", 6, PAST),
+        ("past_v", 6, PAST),
+    ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_shared_parameters_lie_once(pair: ImportedPair, seed: int) -> None:
+    prefill, decode, found = together(pair, seed)
+    assert found.agreed == pair.shared.layers
+    checked = 0
+    for each in pair.shared.layers:
+        for level, kind in itertools.product(LEVELS, RESIDENT):
+            place = found.prefill.placed.get((level, kind + each.prefill))
+            same = found.decode.placed.get((level, kind + each.decode))
+            assert (place is None) == (same is None)
+            if place is not None and same is not None:
+                assert (place.offset, place.bytes) == (same.offset, same.bytes)
+                checked += place.bytes
+    resident = sum(b.bytes for b in decode.buffers if b.name.startswith(RESIDENT))
+    own = sum(b.bytes for b in prefill.buffers if b.name.startswith(RESIDENT)) - checked
+    assert found.resident_bytes == resident + own
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_stay_legal(pair: ImportedPair, seed: int) -> None:
+    _, _, found = together(pair, seed)
+    check_deployment(pair.prefill.module.main, found.prefill)
+    check_deployment(pair.decode.module.main, found.decode)
+    for level, size in found.peak_bytes:
+        assert size == max(found.prefill.peak_bytes(level), found.decode.peak_bytes(level))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_overwrites_what_the_other_graph_wants(pair: ImportedPair, seed: int) -> None:
+    """Byte by byte: parameters against everything, caches against all of decode, rows against caches."""
+    _, _, found = together(pair, seed)
+    every = [("prefill", b) for b in found.prefill.buffers] + [("decode", b) for b in found.decode.buffers]
+    pasts = {f"t/{each.past}" for each in pair.shared.caches}
+    rows = {f"t/{each.rows}" for each in pair.shared.caches}
+    same = {each.decode: each.prefill for each in pair.shared.layers}
+    for (side, a), (other, b) in itertools.combinations(every, 2):
+        shared = side != other and a.name[2:] == same.get(b.name[2:]) and a.name[:2] == b.name[:2]
+        resident = a.name.startswith(RESIDENT) or b.name.startswith(RESIDENT)
+        cache = side == other == "decode" and (a.name in pasts or b.name in pasts)
+        handed = side == "prefill" and a.name in rows and b.name in pasts
+        if a.level == b.level and not shared and (resident or cache or handed):
+            assert a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset, (a, b)
+
+
+def test_parameters_that_lie_differently_lie_twice(pair: ImportedPair) -> None:
+    prefill, decode = (any_deployment(each.module.main, 1) for each in (pair.prefill, pair.decode))
+    found = place_together(prefill, decode, pair.shared, ROOM)
+    assert isinstance(found, Together)
+    assert len(found.agreed) < len(pair.shared.layers)
+    none = place_together(prefill, decode, Shared((), pair.shared.caches), ROOM)
+    assert isinstance(none, Together)
+    resident = (b for each in (prefill, decode) for b in each.buffers if b.name.startswith(RESIDENT))
+    assert none.resident_bytes == sum(b.bytes for b in resident) >= found.resident_bytes
+
+
+def test_what_does_not_fit_is_said(pair: ImportedPair) -> None:
+    prefill, decode, found = together(pair, 0)
+    level, size = next(each for each in found.peak_bytes if each[1])
+    tight = LevelCapacities({**dict(found.peak_bytes), level: size - 4}, 0)
+    why = place_together(prefill, decode, pair.shared, tight)
+    assert isinstance(why, DoesNotFit)
+    assert (why.level, why.capacity_bytes) == (level, size - 4)
+
+
+def test_a_prefill_graph_that_returns_no_rows_is_refused(tmp_path: Path) -> None:
+    import onnx
+
+    prefill, decode, data = saved_pair(tmp_path)
+    model = onnx.load(prefill)
+    del model.graph.output[1:]
+    onnx.save(model, prefill)
+    with pytest.raises(ModelError, match="past_k begins with kr, which is no output there"):
+        import_pair(prefill, decode, calibration=data)
+
+
+def test_two_decode_graphs_are_no_pair(tmp_path: Path) -> None:
+    _, decode, _ = saved_pair(tmp_path)
+    with pytest.raises(ModelError, match="reads caches"):
+        import_pair(decode, decode)
