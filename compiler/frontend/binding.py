@@ -33,13 +33,6 @@ class Binding:
         """The ONNX tensor's shape, with batch 1."""
         return self.layout.shape
 
-    @property
-    def in_order(self) -> bool:
-        """Whether memory has the elements in the order of the ONNX tensor."""
-        count = int(np.prod(self.shape))
-        stored = self.layout.stored(np.arange(count).reshape(self.shape))
-        return bool(np.array_equal(np.asarray(stored).reshape(-1), np.arange(count)))
-
     def encode(self, array: AnyArray) -> AnyArray:
         """Codes, in the graph tensor's shape, of an ONNX array: real values, or integer codes as they are.
 

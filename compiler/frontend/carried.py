@@ -18,10 +18,14 @@ KEY = "dse.quantisation"
 
 @dataclass(frozen=True)
 class Carried:
-    """Quantisations by name of the simplified net's values; grows: whether caches grow by the row."""
+    """Quantisations by name of the simplified net's values; grows: whether caches grow by the row.
+
+    cache_rows: outputs that are rows of another graph's caches, as `Net.cache_rows`.
+    """
 
     quants: Mapping[str, Quant]
     grows: bool
+    cache_rows: frozenset[str] = frozenset()
 
     def on(self, net: Net) -> Net:
         """`net`, simplified, with these quantisations. Raises ModelError where it lacks such a value."""
@@ -29,7 +33,7 @@ class Carried:
         if missing:
             raise ModelError(f"{net.name}: {KEY} speaks of {missing[0]}, which the model has not")
         values = {name: replace(v, quant=self.quants.get(name, v.quant)) for name, v in net.values.items()}
-        return replace(net, values=values)
+        return replace(net, values=values, cache_rows=self.cache_rows)
 
 
 def carrying(model: onnx.ModelProto, net: Net, grows: bool) -> onnx.ModelProto:
@@ -38,7 +42,8 @@ def carrying(model: onnx.ModelProto, net: Net, grows: bool) -> onnx.ModelProto:
     rows = {name: [quant.scale, quant.zero_point, quant.dtype.value] for name, quant in quants.items()}
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    text = json.dumps({"grows": grows, "values": rows}, sort_keys=True)
+    handed = {"cache_rows": sorted(net.cache_rows)} if net.cache_rows else {}
+    text = json.dumps({"grows": grows, "values": rows, **handed}, sort_keys=True)
     copy.metadata_props.append(onnx.StringStringEntryProto(key=KEY, value=text))
     return copy
 
@@ -51,7 +56,7 @@ def carried(model: onnx.ModelProto, name: str) -> Carried | None:
     try:
         data = json.loads(text)
         rows = {str(key): _quant(*row) for key, row in data["values"].items()}
-        return Carried(rows, bool(data["grows"]))
+        return Carried(rows, bool(data["grows"]), frozenset(map(str, data.get("cache_rows", ()))))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError(f"{name}: {KEY} cannot be read ({error})") from error
 

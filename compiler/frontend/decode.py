@@ -101,9 +101,9 @@ def has_caches(net: Net) -> bool:
     return any(_is_cache(net, step) for step in net.steps)
 
 
-def handed_over(net: Net, prefill: Net) -> tuple[tuple[str, str, str], ...]:
-    """ONNX names of every cache of a decode `net`, both simplified: the rows that `prefill` returns, the past
-    and the output of `net`.
+def handed_over(net: Net, prefill: Net) -> tuple[tuple[str, str], ...]:
+    """ONNX names of every cache of a decode `net`, both simplified: the rows that `prefill` returns and the
+    past of `net`.
 
     Raises ModelError where `prefill` does not return the rows, or computes something else.
     """
@@ -116,7 +116,7 @@ def handed_over(net: Net, prefill: Net) -> tuple[tuple[str, str, str], ...]:
                 net, prefill, f"{past} begins with {rows.get(row, row)}, which is no output there"
             )
         given = prefill.output_names[prefill.outputs.index(rows[row])]
-        found.append((given, past, net.output_names[net.outputs.index(step.output)]))
+        found.append((given, past))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from compiler.frontend.dialect import kinds
 from compiler.frontend.emit_base import source_of
 from compiler.frontend.emitter import Emitter
 from compiler.frontend.errors import Finding, Refused
-from compiler.frontend.layout import Layout, channels_last, row_major
+from compiler.frontend.layout import Layout, channels_last, row_major, state_layout
 from compiler.frontend.steps import Net, Step
 from compiler.ops.base import OperatorError
 
@@ -47,7 +47,7 @@ def _input_layouts(net: Net) -> Iterator[Mapping[str, Layout]]:
     for name in net.inputs:
         shape = net.values[name].shape
         if name in states:
-            choices.append((language.state_layout(shape),))
+            choices.append((state_layout(shape),))
             continue
         choices.append(tuple(dict.fromkeys((row_major(shape), channels_last(shape)))))
     for layouts in itertools.product(*choices):

@@ -7,7 +7,7 @@ import numpy as np
 from compiler.frontend import steps
 from compiler.frontend.emit_base import bounds_of, in_order, source_of
 from compiler.frontend.emitter import Emitter
-from compiler.frontend.layout import Layout, row_major
+from compiler.frontend.layout import row_major, state_layout
 from compiler.frontend.steps import Step
 from compiler.ops.embed import embed_from_table
 from compiler.ops.rope import rope_from_scales
@@ -22,11 +22,6 @@ def embed(emitter: Emitter, step: Step, kind: steps.Embed) -> None:
     name, target = emitter.output(step, row_major(value.shape))
     codes = np.asarray(emitter.quant(value).encode(kind.table))
     emitter.add(embed_from_table(name, source, target, codes))
-
-
-def state_layout(shape: tuple[int, ...]) -> Layout:
-    """(1, heads, capacity, depth) stored as (capacity, heads, depth): a new row is one piece."""
-    return in_order(shape, (0, 2, 1, 3))
 
 
 def update(emitter: Emitter, step: Step, kind: steps.Update) -> None:

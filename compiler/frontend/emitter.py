@@ -10,7 +10,7 @@ from typing import cast
 
 from compiler.frontend.binding import Binding
 from compiler.frontend.errors import Refused
-from compiler.frontend.layout import Layout, channels_last, row_major
+from compiler.frontend.layout import Layout, channels_last, row_major, state_layout
 from compiler.frontend.steps import Net, Quant, Step, Value
 from compiler.ir import Graph, Operator, Tensor
 from compiler.ops.lut import lut_from_function
@@ -147,8 +147,8 @@ class Emitter:
         return next(binding.onnx for binding in outputs if binding.tensor == tensor)
 
     def _bound_output(self, value: Value, onnx: str) -> Binding:
-        layout = self.layout(value)
-        kept = self.tensor(value).name in {after for _, after in self._states}
+        layout = state_layout(value.shape) if onnx in self.net.cache_rows else self.layout(value)
+        kept = onnx in self.net.cache_rows or self.tensor(value).name in {after for _, after in self._states}
         if not kept and layout not in (row_major(value.shape), channels_last(value.shape)):
             layout = row_major(value.shape)
         tensor = self.arranged(value, layout)

@@ -162,28 +162,27 @@ def import_pair(
     data = files.read_bytes(second)
     model = files.parse(data, second)
     begun = _Begun.read(model, second, first, calibration, seed)
+    caches = handed_over(simplify(_read(model, second.name)[0]), begun.net)
+    begun = replace(begun, net=replace(begun.net, cache_rows=frozenset(rows for rows, _ in caches)))
     found, other = begun.imported, begun.decoding(model, data, second)
-    net = simplify(_read(model, second.name)[0])
-    caches = tuple(_cache(names, found, other, first.name) for names in handed_over(net, begun.net))
+    both = tuple(_cache(names, found, other, first.name) for names in caches)
     layers = shared_layers(found.module.main, other.module.main)
-    return ImportedPair(found, other, Shared(layers, caches))
+    return ImportedPair(found, other, Shared(layers, both))
 
 
-def _cache(names: tuple[str, str, str], prefill: Imported, decode: Imported, file: str) -> Cache:
-    """The tensors of a cache. names: ONNX names of prefill's rows, decode's past and decode's output.
+def _cache(names: tuple[str, str], prefill: Imported, decode: Imported, file: str) -> Cache:
+    """The tensors of a cache. names: ONNX names of prefill's rows and of decode's past.
 
-    Raises ModelError where rows would have to change their order in memory on the way.
+    Raises ModelError where the rows are no rows of the cache.
     """
     rows = next(each for each in prefill.outputs if each.onnx == names[0])
     past = next(each for each in decode.inputs if each.onnx == names[1])
-    row = next(each for each in decode.outputs if each.onnx == names[2])
-    if len({(*each.stored_shape[:-2], each.stored_shape[-1]) for each in (rows, past, row)}) != 1 or not all(
-        each.in_order for each in (rows, past, row)
-    ):
+    (_, count, *row), (_, capacity, *own) = rows.stored_shape, past.stored_shape
+    if row != own or count > capacity:
         raise ModelError(
             f"{file}: {rows.onnx} of shape {rows.shape} does not fit into cache {past.onnx} of {past.shape}"
         )
-    return Cache(rows.tensor, past.tensor, row.tensor, rows.stored_shape[-2], past.stored_shape[-2])
+    return Cache(rows.tensor, past.tensor, count, capacity)
 
 
 def _language_model(

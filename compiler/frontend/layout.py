@@ -127,6 +127,12 @@ def channels_last(shape: Sequence[int]) -> Layout:
     return stored.transposed((0, len(shape) - 1, *range(1, len(shape) - 1)))
 
 
+def state_layout(shape: Sequence[int]) -> Layout:
+    """(1, heads, capacity, depth) stored as (capacity, heads, depth): a new row is one piece."""
+    one, heads, capacity, depth = shape
+    return row_major((one, capacity, heads, depth)).transposed((0, 2, 1, 3))
+
+
 def grouped_by(layout: Layout, groups: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
     """Extents of axis groups if memory holds group after group, each in any inner order; else None."""
     where = {axis: k for k, group in enumerate(groups) for axis in group}

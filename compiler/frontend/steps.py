@@ -302,6 +302,7 @@ class Net:
     """Steps in topological order over values, with the notes that a user should read.
 
     outputs: the values that are graph outputs, in the model's order; output_names: their ONNX names.
+    cache_rows: of these names, those that are rows of another graph's caches and lie as they do.
     """
 
     name: str
@@ -311,6 +312,7 @@ class Net:
     outputs: tuple[str, ...]
     output_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    cache_rows: frozenset[str] = frozenset()
 
     def consumers(self) -> Mapping[str, tuple[int, ...]]:
         """Indices of the steps that read each value."""

@@ -1,7 +1,7 @@
 """Two graphs of one model in one memory: prefill runs once, then decode as often as there are tokens.
 
-What both read lies once, at the same addresses: parameter blocks that are byte for byte equal, and the
-caches, which decode keeps from run to run and which the rows of prefill are copied into between the two.
+What both have lies once, at the same addresses: parameter blocks that are byte for byte equal, and the
+caches, states of decode, whose first rows prefill makes where they are.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from compiler.deployment import LEVELS, Deployment, LayerPlan, PlacedBuffer
+from compiler.deployment import LEVELS, Deployment, DeploymentError, LayerPlan, PlacedBuffer
 from compiler.ir import Graph, Operator
 from compiler.ir.operator import BOTH
 from compiler.memory import Buffer, DoesNotFit, Problem, allocate
@@ -20,22 +21,18 @@ from compiler.schedule.deploy import LevelCapacities
 RESIDENT = ("p/", "q/", "w/")
 """How names of buffers of parameters begin that stay for the whole run."""
 
-HANDOVER_STEPS = 1
-"""Between the two graphs: rows of prefill and the caches that get them are both there."""
-
 
 @dataclass(frozen=True)
 class Cache:
-    """Names of tensors: `rows` that prefill returns, `past` that decode reads, `row` that decode returns.
+    """Names of tensors: `rows` that prefill returns, `state` of decode, whose first rows they are.
 
-    past_rows, prefill_rows: extents of the axis along which it grows, the last but one of all three.
+    prefill_rows, capacity_rows: of both.
     """
 
     rows: str
-    past: str
-    row: str
+    state: str
     prefill_rows: int
-    past_rows: int
+    capacity_rows: int
 
 
 @dataclass(frozen=True)
@@ -112,9 +109,11 @@ def place_together(
 ) -> Together | DoesNotFit:
     """Addresses for both deployments in one memory; the first level that does not fit is the answer instead.
 
-    Resident parameters are there all the time, those that both agree on once. Of prefill's other buffers none
-    lives beside one of decode's, but for caches and the rows that they get.
+    Resident parameters are there all the time, those that both agree on once. A cache is there from the step
+    of prefill on that makes its rows; of the other buffers none of prefill lives beside one of decode. Raises
+    DeploymentError where a cache and its rows have different homes.
     """
+    _check_caches(prefill, decode, shared.caches)
     agreed = shared.agreed(prefill, decode)
     joint = _Joint(prefill, decode, {each.decode: each.prefill for each in agreed}, shared.caches)
     places: dict[tuple[str, str], int] = {}
@@ -138,6 +137,13 @@ def place_together(
     )
 
 
+def _check_caches(prefill: Deployment, decode: Deployment, caches: tuple[Cache, ...]) -> None:
+    for cache in caches:
+        rows, state = prefill.home_of[cache.rows], decode.home_of[cache.state]
+        if rows != state:
+            raise DeploymentError(f"rows {cache.rows} in {rows} are none of state {cache.state} in {state}")
+
+
 def _moved(
     deployment: Deployment, places: Mapping[tuple[str, str], int], name_of: Callable[[PlacedBuffer], str]
 ) -> Deployment:
@@ -147,15 +153,23 @@ def _moved(
 
 @dataclass(frozen=True)
 class _Joint:
-    """Buffers of both deployments on one line of time: prefill, the handover, decode. same: decode's layer to
-    prefill's."""
+    """Buffers of both deployments on one line of time: prefill, decode. same: decode's layer to prefill's."""
 
     prefill: Deployment
     decode: Deployment
     same: Mapping[str, str]
     caches: tuple[Cache, ...]
 
+    @cached_property
+    def _rows(self) -> Mapping[str, PlacedBuffer]:
+        """Prefill's buffers of rows of caches, by the name of decode's buffer of the cache."""
+        made = {buffer.name: buffer for buffer in self.prefill.buffers}
+        return {f"t/{cache.state}": made[f"t/{cache.rows}"] for cache in self.caches}
+
     def name_of_prefill(self, buffer: PlacedBuffer) -> str:
+        states = (state for state, rows in self._rows.items() if rows.name == buffer.name)
+        if (state := next(states, None)) is not None:
+            return f"decode:{state}"
         return f"prefill:{buffer.name}"
 
     def name_of_decode(self, buffer: PlacedBuffer) -> str:
@@ -166,32 +180,31 @@ class _Joint:
 
     def buffers(self, level: str) -> Iterator[Buffer]:
         """Of one level, each once."""
-        mine = [self._early(b) for b in self.prefill.buffers if b.level == level]
+        rows = {buffer.name for buffer in self._rows.values()}
+        mine = [self._early(b) for b in self.prefill.buffers if b.level == level and b.name not in rows]
         names = {buffer.name for buffer in mine}
         yield from mine
         others = (self._late(b) for b in self.decode.buffers if b.level == level)
         yield from (buffer for buffer in others if buffer.name not in names)
 
     def _early(self, b: PlacedBuffer) -> Buffer:
-        """A buffer of prefill; rows for the caches are there until they are handed over."""
-        name, rows = self.name_of_prefill(b), {f"t/{cache.rows}" for cache in self.caches}
-        if b.name.startswith(RESIDENT):
-            return Buffer(name, b.bytes, 0, self._end, ALIGNMENT_BYTES)
-        return Buffer(name, b.bytes, b.first, self._begin if b.name in rows else b.last, ALIGNMENT_BYTES)
+        """A buffer of prefill that is no cache."""
+        first, last = (0, self._end) if b.name.startswith(RESIDENT) else (b.first, b.last)
+        return Buffer(self.name_of_prefill(b), b.bytes, first, last, ALIGNMENT_BYTES)
 
     def _late(self, b: PlacedBuffer) -> Buffer:
-        """A buffer of decode; caches stay from the handover on."""
-        name, begin, pasts = self.name_of_decode(b), self._begin, {f"t/{cache.past}" for cache in self.caches}
+        """A buffer of decode; caches are there since prefill has made rows of them."""
+        first, last = self._begin + b.first, self._begin + b.last
         if b.name.startswith(RESIDENT):
-            return Buffer(name, b.bytes, 0, self._end, ALIGNMENT_BYTES)
-        if b.name in pasts:
-            return Buffer(name, b.bytes, begin - HANDOVER_STEPS, self._end, ALIGNMENT_BYTES)
-        return Buffer(name, b.bytes, begin + b.first, begin + b.last, ALIGNMENT_BYTES)
+            first, last = 0, self._end
+        if b.name in self._rows:
+            first, last = self._rows[b.name].first, self._end
+        return Buffer(self.name_of_decode(b), b.bytes, first, last, ALIGNMENT_BYTES)
 
     @property
     def _begin(self) -> int:
         """The first step of decode."""
-        return len(self.prefill.plans) + HANDOVER_STEPS
+        return len(self.prefill.plans)
 
     @property
     def _end(self) -> int:

@@ -40,7 +40,7 @@ class PairTask:
         if not self.shared.caches:
             raise TaskError(f"{self.decode.module.name} has no cache that {self.prefill.module.name} fills")
         read = self.tokens.prompt + self.tokens.generated - 1
-        room = min(cache.past_rows for cache in self.shared.caches) + 1
+        room = min(cache.capacity_rows for cache in self.shared.caches)
         if read > room:
             raise TaskError(
                 f"{self.tokens.prompt} tokens of prompt and {self.tokens.generated} generated ones: {read} "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.deployment import LEVELS, Deployment, LayerPlan
+from compiler.deployment import LEVELS, Deployment, DeploymentError, LayerPlan
 from compiler.frontend import ImportedPair, ModelError, import_pair
 from compiler.memory import DoesNotFit
 from compiler.schedule import Decisions, LevelCapacities, Shared, Together, check_deployment, place_together
@@ -50,9 +50,22 @@ def shaped(mine: LayerPlan, theirs: LayerPlan, dims: tuple[str, ...]) -> LayerPl
     return replace(mine, engine=theirs.engine, layout=theirs.layout, tile=tile, staging=staging, prefetch=0)
 
 
+def alike(pair: ImportedPair, prefill: Deployment, decode: Deployment) -> bool:
+    """Whether caches have the homes of their rows."""
+    return all(prefill.home_of[each.rows] == decode.home_of[each.state] for each in pair.shared.caches)
+
+
+def both(pair: ImportedPair, seed: int) -> tuple[Deployment, Deployment]:
+    """Random deployments of both, the shared parameters lying alike."""
+    for number in itertools.count(100 * seed):
+        prefill = any_deployment(pair.prefill.module.main, number)
+        if decode := next((d for k in range(4) if alike(pair, prefill, d := like(pair, prefill, k))), None):
+            return prefill, decode
+    raise AssertionError
+
+
 def together(pair: ImportedPair, seed: int) -> tuple[Deployment, Deployment, Together]:
-    prefill = any_deployment(pair.prefill.module.main, seed)
-    decode = like(pair, prefill, seed + 100)
+    prefill, decode = both(pair, seed)
     found = place_together(prefill, decode, pair.shared, ROOM)
     assert isinstance(found, Together)
     return prefill, decode, found
@@ -63,9 +76,9 @@ def test_layers_and_caches_are_found(pair: ImportedPair) -> None:
     with_weights = [{op.name for op in graph if op.has_weights} for graph in graphs]
     for side, names in zip(("prefill", "decode"), with_weights, strict=True):
         assert names < {getattr(each, side) for each in pair.shared.layers}
-    assert [(each.past, each.prefill_rows, each.past_rows) for each in pair.shared.caches] == [
-        ("past_k", 6, PAST),
-        ("past_v", 6, PAST),
+    assert [(each.state, each.prefill_rows, each.capacity_rows) for each in pair.shared.caches] == [
+        ("past_k", 6, PAST + 1),
+        ("past_v", 6, PAST + 1),
     ]
 
 
@@ -97,24 +110,56 @@ def test_both_stay_legal(pair: ImportedPair, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nothing_overwrites_what_the_other_graph_wants(pair: ImportedPair, seed: int) -> None:
-    """Byte by byte: parameters against everything, caches against all of decode, rows against caches."""
+def test_rows_are_made_where_caches_are(pair: ImportedPair, seed: int) -> None:
     _, _, found = together(pair, seed)
-    every = [("prefill", b) for b in found.prefill.buffers] + [("decode", b) for b in found.decode.buffers]
-    pasts = {f"t/{each.past}" for each in pair.shared.caches}
-    rows = {f"t/{each.rows}" for each in pair.shared.caches}
-    same = {each.decode: each.prefill for each in pair.shared.layers}
-    for (side, a), (other, b) in itertools.combinations(every, 2):
-        shared = side != other and a.name[2:] == same.get(b.name[2:]) and a.name[:2] == b.name[:2]
-        resident = a.name.startswith(RESIDENT) or b.name.startswith(RESIDENT)
-        cache = side == other == "decode" and (a.name in pasts or b.name in pasts)
-        handed = side == "prefill" and a.name in rows and b.name in pasts
-        if a.level == b.level and not shared and (resident or cache or handed):
+    for each in pair.shared.caches:
+        home = found.decode.home_of[each.state]
+        rows, state = (
+            found.prefill.placed[home, f"t/{each.rows}"],
+            found.decode.placed[home, f"t/{each.state}"],
+        )
+        assert rows.offset == state.offset
+        assert rows.bytes * each.capacity_rows == state.bytes * each.prefill_rows
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_overwrites_what_the_other_graph_wants(pair: ImportedPair, seed: int) -> None:
+    """Byte by byte: parameters against all; caches against all of decode and what prefill has later."""
+    _, _, found = together(pair, seed)
+    halves = {"prefill": found.prefill, "decode": found.decode}
+    every = [(side, b) for side, half in halves.items() for b in half.buffers]
+    rows = {f"t/{each.state}": f"t/{each.rows}" for each in pair.shared.caches}
+    twins = rows | {kind + s.decode: kind + s.prefill for s in pair.shared.layers for kind in RESIDENT}
+    made = {b.name: b.first for b in found.prefill.buffers}
+    for (side, a), (other, b) in itertools.permutations(every, 2):
+        names = (a.name, b.name) if side == "decode" else (b.name, a.name)
+        wanted = a.name.startswith(RESIDENT)
+        if side == "decode" and a.name in rows:
+            wanted = other == "decode" or b.last > made[rows[a.name]]
+        if wanted and a.level == b.level and not (side != other and twins.get(names[0]) == names[1]):
             assert a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset, (a, b)
 
 
+def test_caches_away_from_their_rows_are_refused(pair: ImportedPair) -> None:
+    prefill, decode = next(
+        (p, d)
+        for k in itertools.count()
+        for p in [any_deployment(pair.prefill.module.main, k)]
+        for d in [any_deployment(pair.decode.module.main, k)]
+        if not alike(pair, p, d)
+    )
+    with pytest.raises(DeploymentError, match="are none of state past_"):
+        place_together(prefill, decode, pair.shared, ROOM)
+
+
 def test_parameters_that_lie_differently_lie_twice(pair: ImportedPair) -> None:
-    prefill, decode = (any_deployment(each.module.main, 1) for each in (pair.prefill, pair.decode))
+    prefill, decode = next(
+        (p, d)
+        for k in itertools.count()
+        for p in [any_deployment(pair.prefill.module.main, k)]
+        for d in [any_deployment(pair.decode.module.main, k + 1)]
+        if alike(pair, p, d)
+    )
     found = place_together(prefill, decode, pair.shared, ROOM)
     assert isinstance(found, Together)
     assert len(found.agreed) < len(pair.shared.layers)

@@ -18,7 +18,7 @@ from tests.pairs import saved_pair
 
 Capture = pytest.CaptureFixture[str]
 LITTLE = ["--trials", "1", "--points", "3", "--refine", "none", "--budget", "64kB"]
-LITTLE += ["--pin", "*.operating_point=nominal", "--pin", "*.fuse=off"]
+LITTLE += ["--pin", "*.operating_point=nominal", "--pin", "*.fuse=off", "--pin", "*.engine=cluster"]
 
 
 @pytest.fixture(scope="module")
