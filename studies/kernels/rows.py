@@ -124,21 +124,57 @@ def matmul(
     return Row(title, "dse_matmul", "dse_matmul_args", fields, spec, spec.all_macs)
 
 
-def elementwise(kind: str, rows: int, channels: int) -> Row:
-    """add, mul or lut, divided by elements."""
-    common: Fields = {"output": "out", "rows": rows, "channels": channels, "out_row_pitch": channels}
+def elementwise(kind: str, rows: int, channels: int, wide: bool = False) -> Row:
+    """add, mul, lut or requantise, divided by elements. wide: int16 are the first operand and a sum."""
+    common: Fields = {"output": "out", "rows": rows, "channels": channels}
+    scale: Fields = {"add": 900, "shift": 5, "low": -128, "high": 127}
     two: Fields = {
-        "a": "in", "b": "in + 32768", "a_row_pitch": channels, "b_row_pitch": channels, "b_step": 1,
-        "mul_a": 31, "mul_b": 17, "add": 900, "shift": 5, "low": -128, "high": 127, "a_signed": "true",
-        "b_signed": "true",
+        "a": "in", "b": "in + 32768", "a_row_pitch": channels << wide, "b_row_pitch": channels, "b_step": 1,
+        "mul_a": 31, "mul_b": 17, **scale, "a_signed": "true", "b_signed": "true", "a_log2": int(wide),
+        "out_log2": int(wide),
     }  # fmt: skip
-    one: Fields = {"input": "in", "table": "weights", "in_row_pitch": channels, "in_signed": "true"}
+    one: Fields = {"input": "in", "in_row_pitch": channels << wide, "in_signed": "true"}
+    more: Mapping[str, Fields] = {
+        "lut": {**one, "table": "weights"},
+        "requantise": {**one, **scale, "mul": 31, "in_log2": int(wide)},
+    }
+    made_wide = wide and kind == "add"
     spec = KernelSpec(
-        kind, (("y", rows), ("c", channels)), fan_in=1 if kind == "lut" else 2, splits=(("y", "c"),)
+        kind,
+        (("y", rows), ("c", channels)),
+        fan_in=1 if kind in more else 2,
+        input_bytes=1 + wide,
+        output_bytes=1 + made_wide,
+        splits=(("y", "c"),),
     )
-    fields = {**common, **(one if kind == "lut" else two), "split": ELEMENTS}
-    struct = "dse_lut_args" if kind == "lut" else "dse_binary_args"
-    return Row(f"{kind} {rows}x{channels}", f"dse_{kind}", struct, fields, spec, rows * channels)
+    fields = {**common, **more.get(kind, two), "out_row_pitch": channels << made_wide, "split": ELEMENTS}
+    struct = f"dse_{kind}_args" if kind in more else "dse_binary_args"
+    title = f"{kind} {rows}x{channels}{', int16' if wide else ''}"
+    return Row(title, f"dse_{kind}", struct, fields, spec, rows * channels)
+
+
+def rmsnorm(rows: int, channels: int) -> Row:
+    """RMS normalisation of int16 rows."""
+    fields: Fields = {
+        "input": "in", "output": "out", "tables": "tables", "rows": rows, "channels": channels,
+        "in_row_pitch": 2 * channels, "out_row_pitch": channels, "epsilon_low": 4096, **RANGE,
+        "in_wide": "true", "split": PIXELS,
+    }  # fmt: skip
+    spec = KernelSpec("rmsnorm", (("y", rows), ("c", channels)), input_bytes=2, splits=(("y",),))
+    return Row(f"rmsnorm {rows}x{channels}", "dse_rmsnorm", "dse_norm_args", fields, spec, rows * channels)
+
+
+def rope(rows: int, heads: int, depth: int) -> Row:
+    """Rotary embedding of pairs half a head apart."""
+    table = "(const uint8_t *)tables"
+    fields: Fields = {
+        "input": "in", "cos": table, "sin": table, "output": "out", "rows": rows, "heads": heads,
+        "depth": depth, "in_row_pitch": heads * depth, "in_head_pitch": depth, "out_row_pitch": heads * depth,
+        "out_head_pitch": depth, "mul": 3, **RANGE, "in_signed": "true", "split": PIXELS,
+    }  # fmt: skip
+    spec = KernelSpec("rope", (("y", rows), ("h", heads), ("c", depth)), splits=(("y", "h"),))
+    title = f"rope {rows}x{heads}x{depth}"
+    return Row(title, "dse_rope", "dse_rope_args", fields, spec, rows * heads * depth)
 
 
 def pool(kind: str, size: int, channels: int, taps: int) -> Row:
@@ -180,6 +216,8 @@ ROWS = (
     matmul(64, 64, 30), matmul(256, 64, 4), matmul(64, 64, 64, turned=True),
     matmul(64, 64, 64, turned=True, zero=3), matmul(512, 4, 64, turned=True, zero=3),
     elementwise("add", 64, 256), elementwise("mul", 64, 256), elementwise("lut", 64, 256),
+    elementwise("add", 64, 64, wide=True), elementwise("requantise", 64, 64, wide=True),
+    rmsnorm(64, 64), rope(64, 16, 4), rope(64, 8, 8),
     softmax(64, 64), softmax(64, 64, causal=True), softmax(8, 255),
     pool("maxpool", 16, 64, 2), pool("avgpool", 16, 64, 2), pool("avgpool", 8, 64, 8),
 )  # fmt: skip

@@ -61,6 +61,10 @@ DSE_X_THREE(dse_x_sdot_ss, 0x57, 1, 0x5c) /* pv.sdotsp.b */
 DSE_X_THREE(dse_x_sdot_uu, 0x57, 1, 0x50) /* pv.sdotup.b */
 DSE_X_THREE(dse_x_sdot_us, 0x57, 1, 0x54) /* pv.sdotusp.b */
 
+/* The same over two lanes of 16 bits, signed; and without y. */
+DSE_X_THREE(dse_x_sdot2_ss, 0x57, 0, 0x5c) /* pv.sdotsp.h */
+DSE_X_TWO(dse_x_dot2_ss, 0x57, 0, 0x4c)    /* pv.dotsp.h */
+
 /* y + a*b modulo 2^32. */
 DSE_X_THREE(dse_x_mac_word, 0x33, 0, 0x21) /* p.mac */
 
@@ -91,6 +95,10 @@ DSE_X_INLINE dse_word dse_x_sdot_us(dse_word y, dse_word a, dse_word b) {
     for (int32_t k = 0; k < 4; k++) y += (dse_word)(dse_x_u8(a, k) * dse_x_i8(b, k));
     return y;
 }
+DSE_X_INLINE dse_word dse_x_dot2_ss(dse_word a, dse_word b) {
+    return (dse_word)((int16_t)a * (int16_t)b) + (dse_word)((int16_t)(a >> 16) * (int16_t)(b >> 16));
+}
+DSE_X_INLINE dse_word dse_x_sdot2_ss(dse_word y, dse_word a, dse_word b) { return y + dse_x_dot2_ss(a, b); }
 DSE_X_INLINE dse_word dse_x_mac_word(dse_word y, dse_word a, dse_word b) { return y + a * b; }
 DSE_X_INLINE dse_word dse_x_max_word(dse_word a, dse_word b) { return (int32_t)a > (int32_t)b ? a : b; }
 DSE_X_INLINE dse_word dse_x_min_word(dse_word a, dse_word b) { return (int32_t)a < (int32_t)b ? a : b; }

@@ -63,6 +63,24 @@ static int32_t reciprocal_root(uint64_t w, int32_t *reciprocal) {
     return shift;
 }
 
+/* u = (((c + half_h) >> h) * reciprocal + half_s) >> s */
+typedef struct {
+    int32_t h, s, half_h, half_s, reciprocal;
+} norm_scale;
+
+/* From a row's sum of codes and of their squares (of their distances to the zero point, unless centred). */
+DSE_LEAF norm_scale norm_scale_of(const dse_norm_args *a, int32_t sum, uint64_t squares, bool centred) {
+    const uint32_t channels = (uint32_t)a->channels, distance = (uint32_t)(sum < 0 ? -sum : sum);
+    uint64_t w = squares;
+    if (centred) w = w * channels - (uint64_t)distance * distance;
+    w = (w << NORM_FRACTION) + ((uint64_t)a->epsilon_high << 32 | a->epsilon_low);
+    if (!(w >> NORM_FRACTION)) w = 1u << NORM_FRACTION;
+    int32_t reciprocal;
+    const int32_t total = 26 - reciprocal_root(w, &reciprocal) + a->spread;
+    const int32_t h = dse_max(total - NORM_CODE, 0), s = dse_min(total, NORM_CODE);
+    return (norm_scale){h, s, 1 << h >> 1, 1 << (s - 1), reciprocal};
+}
+
 DSE_LEAF int32_t norm_code(const uint8_t *x, int32_t k, uint32_t flip, bool wide) {
     return wide ? ((const int16_t *)(const void *)x)[k] : dse_decode(x[k], flip);
 }
@@ -82,15 +100,9 @@ DSE_LEAF void norm_row(const dse_norm_args *a, const uint8_t *x, uint8_t *y, boo
         else
             squares += square;
     }
-    const uint32_t channels = (uint32_t)a->channels, distance = (uint32_t)(sum < 0 ? -sum : sum);
-    uint64_t w = wide ? wide_squares : squares;
-    if (centred) w = w * channels - (uint64_t)distance * distance;
-    w = (w << NORM_FRACTION) + ((uint64_t)a->epsilon_high << 32 | a->epsilon_low);
-    if (!(w >> NORM_FRACTION)) w = 1u << NORM_FRACTION;
-    int32_t reciprocal;
-    const int32_t total = 26 - reciprocal_root(w, &reciprocal) + a->spread;
-    const int32_t h = dse_max(total - NORM_CODE, 0), s = dse_min(total, NORM_CODE);
-    const int32_t half_h = 1 << h >> 1, half_s = 1 << (s - 1), offset = centred ? sum : pivot;
+    const norm_scale q = norm_scale_of(a, sum, wide ? wide_squares : squares, centred);
+    const int32_t h = q.h, s = q.s, half_h = q.half_h, half_s = q.half_s, reciprocal = q.reciprocal;
+    const int32_t offset = centred ? sum : pivot;
     const int32_t *const mul = a->tables, *const add = a->tables + a->channels;
     for (int32_t k = 0; k < a->channels; k++) {
         const int32_t code = norm_code(x, k, flip, wide);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sum, product and table lookup of bytes with Xpulp loops: 9 instructions an element, 11, and 3. Other elementwise
- * kernels, and int16 codes, are the portable ones.
+ * Sum, product and table lookup of bytes with Xpulp loops: 9 instructions an element, 11, and 3; sums and
+ * requantisation with int16 codes: wide_rows.h. Other elementwise kernels are the portable ones.
  */
 #include "loops.h"
 
 #define dse_add dse_add_portable
 #define dse_mul dse_mul_portable
 #define dse_lut dse_lut_portable
+#define dse_requantise dse_requantise_portable
 #include "../kernels/elementwise.c"
 #undef dse_add
 #undef dse_mul
 #undef dse_lut
+#undef dse_requantise
+
+#include "wide_rows.h"
 
 /* n elements; the second operand moves by b_step. */
 typedef void (*x_binary)(const dse_binary_args *args, const uint8_t *a, const uint8_t *b, uint8_t *y, int32_t n);
@@ -108,7 +112,8 @@ static void x_mul_row(const dse_binary_args *args, const uint8_t *a, const uint8
 }
 
 static void x_add_task(uint32_t core, uint32_t ncores, const void *arg) {
-    binary_part(arg, is_wide(arg) ? add_row_wide : x_add_row, core, ncores);
+    const dse_binary_args *a = arg;
+    binary_part(a, a->out_log2 > 1 ? add_row_wide : is_wide(a) ? x_add_row_wide : x_add_row, core, ncores);
 }
 
 static void x_mul_task(uint32_t core, uint32_t ncores, const void *arg) {
@@ -129,6 +134,20 @@ static void x_lut_task(uint32_t core, uint32_t ncores, const void *arg) {
     for (dse_rows r = dse_rows_begin(part.elements, a->channels); dse_rows_valid(&r); dse_rows_next(&r, a->channels))
         x_lut_row(a, a->input + r.y * a->in_row_pitch, a->output + r.y * a->out_row_pitch, element_columns(&part, &r));
 }
+
+static void x_requantise_task(uint32_t core, uint32_t ncores, const void *arg) {
+    const dse_requantise_args *a = arg;
+    if (a->out_log2 > 1) {
+        requantise_task(core, ncores, arg);
+        return;
+    }
+    const element_part part = element_share(a->split, a->rows, a->channels, core, ncores);
+    for (dse_rows r = dse_rows_begin(part.elements, a->channels); dse_rows_valid(&r); dse_rows_next(&r, a->channels))
+        x_requantise_row(a, a->input + r.y * a->in_row_pitch, a->output + r.y * a->out_row_pitch, element_columns(&part, &r));
+}
+
+void dse_requantise(const dse_requantise_args *args);
+void dse_requantise(const dse_requantise_args *args) { dse_launch(x_requantise_task, args, args->split); }
 
 void dse_add(const dse_binary_args *args);
 void dse_mul(const dse_binary_args *args);

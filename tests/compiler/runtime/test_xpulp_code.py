@@ -17,7 +17,7 @@ Shapes = Mapping[str, tuple[int, int, int, int]]
 BLOCK_4X2, BLOCK_4X1, BLOCK_1X2 = (14, 6, 0, 8), (9, 5, 0, 4), (5, 3, 0, 2)
 TURNED_4X2 = (24, 6, 0, 8)
 TURN, WINDOWS_2, WINDOWS_1 = (18, 4, 4, 0), (21, 3, 2, 6), (12, 3, 1, 3)
-KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise", "softmax")
+KERNELS = ("conv2d", "dot", "depthwise2d", "matmul", "elementwise", "softmax", "norm")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,14 @@ def test_depthwise_windows(code: Mapping[str, bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("prefix", "shape"),
-    [("x_add_loop", (9, 2, 1, 0)), ("x_mul_loop", (11, 2, 1, 0)), ("x_lut", (6, 4, 2, 0))],
+    [
+        ("x_add_loop", (9, 2, 1, 0)),
+        ("x_mul_loop", (11, 2, 1, 0)),
+        ("x_lut", (6, 4, 2, 0)),
+        ("x_wide_add_", (8, 2, 1, 0)),
+        ("x_wide_requantise_", (6, 1, 1, 0)),
+        ("x_norm_row", (12, 3, 1, 0)),
+    ],
 )
 def test_elementwise_loops(code: Mapping[str, bytes], prefix: str, shape: tuple[int, int, int, int]) -> None:
     """A turn is one element, or two of a table's."""
