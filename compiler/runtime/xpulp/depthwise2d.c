@@ -2,8 +2,8 @@
  *
  * Depthwise convolution with Xpulp instructions: 3x3 windows without dilation. Blocks of four channels outermost,
  * then strips of columns: the strip's input is turned once (columns.h), with its padding, and serves four channels
- * and all outputs below each other. A core whose work is whole rows or channels has the longest strips. Other windows,
- * and tiles of less than four channels, run the portable kernel.
+ * and all outputs below each other. Cores divide rows of blocks. Other windows, and tiles of less than four channels,
+ * run the portable kernel.
  */
 #include "columns.h"
 
@@ -99,28 +99,21 @@ static void x_dw_rectangle(const dw_block *b, int32_t y, int32_t rows, dse_span 
     }
 }
 
-/* The pixels of a core, neighbouring whole rows together. */
-static void x_dw_pixels(const dw_block *b, dse_span pixels) {
-    const int32_t cols = b->a->window.out_cols;
-    for (dse_rows r = dse_rows_begin(pixels, cols); dse_rows_valid(&r);) {
-        const int32_t more = dse_length(r.cols) == cols ? r.left / cols : 0;
-        x_dw_rectangle(b, r.y, 1 + more, r.cols);
-        r.y += more, r.left -= more * cols;
-        dse_rows_next(&r, cols);
-    }
-}
-
+/* Units are rows of a block of four channels, block by block; every core takes as many, whatever the split. So strips
+ * are as long as the work allows: a core's rows of a block lie together. */
 static void x_dw_task(uint32_t core, uint32_t ncores, const void *arg) {
     const dse_conv2d_args *a = arg;
     const dse_window *w = &a->window;
-    const dse_span pixels = dse_share(a->split == DSE_SPLIT_PIXELS, w->out_rows * w->out_cols, core, ncores);
-    const dse_span channels = dse_share(a->split == DSE_SPLIT_CHANNELS, a->groups, core, ncores);
-    dse_count_macs(core, (uint64_t)(uint32_t)(dse_length(pixels) * dse_length(channels) * 9));
-    for (int32_t c = channels.low; c < channels.high; c += 4) {
-        dw_block b = {.a = a, .first = dse_min(c, a->groups - 4), .channels = {c, dse_min(c + 4, channels.high)}};
+    const dse_span units = dse_chunk(((a->groups + 3) >> 2) * w->out_rows, core, ncores), cols = {0, w->out_cols};
+    int32_t block = units.low / w->out_rows, y = units.low - block * w->out_rows, macs = 0;
+    for (int32_t left = dse_length(units); left > 0; block++, y = 0) {
+        const int32_t rows = dse_min(left, w->out_rows - y), c = 4 * block;
+        dw_block b = {.a = a, .first = dse_min(c, a->groups - 4), .channels = {c, dse_min(c + 4, a->groups)}};
         x_dw_filters(&b);
-        x_dw_pixels(&b, pixels);
+        x_dw_rectangle(&b, y, rows, cols);
+        macs += rows * w->out_cols * dse_length(b.channels) * 9, left -= rows;
     }
+    dse_count_macs(core, (uint64_t)(uint32_t)macs);
 }
 
 /* Whether strips compute it. */

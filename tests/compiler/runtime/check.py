@@ -109,7 +109,8 @@ def check_counters(kernels: Kernels, case: Case, call: TileCall, setting: Settin
     assert (kernels.calls, kernels.jobs) == ((1, 0) if on_cores else (0, 1))
     if on_cores and macs:
         cores = setting.cores if split else 1
-        by_units = units_share(macs, extents, cores) if setting.units and "o" in extents else -1
+        share = units_share if "o" in extents else rows_share
+        by_units = share(macs, extents, cores) if setting.units else -1
         assert kernels.largest_share in (largest_share(macs, spec, extents, setting.cores, split), by_units)
 
 
@@ -123,6 +124,15 @@ def units_share(macs: int, extents: Mapping[str, IntArray], cores: int) -> int:
     size = -(-work.size // cores)
     most = max(int(work[at : at + size].sum()) for at in range(0, work.size, size))
     return macs // (heads * pixels * outputs) * most
+
+
+def rows_share(macs: int, extents: Mapping[str, IntArray], cores: int) -> int:
+    """MACs of the busiest core where rows of blocks of four channels are divided, block by block."""
+    rows, channels = int(extents["y"]), int(extents["g"])
+    work = np.repeat([min(4, channels - at) for at in range(0, channels, 4)], rows)
+    size = -(-work.size // cores)
+    most = max(int(work[at : at + size].sum()) for at in range(0, work.size, size))
+    return macs // (rows * channels) * most
 
 
 def largest_share(

@@ -35,4 +35,4 @@ def test_depthwise_strips_equal_compute(
     """3x3 without dilation: the windows that strips of columns compute."""
     rng = np.random.default_rng(seed)
     case = convolution(rng, groups, 1, 1, (3, 3), npu_stride=stride)
-    assert check_case(xpulp_kernels, rng, case, Setting(cores, "plain", seed % 4)) > 0
+    assert check_case(xpulp_kernels, rng, case, Setting(cores, "plain", seed % 4, units=True)) > 0
