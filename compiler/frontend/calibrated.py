@@ -23,7 +23,9 @@ from compiler.frontend.steps import (
     Linear,
     Net,
     Norm,
+    Pad,
     Quant,
+    Repeat,
     Rope,
     Softmax,
     Step,
@@ -144,7 +146,7 @@ def _groups(net: Net) -> Sequence[tuple[str, ...]]:
         return name
 
     for step in net.steps:
-        if isinstance(step.kind, (Concat, *LAYOUT_KINDS)):
+        if isinstance(step.kind, (Concat, Pad, Repeat, *LAYOUT_KINDS)):
             for name in step.inputs:
                 parent[root(name)] = root(step.output)
     groups: dict[str, list[str]] = {}

@@ -81,7 +81,9 @@ def _quant(step: Step, inputs: list[Value], output: Value) -> Quant:
         return Quant(1 / 256, first.dtype.low, first.dtype)
     if isinstance(kind, Pad) and not first.low <= kind.value <= first.high:
         return from_range(min(first.low, kind.value), max(first.high, kind.value), first.dtype)
-    if isinstance(kind, (*SAME_VALUES, AvgPool, Mean)):
+    if isinstance(kind, Mean):
+        return replace(first, scale=first.scale * kind.factor)
+    if isinstance(kind, (*SAME_VALUES, AvgPool)):
         return first
     low, high = _range(step, quants, inputs, output)
     if isinstance(kind, Bounded):

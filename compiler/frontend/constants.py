@@ -146,8 +146,36 @@ def _range(arrays: Sequence[AnyArray], attributes: Mapping[str, Any]) -> AnyArra
     return np.arange(start, limit, step, dtype=arrays[0].dtype)
 
 
+def _triangle(arrays: Sequence[AnyArray], attributes: Mapping[str, Any]) -> AnyArray:
+    shift = int(arrays[1].reshape(-1)[0]) if len(arrays) > 1 else 0
+    return np.triu(arrays[0], shift) if attributes.get("upper", 1) else np.tril(arrays[0], shift)
+
+
+def _cumulated(arrays: Sequence[AnyArray], attributes: Mapping[str, Any]) -> AnyArray:
+    if attributes.get("exclusive", 0) or attributes.get("reverse", 0):
+        raise Refused("exclusive", "exclusive or reversed sums", "sums from the first element on")
+    return np.cumsum(arrays[0], axis=int(arrays[1].reshape(-1)[0]), dtype=arrays[0].dtype)
+
+
 FOLDS: Mapping[str, Fold] = {
+    "Abs": lambda a, _: np.abs(a[0]),
     "Add": lambda a, _: a[0] + a[1],
+    "And": lambda a, _: np.logical_and(a[0], a[1]),
+    "Cos": lambda a, _: np.cos(a[0]),
+    "CumSum": _cumulated,
+    "Equal": lambda a, _: np.equal(a[0], a[1]),
+    "Exp": lambda a, _: np.exp(a[0]),
+    "Floor": lambda a, _: np.floor(a[0]),
+    "Greater": lambda a, _: np.greater(a[0], a[1]),
+    "GreaterOrEqual": lambda a, _: np.greater_equal(a[0], a[1]),
+    "Less": lambda a, _: np.less(a[0], a[1]),
+    "LessOrEqual": lambda a, _: np.less_equal(a[0], a[1]),
+    "Log": lambda a, _: np.log(a[0]),
+    "Not": lambda a, _: np.logical_not(a[0]),
+    "Or": lambda a, _: np.logical_or(a[0], a[1]),
+    "Sin": lambda a, _: np.sin(a[0]),
+    "Tile": lambda a, _: np.tile(a[0], tuple(int(v) for v in a[1])),
+    "Trilu": _triangle,
     "Sub": lambda a, _: a[0] - a[1],
     "Mul": lambda a, _: a[0] * a[1],
     "Div": _divide,

@@ -109,6 +109,7 @@ HANDLERS: Mapping[type[steps.Kind], Callable[[Emitter, Step, Any], None]] = Mapp
         steps.Pad: spatial.pad,
         steps.Product: pointwise.product,
         steps.Quotient: pointwise.quotient,
+        steps.Repeat: pointwise.repeat,
         steps.Reshape: reshape,
         steps.Resize: spatial.resize,
         steps.Rope: language.rope,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,6 +109,11 @@ def softmax(emitter: Emitter, step: Step, kind: steps.Softmax) -> None:
     position = emitter.tensor(emitter.value(step.inputs[1])) if len(step.inputs) > 1 else None
     mask = (kind.causal, position, heads)
     emitter.add(softmax_from_scales(name, rows, channels, source, target, *mask))
+
+
+def repeat(emitter: Emitter, step: Step, kind: steps.Repeat) -> None:
+    """A concatenation of one tensor with itself."""
+    concat(emitter, replace(step, inputs=step.inputs * kind.count), steps.Concat(kind.axis))
 
 
 def concat(emitter: Emitter, step: Step, kind: steps.Concat) -> None:

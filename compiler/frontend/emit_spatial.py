@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.frontend import steps
 from compiler.frontend.emit_base import bounds_of, emit_moving, image_of, in_order, source_of
@@ -75,7 +75,7 @@ def mean(emitter: Emitter, step: Step, kind: steps.Mean) -> None:
         avgpool_from_scales(
             name,
             source,
-            target,
+            replace(target, scale=target.scale / kind.factor),
             in_shape=over.in_shape,
             out_hw=over.out_hw,
             window=over.window,

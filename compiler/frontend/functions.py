@@ -50,6 +50,12 @@ FUNCTIONS: Mapping[str, Callable[..., FloatArray]] = {
     "sigmoid": _sigmoid,
     "hard_sigmoid": _hard_sigmoid,
     "hard_swish": _hard_swish,
+    "softplus": lambda x: np.logaddexp(x.dtype.type(0), x),
+    "mish": lambda x: x * np.tanh(np.logaddexp(x.dtype.type(0), x)),
+    "leaky_relu": lambda x, alpha: np.where(x >= 0, x, alpha * x),
+    "elu": lambda x, alpha, gamma, width: (
+        gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / width))
+    ),
     "tanh": np.tanh,
     "erf": _erf,
     "exp": np.exp,

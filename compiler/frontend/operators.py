@@ -11,6 +11,7 @@ from compiler.frontend import operators_language as language
 from compiler.frontend import operators_layout as layout
 from compiler.frontend import operators_math as maths
 from compiler.frontend import operators_norm as norms
+from compiler.frontend import operators_repeat as repeats
 from compiler.frontend import operators_slice as slices
 from compiler.frontend.constants import FOLDS, Const
 from compiler.frontend.errors import Refused
@@ -43,9 +44,12 @@ def _only_constant(reader: Reader, node: Node) -> None:
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         **dict.fromkeys(FOLDS, _only_constant),
+        "Abs": _or_fold(maths.unary),
         "Add": _or_fold(maths.arithmetic),
         "AveragePool": maths.average_pool,
         "BatchNormalization": maths.batch_normalization,
+        "Cast": _or_fold(repeats.cast),
+        "Celu": maths.unary,
         "Clip": maths.unary,
         "Concat": _or_fold(layout.concat),
         "Constant": layout.constant,
@@ -53,8 +57,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "DequantizeLinear": layout.dequantize_linear,
         "Div": _or_fold(maths.arithmetic),
         "Dropout": layout.identity,
+        "Elu": maths.unary,
         "Erf": maths.unary,
-        "Exp": maths.unary,
+        "Exp": _or_fold(maths.unary),
+        "Expand": _or_fold(repeats.expand),
         "Flatten": layout.flatten,
         "Gather": _or_fold(language.gather),
         "Gelu": maths.unary,
@@ -64,8 +70,13 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "HardSwish": maths.unary,
         "Identity": layout.identity,
         "LayerNormalization": norms.normalization,
+        "LeakyRelu": maths.unary,
+        "Log": _or_fold(maths.unary),
         "MatMul": maths.matmul,
+        "Max": maths.limit,
         "MaxPool": maths.max_pool,
+        "Min": maths.limit,
+        "Mish": maths.unary,
         "Mul": _or_fold(maths.arithmetic),
         "Neg": _or_fold(maths.unary),
         "Pad": layout.pad,
@@ -74,19 +85,23 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "RMSNormalization": norms.normalization,
         "Reciprocal": _or_fold(maths.unary),
         "ReduceMean": maths.reduce_mean,
+        "ReduceSum": maths.reduce_mean,
         "Relu": maths.unary,
         "Reshape": layout.reshape,
         "Resize": layout.resize,
+        "Selu": maths.unary,
         "Shape": layout.shape_of,
         "Sigmoid": maths.unary,
         "Slice": _or_fold(slices.slice_),
         "Softmax": maths.softmax,
+        "Softplus": maths.unary,
         "Split": slices.split,
         "Sqrt": _or_fold(maths.unary),
         "Squeeze": layout.squeeze,
         "Sub": _or_fold(maths.arithmetic),
         "Swish": maths.unary,
         "Tanh": maths.unary,
+        "Tile": _or_fold(repeats.tile),
         "Transpose": layout.transpose,
         "Unsqueeze": layout.unsqueeze,
         "Where": _or_fold(language.where),

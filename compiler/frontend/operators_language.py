@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from compiler.frontend import operators_slice as slices
 from compiler.frontend.errors import Refused
-from compiler.frontend.operators_math import affine
+from compiler.frontend.operators_math import affine, hiding
 from compiler.frontend.reader import Reader, axis_of, integer
 from compiler.frontend.source import Node
 from compiler.frontend.steps import Embed
 
 
 def gather(reader: Reader, node: Node) -> None:
-    """Rows of a constant matrix: an embedding of tokens."""
+    """Rows of a constant matrix: an embedding of tokens. Constant indices choose parts of an activation."""
+    if reader.constant(node, 0) is None:
+        slices.taken(reader, node)
+        return
     table = reader.required(node, 0, "data")
     tokens = reader.value(node, 1)
     axis = axis_of(integer(node.attributes, "axis", 0), len(table.shape))
@@ -34,8 +38,9 @@ def where(reader: Reader, node: Node) -> None:
         raise Refused(
             "condition", f"{mask.shape} and {const.shape} enlarge {x.shape}", "masks that broadcast"
         )
-    if not np.isfinite(const.real).all():
-        raise Refused("inputs", "a fill that is not finite", "a finite constant such as -1e9")
-    factor, offset = np.broadcast_arrays(keep.astype(np.float64), np.where(keep, 0.0, const.real))
+    fill = hiding(const.real)
+    if not np.isfinite(fill).all():
+        raise Refused("inputs", "a fill that is not finite", "a finite constant, or minus infinity")
+    factor, offset = np.broadcast_arrays(keep.astype(np.float64), np.where(keep, 0.0, fill))
     lead = (1,) * (len(x.shape) - factor.ndim)
     affine(reader, node, x, factor.reshape(lead + factor.shape), offset.reshape(lead + offset.shape))

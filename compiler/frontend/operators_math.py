@@ -238,10 +238,17 @@ def arithmetic(reader: Reader, node: Node) -> None:
         scaled = () if dividend == 1.0 else (Function("affine", (dividend, 0.0)),)
         reader.step(node, Unary((Function("reciprocal"), *scaled)), (x,), x.shape)
         return
+    if node.operator == "Add":
+        c = hiding(c)
     factor, offset = _affine(node.operator, c, constant_first=right is None)
     if not (np.isfinite(factor).all() and np.isfinite(offset).all()):
         raise Refused("inputs", "the constant makes infinities", "finite constants")
     affine(reader, node, x, factor, offset)
+
+
+def hiding(constant: FloatArray) -> FloatArray:
+    """Masks with a finite number for minus infinity: a softmax gives 0 behind both."""
+    return np.where(np.isneginf(constant), float(np.finfo(np.float32).min), constant)
 
 
 def _affine(operator: str, c: FloatArray, constant_first: bool) -> tuple[FloatArray, FloatArray]:
@@ -309,11 +316,15 @@ def unary(reader: Reader, node: Node) -> None:
 
 
 SCALAR_FUNCTIONS: Mapping[str, str] = {
+    "Abs": "abs",
     "Erf": "erf",
     "Exp": "exp",
     "HardSwish": "hard_swish",
+    "Log": "log",
+    "Mish": "mish",
     "Reciprocal": "reciprocal",
     "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
     "Sqrt": "sqrt",
     "Tanh": "tanh",
 }
@@ -333,9 +344,40 @@ def _function(reader: Reader, node: Node) -> Function:
         return Function("pow", (_scalar(reader.required(node, 1, "exponent"), "exponent"),))
     if node.operator == "Gelu":
         return Function("gelu_tanh" if node.attributes.get("approximate") == "tanh" else "gelu")
+    if node.operator == "LeakyRelu":
+        return Function("leaky_relu", (number(node.attributes, "alpha", 0.01),))
+    if node.operator in _ELUS:
+        return _elu(node)
     if node.operator == "Swish":
         return Function("swish", (number(node.attributes, "alpha", 1.0),))
     return Function(SCALAR_FUNCTIONS[node.operator])
+
+
+_ELUS: Mapping[str, tuple[float, float]] = {
+    "Celu": (1.0, 1.0),
+    "Elu": (1.0, 1.0),
+    "Selu": (1.67326319217681884765625, 1.05070102214813232421875),
+}
+"""Alpha and gamma where the node does not say them."""
+
+
+def _elu(node: Node) -> Function:
+    """gamma * x above 0, gamma * alpha * (exp(x / width) - 1) below; the width of Celu is alpha, else 1."""
+    alpha, gamma = _ELUS[node.operator]
+    alpha, gamma = number(node.attributes, "alpha", alpha), number(node.attributes, "gamma", gamma)
+    if node.operator == "Celu" and not alpha:
+        raise Refused("alpha", "value 0", "a number other than 0")
+    return Function("elu", (alpha, gamma, alpha if node.operator == "Celu" else 1.0))
+
+
+def limit(reader: Reader, node: Node) -> None:
+    """Max and Min of an activation and a scalar constant: a clip."""
+    place = next((k for k in range(len(node.inputs)) if reader.constant(node, k) is not None), None)
+    if len(node.inputs) != 2 or place is None:
+        raise Refused("inputs", "of activations alone", "one activation and one scalar constant")
+    x, end = reader.value(node, 1 - place), _scalar(reader.required(node, place, "bound"), "bound")
+    function = clip(end, math.inf) if node.operator == "Max" else clip(-math.inf, end)
+    reader.step(node, Unary((function,)), (x,), x.shape)
 
 
 def _scalar(const: Const, name: str) -> float:
@@ -367,7 +409,8 @@ def reduce_mean(reader: Reader, node: Node) -> None:
         reader.alias(node, x)
         return
     chosen = tuple(sorted({axis_of(a, rank, "axes") for a in axes or range(rank)}))
-    reduced(reader, node, x, chosen, Mean(axes=chosen))
+    count = math.prod(x.shape[axis] for axis in chosen) if node.operator == "ReduceSum" else 1
+    reduced(reader, node, x, chosen, Mean(axes=chosen, factor=float(count)))
 
 
 def reduced(reader: Reader, node: Node, x: Value, axes: tuple[int, ...], kind: Kind) -> None:

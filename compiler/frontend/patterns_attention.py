@@ -14,16 +14,23 @@ from compiler.frontend.steps import (
     FREE,
     Affine,
     Concat,
+    Difference,
     Function,
     Kind,
+    MatMul,
     Net,
     Pad,
     Product,
+    Quotient,
+    Repeat,
+    Reshape,
     Rope,
     Softmax,
     Step,
     Sum,
+    Transpose,
     Unary,
+    Value,
 )
 
 HIDDEN = -1e3
@@ -106,6 +113,75 @@ def causal_of(factor: FloatArray, offset: FloatArray, shape: tuple[int, ...]) ->
     return (period, first) if np.array_equal(seen, wanted) else None
 
 
+def broadcast_operand(net: Net, index: int) -> Net | None:
+    """An elementwise step repeats a short operand itself."""
+    step = net.steps[index]
+    if not isinstance(step.kind, Sum | Product | Difference | Quotient):
+        return None
+    a, b = step.inputs
+    repeated = _moved(net, b, Repeat)
+    if a == b or repeated is None or not isinstance(repeated.kind, Repeat):
+        return None
+    source = net.values[repeated.inputs[0]]
+    if source.shape[repeated.kind.axis] != 1:
+        return None
+    changed = replace(step, inputs=(a, source.name))
+    return rewrite.without_dead(rewrite.with_steps(net, {index: changed}))
+
+
+def shared_heads(net: Net, index: int) -> Net | None:
+    """Heads of keys or values repeated for the heads of queries: the product reads them again instead.
+
+    The second operand is (1, heads, K, N), from (1, shared, 1, ...) by a Repeat of the third axis and a
+    Reshape, perhaps with its matrices transposed behind that.
+    """
+    step = net.steps[index]
+    if not isinstance(step.kind, MatMul) or len(net.values[step.output].shape) != 4:
+        return None
+    turned = _moved(net, step.inputs[1], Transpose)
+    merged = _moved(net, step.inputs[1] if turned is None else turned.inputs[0], Reshape)
+    repeated = None if merged is None else _moved(net, merged.inputs[0], Repeat)
+    if merged is None or repeated is None or not _merges_heads(net, merged, repeated, turned):
+        return None
+    assert isinstance(repeated.kind, Repeat)
+    source, name = net.values[repeated.inputs[0]], step.output
+    lead = (1, source.shape[1], repeated.kind.count)
+    a, y = net.values[step.inputs[0]], net.values[name]
+    queries = Value(f"{name}:queries", (*lead, *a.shape[2:]), a.quant, "")
+    product = Value(f"{name}:product", (*lead, *y.shape[2:]), y.quant, "")
+    keys = Value(f"{name}:keys", (*source.shape[:3], *net.values[step.inputs[1]].shape[2:]), source.quant, "")
+    steps = [
+        replace(step, kind=Reshape(), inputs=(a.name,), output=queries.name),
+        replace(step, kind=Transpose((0, 1, 2, 4, 3)), inputs=(source.name,), output=keys.name),
+        replace(
+            step, inputs=(queries.name, source.name if turned is None else keys.name), output=product.name
+        ),
+        replace(step, kind=Reshape(), inputs=(product.name,)),
+    ]
+    for value in (queries, product, keys):
+        net = rewrite.with_value(net, value)
+    return rewrite.without_dead(replace(net, steps=(*net.steps[:index], *steps, *net.steps[index + 1 :])))
+
+
+def _merges_heads(net: Net, merged: Step, repeated: Step, turned: Step | None) -> bool:
+    """Whether (1, shared, 1, ...) is repeated on axis 2 and merged with it, then perhaps transposed."""
+    assert isinstance(repeated.kind, Repeat)
+    source, whole = net.values[repeated.inputs[0]].shape, net.values[merged.output].shape
+    if len(source) != 5 or source[2] != 1 or repeated.kind.axis != 2:
+        return False
+    fits = whole == (source[0], source[1] * repeated.kind.count, *source[3:])
+    return fits and (turned is None or turned.kind == Transpose((0, 1, 3, 2)))
+
+
+def _moved(net: Net, name: str, kind: type[Kind]) -> Step | None:
+    """The step that makes the value, if it is of this kind and leaves codes as they are."""
+    maker = net.producers().get(name)
+    if maker is None or not isinstance(net.steps[maker].kind, kind):
+        return None
+    before = net.values[net.steps[maker].inputs[0]].quant
+    return net.steps[maker] if net.values[name].quant in (None, before) else None
+
+
 def _made(net: Net, name: str, kind: type[Kind]) -> Step | None:
     """The step that makes the value, if it is of this kind and nothing rounds the value."""
     maker = net.producers().get(name)
@@ -114,4 +190,9 @@ def _made(net: Net, name: str, kind: type[Kind]) -> Step | None:
     return net.steps[maker]
 
 
-PATTERNS: tuple[Callable[[Net, int], Net | None], ...] = (rope, causal_softmax)
+PATTERNS: tuple[Callable[[Net, int], Net | None], ...] = (
+    rope,
+    causal_softmax,
+    broadcast_operand,
+    shared_heads,
+)

@@ -58,7 +58,7 @@ def quantise(
         raise ModelError(
             f"{name}: a float model must be quantised, which needs onnxruntime: pip install 'rvdse[quant]'"
         )
-    fixed = _with_float_constants(_with_fixed_inputs(model, ports))
+    fixed = _with_finite_constants(_with_float_constants(_with_fixed_inputs(model, ports)))
     try:
         with tempfile.TemporaryDirectory() as folder, _quiet():
             return unrounded(_quantised(fixed, samples, Path(folder)), fixed, insides)
@@ -93,6 +93,17 @@ def _with_float_constants(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    return model
+
+
+def _with_finite_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Minus infinity in constants, which hides scores, as the least float32; edits `model`."""
+    nodes = (node for node in model.graph.node if node.op_type == "Constant")
+    held = [a.t for node in nodes for a in node.attribute if a.name == "value"]
+    for tensor in (*model.graph.initializer, *held):
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.isneginf(array := to_array(tensor)).any():
+            finite = np.maximum(array, np.finfo(np.float32).min)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(finite, tensor.name))
     return model
 
 

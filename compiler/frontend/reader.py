@@ -6,11 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import onnx
 
 from compiler.frontend.constants import AnyArray, Const, check_elements
 from compiler.frontend.errors import Finding, Refused
 from compiler.frontend.source import Node, Source
-from compiler.frontend.steps import Kind, Net, Quant, Reshape, Step, Transpose, Value
+from compiler.frontend.steps import LAYOUT_KINDS, Kind, Net, Quant, Repeat, Reshape, Step, Transpose, Value
+
+_INDEX_TYPES = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
 
 
 class Poisoned(Exception):
@@ -36,6 +39,7 @@ class Reader:
             value = Value(port.name, port.shape, input_quants.get(port.name), port.name)
             self._values[port.name] = self._bound[port.name] = value
         self._inputs = tuple(port.name for port in source.inputs)
+        self._indices = {port.name for port in source.inputs if port.element in _INDEX_TYPES}
 
     def read(
         self,
@@ -118,6 +122,10 @@ class Reader:
         present = [index for index in range(len(node.inputs)) if node.has_input(index)]
         return all(self.constant(node, index) is not None for index in present)
 
+    def is_index(self, value: Value) -> bool:
+        """Whether the value is an int32 or int64 input, or one in another shape."""
+        return value.name in self._indices
+
     def define(self, node: Node, const: Const) -> None:
         """The node's output is a constant."""
         check_elements(const.shape)
@@ -149,6 +157,8 @@ class Reader:
         value = Value(origin + inner, tuple(int(extent) for extent in shape), quant, "" if inner else origin)
         names = tuple(v.name for v in inputs)
         self._steps.append(Step(kind, names, value.name, node.name, node.operator))
+        if isinstance(kind, (*LAYOUT_KINDS, Repeat)) and names[0] in self._indices:
+            self._indices.add(value.name)
         self._values[value.name] = value
         if not inner:
             self._bound[origin] = value

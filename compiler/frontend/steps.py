@@ -208,9 +208,13 @@ class AvgPool(Bounded):
 
 @dataclass(frozen=True)
 class Mean(Bounded):
-    """Mean over the sorted axes `axes`, which stay with extent 1 or vanish, as the output's shape says."""
+    """Mean times `factor` over the sorted axes `axes`, which stay with extent 1 or vanish.
+
+    A sum is a mean whose factor is the number of elements.
+    """
 
     axes: tuple[int, ...] = ()
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,14 @@ class Rope(Bounded):
 @dataclass(frozen=True)
 class Concat(Kind):
     axis: int
+
+
+@dataclass(frozen=True)
+class Repeat(Kind):
+    """The input `count` times, one behind the other along `axis`."""
+
+    axis: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -282,7 +294,7 @@ class Transpose(Kind):
 
 
 LAYOUT_KINDS = (Reshape, Transpose)
-SAME_VALUES = (Reshape, Transpose, MaxPool, Resize, Pad)
+SAME_VALUES = (Reshape, Transpose, MaxPool, Resize, Pad, Repeat)
 """Kinds whose output values are input values, so that one quantisation fits both sides."""
 
 
