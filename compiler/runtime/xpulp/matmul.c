@@ -21,6 +21,7 @@ X_PRODUCTS_ONE(matmul_whole_ss, DSE_X_SS, A_SS)
 X_PRODUCTS_ONE(matmul_whole_us, DSE_X_US, A_US)
 X_PRODUCTS_ONE(matmul_whole_su, DSE_X_SU, A_SU)
 X_PRODUCTS_ONE(matmul_whole_uu, DSE_X_UU, A_UU)
+X_PRODUCTS_WORD(matmul_word_ss, DSE_X_SS, A_SS)
 
 /* Outputs and pairs of rows whose zero points are found at once. */
 enum { X_OUTPUTS = 64, X_PAIRS = 8 };
@@ -46,9 +47,11 @@ static int32_t x_sum_codes(const uint8_t *x, int32_t n, bool is_signed) {
 
 #include "turned.h"
 
-/* A depth of one word takes the loops with a tail, whose last word is masked to nothing. */
+/* A depth of one word has a loop of its own in the commonest case; else those with a tail take it, whose last word is
+ * masked to nothing. */
 static x_strip_loop x_matmul_loop(const dse_matmul_args *p, x_start start) {
     const x_end end = x_end_of(p->last, p->low, p->high);
+    if (p->depth == 4 && start == X_ZERO && p->a_signed && p->b_signed) return matmul_word_ss[end];
     if ((p->depth & 3) || p->depth == 4)
         return (p->a_signed ? p->b_signed ? matmul_ss : matmul_su : p->b_signed ? matmul_us : matmul_uu)[start][end];
     return (p->a_signed   ? p->b_signed ? matmul_whole_ss : matmul_whole_su

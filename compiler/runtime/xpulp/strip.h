@@ -6,7 +6,7 @@
  * result.
  *
  * Instructions a block, beside 14 for every 4 codes of the depth: 8 with one run of words (the first words begin the
- * sums), 24 with a tail, 18 + 7 a run with several runs; 12 to load sums (16: offsets); 38 or 46 to requantise (8 less
+ * sums; 7 where they are all), 24 with a tail, 18 + 7 a run with several runs; 12 to load sums (16: offsets); 38 or 46 to requantise (8 less
  * with the same scales for all filters, 2 or 4 more where they do not stay in registers), 8 to store sums. A pair: 19.
  */
 #ifndef DSE_XPULP_STRIP_H
@@ -70,6 +70,8 @@ DSE_LEAF x_end x_end_of(bool last, int32_t low, int32_t high) {
     A_ONE(name##_##suffix, 0, , A_RESUME A_RUN(DOT), END, A_NEXT_SUMS, at_mul, at_offset, 12 + 15 + count)
 #define X_ONE_OFFSETS(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count)                         \
     A_ONE(name##_##suffix, 0, A_FIRST_OFFSETS, A_OFFSETS A_RUN(DOT), END, A_NEXT_OFFSETS, at_mul, at_offset, 16 + 15 + count)
+#define X_WORD_ZERO(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count)                           \
+    A_ONE(name##_##suffix, 0, , A_WORDS A_PRODUCTS(DOT##0), END, , at_mul, at_offset, 14 + count)
 #define X_TAIL_ZERO(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count)                           \
     A_TAIL(name##_##suffix, , A_LAST_WORD(DOT##0) A_RUN(DOT), END, , at_mul, 16 + 15 + count)
 #define X_TAIL_SUMS(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count)                           \
@@ -137,6 +139,11 @@ DSE_LEAF x_end x_end_of(bool last, int32_t low, int32_t high) {
                                                  X_SIGNED_ROW(name, offset)};
 #define X_PRODUCTS_ONE(name, signs, DOT) \
     X_PRODUCTS(X_ONE_ZERO, X_ONE_SUMS, X_ONE_OFFSETS, name, signs, DOT, X_ALL_ONE, 0)
+/* Those of a depth of one word, whose sums start at zero: name[end]. */
+#define X_PRODUCTS_WORD(name, signs, DOT)                                                                        \
+    X_ALL_ENDS(X_WORD_ZERO, name, signs, DOT, whole, X_ALL_ONE, 0)                                               \
+    X_ALL_FULL(X_WORD_ZERO, name, signs, DOT, whole, X_ALL_ONE, 0)                                               \
+    static const x_strip_loop name[X_ENDS] = X_SIGNED_ROW(name, whole);
 #define X_PRODUCTS_TAIL(name, signs, DOT) \
     X_PRODUCTS(X_TAIL_ZERO, X_TAIL_SUMS, X_TAIL_OFFSETS, name, signs, DOT, X_ALL_TAIL, 2)
 

@@ -79,6 +79,7 @@ DSE_LEAF void x_twin_strip(x_strip *p, const x_twin t) {
 #define X_ONE_SUMS(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count) X_TWIN(name, signs, suffix, X_SUMS, end, all)
 #define X_ONE_OFFSETS(name, signs, DOT, suffix, end, END, at_mul, at_offset, all, count) \
     X_TWIN(name, signs, suffix, X_OFFSETS, end, all)
+#define X_WORD_ZERO X_ONE_ZERO
 #define X_TAIL_ZERO X_ONE_ZERO
 #define X_TAIL_SUMS X_ONE_SUMS
 #define X_TAIL_OFFSETS X_ONE_OFFSETS

@@ -63,6 +63,7 @@ def test_strips_take_14_instructions_for_32_macs(
         ("matmul_whole_ss_whole_i8", 7 + 14 + 15 + 30, 2),
         ("matmul_whole_us_offset_clamp", 7 + 16 + 15 + 40, 1 + 2),
         ("matmul_ss_whole_i8", 7 + 16 + 15 + 32, 2),
+        ("matmul_word_ss_whole_i8", 7 + 14 + 30, 2),
     ],
 )
 def test_what_is_around_the_inner_loop(
