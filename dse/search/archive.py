@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dse.front import merge, merge_bounds, values
 from dse.points import Bound, DesignPoint, Evaluation, Infeasible, Refined
 from dse.search.outcome import SOLVER, TRIAL
+from dse.solver.pareto import FloatArray, nondominated
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,26 @@ def _from(point: DesignPoint, source: str) -> DesignPoint:
     return point if point.source == source else replace(point, source=source)
 
 
-def thinned(evaluation: Evaluation, objectives: Sequence[str]) -> Evaluation:
-    """Without the points that the same evaluation dominates: they need not travel from worker to driver."""
-    kept = set(map(id, merge(evaluation.others, objectives)))
-    return replace(evaluation, others=tuple(point for point in evaluation.others if id(point) in kept))
+@dataclass
+class Sieve:
+    """Takes from evaluations what points that went through before dominate: it need not travel from worker to
+    driver, and no archive would keep it. Of equal points all pass: which of them is kept is not decided here.
+
+    best: objectives [points, objectives] of the front of what went through.
+    """
+
+    objectives: tuple[str, ...]
+    best: FloatArray | None = None
+
+    def sift(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation with what is new of its other points. What the trial asked for stays."""
+        others = merge(evaluation.others, self.objectives)
+        asked = () if evaluation.point is None else (evaluation.point,)
+        rows = values((*asked, *others), self.objectives)
+        if self.best is not None:
+            new = rows[len(asked) :, None]
+            worse = (np.all(self.best <= new, axis=2) & np.any(self.best < new, axis=2)).any(axis=1)
+            others = tuple(others[index] for index in np.flatnonzero(~worse))
+            rows = np.concatenate([self.best, rows])
+        self.best = rows[nondominated(rows)] if len(rows) else self.best
+        return replace(evaluation, others=others)

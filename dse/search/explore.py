@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from dse.executors import Executor, InProcess, Pool
 from dse.front import choose, knee, quality
 from dse.points import Evaluation, Evaluator, OuterSetting, Refined
-from dse.search.archive import Archive, thinned
+from dse.search.archive import Archive, Sieve
 from dse.search.history import Step, marks
 from dse.search.importance import importances
 from dse.search.interrupt import interruptible
@@ -77,18 +77,21 @@ class _Once(Generic[T]):
 
 @dataclass(frozen=True)
 class EvaluateBatch:
-    """The factory of the work that executors do: evaluate one setting, drop what is dominated."""
+    """The factory of the work that executors do: evaluate one setting, drop what is dominated.
+
+    What is dropped depends on what the worker met before, the front of all workers together does not.
+    """
 
     make: MakeEvaluator
     objectives: tuple[str, ...]
 
     def __call__(self) -> Callable[[OuterSetting], Evaluation]:
         """Build the evaluator in the worker."""
-        return partial(_evaluate, self.make(), self.objectives)
+        return partial(_evaluate, self.make(), Sieve(self.objectives))
 
 
-def _evaluate(evaluator: Evaluator, objectives: Sequence[str], setting: OuterSetting) -> Evaluation:
-    return thinned(evaluator.evaluate(setting), objectives)
+def _evaluate(evaluator: Evaluator, sieve: Sieve, setting: OuterSetting) -> Evaluation:
+    return sieve.sift(evaluator.evaluate(setting))
 
 
 @dataclass

@@ -21,6 +21,7 @@ from dse.cli.quantities import BudgetText
 from dse.cli.recorded import DEFAULT_TRIALS, recorded
 from dse.cli.tables import front_table
 from dse.cli.terminal import Terminal
+from dse.collector import rare_collections
 from dse.executors import executor_for
 from dse.output import Destination, Exploration, Layout, golden_inputs, write_exploration
 from dse.output.platform_text import platform_text
@@ -51,7 +52,7 @@ def main(arguments: Namespace) -> int:
     terminal = Terminal.of(arguments.quiet)
     stop = threading.Event()
     # The first Ctrl-C ends the search and what was found is written; a second one drops everything.
-    with interruptible(stop):
+    with interruptible(stop), rare_collections():
         explored = pairs.run if pairs.is_pair(arguments) else run
         return explored(arguments, terminal, stop)
 
