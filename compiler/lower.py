@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from compiler.blob import Blob
 from compiler.deployment import L1, L2, L3, LEVELS, WEIGHT_MEMORIES, WHOLE, Deployment, LayerPlan
 from compiler.ir import Access, Graph, Operator, Space
 from compiler.ir.operator import BOTH, TABLES, WEIGHTS, Parts
@@ -43,11 +44,14 @@ class _Region:
     starts: tuple[int, ...]
 
 
-def lower(graph: Graph, deployment: Deployment) -> Program:
-    """The program that a deployment stands for; raises DeploymentError where the two do not match."""
+def lower(graph: Graph, deployment: Deployment, blob: Blob | None = None) -> Program:
+    """The program that a deployment stands for; raises DeploymentError where the two do not match.
+
+    blob: that the constants go into, behind those that it has.
+    """
     check_deployment(graph, deployment)
     graph = scheduled(graph, deployment)
-    blob = bytearray()
+    blob = Blob() if blob is None else blob
     layers: list[LayerProgram | FusedLayer] = []
     boot: list[Copy] = []
     fused: list[FusedParts] = []
@@ -67,7 +71,7 @@ def lower(graph: Graph, deployment: Deployment) -> Program:
         outputs=tuple((name, _tensor(graph, deployment, name)) for name in graph.outputs),
         states=graph.states,
         boot=tuple(boot),
-        blob=bytes(blob),
+        blob=blob.data,
         arena_bytes=tuple((level, deployment.peak_bytes(level)) for level in LEVELS),
     )
 
@@ -116,7 +120,7 @@ class _Lowering:
     op: Operator
     plan: LayerPlan
 
-    def layer(self, blob: bytearray, boot: list[Copy]) -> LayerProgram:
+    def layer(self, blob: Blob, boot: list[Copy]) -> LayerProgram:
         space = self.op.space(self.graph.by_name)
         grid = plan_grid(space, self.plan)
         loops = self._loops(space)
@@ -145,7 +149,7 @@ class _Lowering:
         )
         return replace(layer, after=_drain(layer))
 
-    def fused(self, blob: bytearray, boot: list[Copy]) -> FusedParts:
+    def fused(self, blob: Blob, boot: list[Copy]) -> FusedParts:
         """What the layer brings into its segment."""
         space = self.op.space(self.graph.by_name)
         loops = self._loops(space)
@@ -182,7 +186,7 @@ class _Lowering:
         )
 
     def _params(
-        self, space: Space, loops: tuple[Loop, ...], depth: int, blob: bytearray, boot: list[Copy]
+        self, space: Space, loops: tuple[Loop, ...], depth: int, blob: Blob, boot: list[Copy]
     ) -> ParamStream | None:
         home = self.deployment.param_home_of[self.op.name]
         in_memory = home in WEIGHT_MEMORIES
@@ -197,7 +201,7 @@ class _Lowering:
             weights = self._resident(home, f"w/{self.op.name}", packed, blob, boot)
             place = self._resident(L2, f"q/{self.op.name}", region, blob, boot)
         elif home == L3:
-            place = Place(BLOB, _append(blob, region.data))
+            place = Place(BLOB, blob.append(region.data))
         else:
             place = self._resident(home, f"p/{self.op.name}", region, blob, boot)
         return ParamStream(
@@ -213,18 +217,10 @@ class _Lowering:
             table=space.table,
         )
 
-    def _resident(self, level: str, name: str, region: _Region, blob: bytearray, boot: list[Copy]) -> Place:
+    def _resident(self, level: str, name: str, region: _Region, blob: Blob, boot: list[Copy]) -> Place:
         place = self._place(level, name)
-        boot.append(Copy(_append(blob, region.data), place, len(region.data)))
+        boot.append(Copy(blob.append(region.data), place, len(region.data)))
         return place
-
-
-def _append(blob: bytearray, data: bytes) -> int:
-    """Append to the blob, 16-byte aligned; returns the offset."""
-    blob += bytes(-len(blob) % 16)
-    start = len(blob)
-    blob += data
-    return start
 
 
 def _fills(inputs: Sequence[Stream]) -> tuple[Transfer, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,11 +55,13 @@ class _Copy:
 
 
 @dataclass(frozen=True)
-class _Net:
-    """What the templates see."""
+class Net:
+    """What the templates see. header: file name; constants: prefix of the symbol of their array."""
 
     title: str
     prefix: str
+    header: str
+    constants: str
     upper: str
     layers: tuple[str, ...]
     indices: tuple[int, ...]
@@ -76,7 +78,8 @@ class _Net:
 
 
 @cache
-def _environment() -> Environment:
+def templates() -> Environment:
+    """The templates of emitted files."""
     return Environment(
         loader=PackageLoader("compiler.codegen"),
         undefined=StrictUndefined,
@@ -101,10 +104,10 @@ def emit_project(
     The weights are byte for byte those of `program`; `golden` is what main.c feeds and expects.
     """
     vectors = _golden_bytes(graph, golden)
-    net = _net(graph, deployment, program, prefix or c_prefix(deployment.model), vectors)
-    environment = _environment()
+    own = prefix or c_prefix(deployment.model)
+    net = net_of(graph, deployment, program, Names(own, "network.h", own), vectors)
     for name in ("network.c", "network.h", "main.c", "weights.S"):
-        text = environment.get_template(f"{name}.j2").render(net=net)
+        text = templates().get_template(f"{name}.j2").render(net=net)
         (directory / name).write_text(text, encoding="utf-8")
     (directory / "weights.bin").write_bytes(program.blob)
     (directory / "golden.bin").write_bytes(b"".join(data for _, data in vectors))
@@ -113,52 +116,83 @@ def emit_project(
 
 
 def _golden_bytes(graph: Graph, golden: Golden) -> tuple[tuple[str, bytes], ...]:
-    def data(values: Mapping[str, IntArray], name: str) -> bytes:
-        tensor = graph.by_name[name]
-        return np.ascontiguousarray(values[name].astype(tensor.dtype.dtype)).tobytes()
-
-    inputs, outputs = _passed(graph)
-    rows = [(f"input{k}", data(golden.inputs, name)) for k, name in enumerate(inputs)]
-    rows += [(f"output{k}", data(golden.outputs, name)) for k, name in enumerate(outputs)]
-    rows += [(f"before{k}", data(golden.inputs, name)) for k, (name, _) in enumerate(graph.states)]
-    rows += [(f"after{k}", data(golden.outputs, name)) for k, (_, name) in enumerate(graph.states)]
-    return tuple(rows)
+    before, after = codes_of(graph, golden.inputs), codes_of(graph, golden.outputs)
+    return (
+        *passed_bytes(graph, golden),
+        *((f"before{k}", before(name)) for k, (name, _) in enumerate(graph.states)),
+        *((f"after{k}", after(name)) for k, (_, name) in enumerate(graph.states)),
+    )
 
 
-def _passed(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Inputs and outputs that callers pass: those that are no states."""
-    kept = {name for pair in graph.states for name in pair}
+def passed_bytes(
+    graph: Graph, golden: Golden, kept: frozenset[str] = frozenset()
+) -> tuple[tuple[str, bytes], ...]:
+    """Golden vectors of what callers pass; kept: outputs that they do not."""
+    before, after = codes_of(graph, golden.inputs), codes_of(graph, golden.outputs)
+    inputs, outputs = _passed(graph, kept)
+    return (
+        *((f"input{k}", before(name)) for k, name in enumerate(inputs)),
+        *((f"output{k}", after(name)) for k, name in enumerate(outputs)),
+    )
+
+
+def codes_of(graph: Graph, values: Mapping[str, IntArray]) -> Callable[[str], bytes]:
+    """The bytes of a tensor of `values`, by its name."""
+
+    def data(name: str) -> bytes:
+        return np.ascontiguousarray(values[name].astype(graph.by_name[name].dtype.dtype)).tobytes()
+
+    return data
+
+
+def _passed(graph: Graph, others: frozenset[str] = frozenset()) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Inputs and outputs that callers pass: those that are no states, and no `others`."""
+    kept = {*others, *(name for pair in graph.states for name in pair)}
     inputs, outputs = (
         tuple(name for name in names if name not in kept) for names in (graph.inputs, graph.outputs)
     )
     return inputs, outputs
 
 
-def _starts(vectors: tuple[tuple[str, bytes], ...]) -> Iterator[tuple[str, int, int]]:
+def starts_of(vectors: tuple[tuple[str, bytes], ...]) -> Iterator[tuple[str, int, int]]:
+    """(name, start, bytes) of every vector in golden.bin."""
     start = 0
     for name, data in vectors:
         yield name, start, len(data)
         start += len(data)
 
 
-def _net(
+@dataclass(frozen=True)
+class Names:
+    """Of one network in a project: prefix of its symbols, its header, prefix of the constants' array."""
+
+    prefix: str
+    header: str
+    constants: str
+
+
+def net_of(
     graph: Graph,
     deployment: Deployment,
     program: Program,
-    prefix: str,
+    names: Names,
     vectors: tuple[tuple[str, bytes], ...],
-) -> _Net:
+    kept: frozenset[str] = frozenset(),
+) -> Net:
+    """What the templates see of a deployment. kept: outputs that callers do not get."""
     units = tuple(_units(program))
     places = dict((*program.inputs, *program.outputs))
 
-    def ports(kind: str, names: Iterable[str]) -> tuple[_Port, ...]:
-        return tuple(_port(kind, k, graph.by_name[name], places[name]) for k, name in enumerate(names))
+    def ports(kind: str, tensors: Iterable[str]) -> tuple[_Port, ...]:
+        return tuple(_port(kind, k, graph.by_name[name], places[name]) for k, name in enumerate(tensors))
 
-    inputs, outputs = _passed(graph)
-    return _Net(
+    inputs, outputs = _passed(graph, kept)
+    return Net(
         title=comment_text(f"{deployment.model} on {deployment.platform}"),
-        prefix=prefix,
-        upper=prefix.upper(),
+        prefix=names.prefix,
+        header=names.header,
+        constants=names.constants,
+        upper=names.prefix.upper(),
         layers=tuple(text for _, _, text in units),
         indices=tuple(range(len(program.layers))),
         runs=tuple((kind, first) for kind, first, _ in units),
@@ -170,7 +204,7 @@ def _net(
         arenas=program.arena_bytes,
         weights_bytes=len(program.blob),
         weights_sha256=hashlib.sha256(program.blob).hexdigest(),
-        golden=tuple(_starts(vectors)),
+        golden=tuple(starts_of(vectors)),
     )
 
 
@@ -179,10 +213,10 @@ def _units(program: Program) -> Iterator[tuple[str, int, str]]:
     step = 0
     for unit in program.units:
         if isinstance(unit, SegmentProgram):
-            yield "s", step, _environment().get_template("segment.c.j2").render(segment=segment_c(unit))
+            yield "s", step, templates().get_template("segment.c.j2").render(segment=segment_c(unit))
             step += len(unit.layers)
         else:
-            yield "l", step, _environment().get_template("layer.c.j2").render(layer=layer_c(step, unit))
+            yield "l", step, templates().get_template("layer.c.j2").render(layer=layer_c(step, unit))
             step += 1
 
 

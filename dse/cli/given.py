@@ -12,6 +12,7 @@ from compiler.ir import Module
 from costmodels.platform import Platform, load_platform, platform_names
 from dse.cli.errors import UsageError
 from dse.output import Explored, Layout, open_explored
+from dse.output.layout import DECODE, PREFILL
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ def given(arguments: Namespace) -> Given:
     Raises UsageError.
     """
     path: Path = arguments.deployment
+    if (path / f"{PREFILL}.json").is_file():
+        halves = " or ".join(str(path.parents[1] / side / "points" / path.name) for side in (PREFILL, DECODE))
+        raise UsageError(f"{path} holds a pair of deployments, of which this looks at one: say {halves}")
     if path.is_dir():
         path = path / "deployment.json"
     deployment = _deployment(path)

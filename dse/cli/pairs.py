@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.frontend import Imported, ImportedPair, import_pair
+from compiler.ir.tensor import IntArray
 from costmodels.platform import Platform, load_platform
 from dse.cli.errors import Ending, Exit, UsageError
 from dse.cli.pins import read_pins
@@ -19,12 +21,13 @@ from dse.cli.terminal import Terminal
 from dse.executors import executor_for
 from dse.output import Destination, Layout, golden_inputs, write_exploration
 from dse.output.layout import DECODE, PREFILL
-from dse.output.platform_text import platform_text
+from dse.output.platform_text import cluster_cores, platform_text
 from dse.output.run_record import RunRecord, run_document
 from dse.output.tables import write_history
 from dse.output.write import write_json
 from dse.pairs import PairExploration, PairTask, Tokens, explore_pair
 from dse.pairs.documents import all_lines, half_of, pair_document, write_deployments
+from dse.pairs.emit import PairEmitter
 from dse.pairs.explore import PairResult
 from dse.points import Infeasible
 from dse.refinement import REFININGS
@@ -81,8 +84,8 @@ def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit
         result = _search(arguments, task, terminal, stop)
         seconds["search"] = time.monotonic() - begin - seconds["import"]
         found = _found(result)
-        _Writer(arguments, paths, imported, staging).write(found, result, seconds)
-    _show(found, target.path, time.monotonic() - begin, terminal)
+        emitted = _Writer(arguments, paths, imported, staging).write(found, result, seconds)
+    _show(found, target.path, emitted, time.monotonic() - begin, terminal)
     return Exit.INTERRUPTED if stop.is_set() else Exit.DONE
 
 
@@ -152,15 +155,38 @@ class _Writer:
     imported: ImportedPair
     root: Path
 
-    def write(self, found: PairExploration, result: PairResult, seconds: dict[str, float]) -> None:
-        """Everything."""
+    def write(self, found: PairExploration, result: PairResult, seconds: dict[str, float]) -> frozenset[str]:
+        """Everything; returns the ids of the pairs whose C was written."""
         layout = Layout(self.root)
         layout.platform.write_text(platform_text(self.arguments.platform), encoding="utf-8")
         layout.front_all.write_text("".join(all_lines(found)), encoding="utf-8")
-        write_json(layout.front, pair_document(found, frozenset()))
+        begin = time.monotonic()
+        emitted = self._projects(found)
+        seconds["emit"] = time.monotonic() - begin
+        write_json(layout.front, pair_document(found, emitted))
         self._half(PREFILL, self.imported.prefill, self.paths.prefill, found, result, seconds)
         self._half(DECODE, self.imported.decode, self.paths.decode, found, result, seconds)
         write_json(layout.run, self._record(DECODE, self.imported.decode, self.paths.decode, result, seconds))
+        return emitted
+
+    def _projects(self, found: PairExploration) -> frozenset[str]:
+        """C of the pairs that `--emit` names; returns their ids."""
+        wanted = {"front": [name for name, _ in found.chosen_named], "knee": [found.knee_id], "none": []}
+        ids = frozenset(wanted[self.arguments.emit])
+        if not ids:
+            return ids
+        prefill, decode = (self._inputs(side) for side in (PREFILL, DECODE))
+        emitter = PairEmitter.of(found.task, prefill, decode, cluster_cores(found.task.decode.platform))
+        for name, point in found.chosen_named:
+            if name in ids:
+                emitter.emit(self.root / "points" / name, point)
+        return ids
+
+    def _inputs(self, side: str) -> Mapping[str, IntArray]:
+        """Golden inputs of one graph alone."""
+        imported: Imported = getattr(self.imported, side)
+        samples = self.arguments.calibration if side == PREFILL else None
+        return golden_inputs(imported.module.main, imported.inputs, samples, self.arguments.seed)
 
     def _half(
         self,
@@ -178,9 +204,7 @@ class _Writer:
         half = half_of(found, side, lead.bound, ())
         layout.model.write_bytes(imported.qdq)
         layout.platform.write_text(platform_text(self.arguments.platform), encoding="utf-8")
-        samples = self.arguments.calibration if side == PREFILL else None
-        inputs = golden_inputs(imported.module.main, imported.inputs, samples, self.arguments.seed)
-        write_exploration(layout.root, half, inputs, "none")
+        write_exploration(layout.root, half, self._inputs(side), "none")
         write_deployments(layout.root, half)
         write_history(layout.hypervolume, lead.history)
         write_json(layout.run, self._record(side, imported, path, result, seconds))
@@ -204,9 +228,12 @@ class _Writer:
         return run_document(record, imported.module.main)
 
 
-def _show(found: PairExploration, root: Path, seconds: float, terminal: Terminal) -> None:
-    named = found.named[: len(found.chosen)]
-    terminal.table(pair_table(named, found.knee_id, [None] * len(named)))
+def _show(
+    found: PairExploration, root: Path, emitted: frozenset[str], seconds: float, terminal: Terminal
+) -> None:
+    named = found.chosen_named
+    folders = [f"{root / 'points' / name}" if name in emitted else None for name, _ in named]
+    terminal.table(pair_table(named, found.knee_id, folders))
     tokens = found.task.tokens
     terminal.say(
         f"{len(named)} of {len(found.points)} pairs for {tokens.prompt} tokens of prompt and "

@@ -154,21 +154,24 @@ def counts_document(job: Job, counts: Sequence[Counts]) -> dict[str, object]:
         "cores": job.cores,
         "latency_cycles": point.latency_cycles,
         "arena_bytes": dict(point.peak_bytes),
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "engine": layer.engine,
-                "calls": count.calls,
-                "macs": count.macs,
-                "npu_jobs": count.npu_jobs,
-                "links": {
-                    name: [link.transfers, link.lines, link.bytes]
-                    for name, link in count.links
-                    if link.transfers
-                },
-                "cycles": layer.cycles,
-            }
-            for layer, count in zip(point.layers, counts, strict=True)
-        ],
+        "layers": layer_rows(point, counts),
     }
+
+
+def layer_rows(point: DesignPoint, counts: Sequence[Counts], of: str = "") -> list[dict[str, object]]:
+    """A row of counts.json for every layer. of: what their names begin with."""
+    return [
+        {
+            "name": of + layer.name,
+            "kind": layer.kind,
+            "engine": layer.engine,
+            "calls": count.calls,
+            "macs": count.macs,
+            "npu_jobs": count.npu_jobs,
+            "links": {
+                name: [link.transfers, link.lines, link.bytes] for name, link in count.links if link.transfers
+            },
+            "cycles": layer.cycles,
+        }
+        for layer, count in zip(point.layers, counts, strict=True)
+    ]

@@ -132,5 +132,10 @@ class PairExploration:
         return tuple((f"{k:03d}", self.points[index]) for k, index in enumerate((*self.chosen, *others)))
 
     @property
+    def chosen_named(self) -> tuple[tuple[str, PairPoint], ...]:
+        """The chosen points with their ids."""
+        return self.named[: len(self.chosen)]
+
+    @property
     def knee_id(self) -> str:
         return f"{self.chosen.index(self.knee):03d}"

@@ -1,8 +1,8 @@
-/* A prompt in, a story out: the emitted network in a loop, always the likeliest token next.
+/* A prompt in, a story out: the emitted network in a loop, always the likeliest token next. With both graphs,
+ * prefill reads the prompt and decode tells behind it.
  * story_data.h has the prompt, the tokenizer and the tables of the rotary embedding as codes. */
 
 #include "dse_hal.h"
-#include "network.h"
 #include "story_data.h"
 
 #define BEGIN 1
@@ -87,6 +87,19 @@ static int16_t cos_row[STORY_DEPTH], sin_row[STORY_DEPTH];
 static const void *const inputs[] = {STORY_INPUTS};
 static void *const outputs[] = {STORY_OUTPUTS};
 
+#if STORY_PREFILL
+static const void *const prompt_inputs[] = {STORY_PROMPT_INPUTS};
+static void *const prompt_outputs[] = {STORY_PROMPT_OUTPUTS};
+static int32_t runs_of_prefill, runs_of_decode;
+
+/* All tokens up to `at`, the prompt's last one or the last that prefill has a row for. */
+static const STORY_LOGIT *read_prompt(int32_t at) {
+    prefill_run(prompt_inputs, prompt_outputs);
+    runs_of_prefill++;
+    return &logits[at * STORY_WORDS];
+}
+#endif
+
 /* The logits of what follows token `at`. A graph with caches wants every token once, in order. */
 static const STORY_LOGIT *follow(int32_t at) {
 #if STORY_CACHES
@@ -97,6 +110,9 @@ static const STORY_LOGIT *follow(int32_t at) {
         sin_row[d] = story_sin[at * STORY_DEPTH + d];
     }
     STORY_NET(run)(inputs, outputs);
+#if STORY_PREFILL
+    runs_of_decode++;
+#endif
     return logits;
 #else
     STORY_NET(run)(inputs, outputs);
@@ -104,19 +120,41 @@ static const STORY_LOGIT *follow(int32_t at) {
 #endif
 }
 
+/* The first token that one call of the network looks behind, of a prompt of `count`. */
+static int32_t first_of(int32_t count) {
+    if (STORY_CACHES && !STORY_PREFILL) return 0;
+    return count < STORY_ROWS ? count - 1 : STORY_ROWS - 1;
+}
+
 int main(void) {
     const STORY_NET(memory) arenas = {STORY_ARENAS};
+#if STORY_PREFILL
+    const prefill_memory prompt_arenas = {STORY_ARENAS};
+    prefill_init(&prompt_arenas);
+#endif
     STORY_NET(init)(&arenas);
     int32_t count = encode(STORY_PROMPT);
     const int32_t end = count + STORY_STEPS < STORY_WINDOW ? count + STORY_STEPS : STORY_WINDOW;
     for (int32_t k = 0; k < count; k++) print(k ? tokens[k - 1] : 0, tokens[k]);
-    for (int32_t at = STORY_CACHES ? 0 : count - 1; count < end; at++) {
+    const int32_t first = first_of(count);
+    for (int32_t at = first; count < end; at++) {
+#if STORY_PREFILL
+        const int32_t next = likeliest(at == first ? read_prompt(at) : follow(at));
+#else
         const int32_t next = likeliest(follow(at));
+#endif
         if (at + 1 < count) continue; /* still in the prompt */
         if (next == BEGIN) break;
         print(tokens[at], next);
         tokens[count++] = next;
     }
     dse_puts("\n");
+#if STORY_PREFILL && STORY_SHOWS_RUNS
+    dse_puts("runs of prefill ");
+    dse_put_u64((uint64_t)runs_of_prefill);
+    dse_puts(", of decode ");
+    dse_put_u64((uint64_t)runs_of_decode);
+    dse_puts("\n");
+#endif
     return 0;
 }

@@ -52,25 +52,33 @@ def tell(
     steps: int,
     target: Target,
     timeout_s: float = 600,
+    shows_runs: bool = False,
 ) -> RunResult:
     """Build `project`, an emitted point, with a loop for its main in `folder`, which must not exist; run it.
 
-    steps: the most tokens behind the prompt. Raises TargetError where it cannot be built or run.
+    steps: the most tokens behind the prompt. shows_runs: a last line says how often each graph of a pair ran.
+    Raises TargetError where it cannot be built or run.
     """
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("build"))
     (folder / "main.c").unlink()
     shutil.copyfile(MAIN, folder / "story.c")
-    header = (project / "network.h").read_text(encoding="utf-8")
-    (folder / "story_data.h").write_text(story_data(header, tokenizer, prompt, steps), encoding="utf-8")
+    prefill = project / "prefill.h"
+    of_pair = prefill.is_file()
+    header = (project / ("decode.h" if of_pair else "network.h")).read_text(encoding="utf-8")
+    first = prefill.read_text(encoding="utf-8") if of_pair else ""
+    data = story_data(header, tokenizer, prompt, steps, first)
+    text = f"#define STORY_SHOWS_RUNS {int(shows_runs)}\n{data}"
+    (folder / "story_data.h").write_text(text, encoding="utf-8")
     return run(build(folder, target, counters=False), timeout_s=timeout_s)
 
 
-def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> str:
-    """The C header that story.c reads."""
-    declared = ports(header)
+def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int, prefill: str = "") -> str:
+    """The C header that story.c reads. header: of the network; prefill: of the prefill graph of a pair."""
+    declared, read = ports(header), ports(prefill)
     by_name = {port.name: port for port in declared}
     caches = [port for port in declared if port.kind == "state"]
-    rows, depth = by_name["cos"].shape[-2:]
+    depth = by_name["cos"].shape[-1]
+    rows = next(port for port in (*read, *declared) if port.name == "cos").shape[-2]
     window = _capacity(caches[0]) if caches else rows
     cos, sin = (np.rint(table * UNIT).astype(np.int64) for table in rotary(range(window), depth))
     starts = np.cumsum([0, *map(len, tokenizer.pieces)])
@@ -82,6 +90,7 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
         "ROWS": rows,
         "DEPTH": depth,
         "CACHES": len(caches),
+        "PREFILL": int(bool(prefill)),
         "WORDS": len(tokenizer.pieces),
         "LONGEST": max(map(len, tokenizer.pieces)),
         "STEPS": steps,
@@ -91,8 +100,12 @@ def story_data(header: str, tokenizer: Tokenizer, prompt: str, steps: int) -> st
         "ARENAS": ", ".join(_arena(*each) for each in arenas),
         "INPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "input"),
         "OUTPUTS": ", ".join(_place(p, own) for p in declared if p.kind == "output"),
+        "PROMPT_INPUTS": ", ".join(_place(p, WHOLE) for p in read if p.kind == "input"),
+        "PROMPT_OUTPUTS": ", ".join(_place(p, WHOLE) for p in read if p.kind == "output"),
     }
+    includes = ("prefill.h", "decode.h") if prefill else ("network.h",)
     lines = [
+        *(f'#include "{name}"' for name in includes),
         f"#define STORY_NET(name) {PREFIX.findall(header)[0]}_##name",
         *(f"#define STORY_{name} {value}" for name, value in numbers.items()),
         _table("uint8_t", "story_pieces", b"".join(tokenizer.pieces)),

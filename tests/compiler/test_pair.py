@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from compiler.deployment import LEVELS, Deployment, DeploymentError, LayerPlan
+from compiler.deployment import LEVELS, Deployment, DeploymentError
 from compiler.frontend import ImportedPair, ModelError, import_pair
 from compiler.memory import DoesNotFit
-from compiler.schedule import Decisions, LevelCapacities, Shared, Together, check_deployment, place_together
-from compiler.schedule.footprint import footprint
+from compiler.schedule import LevelCapacities, Shared, Together, check_deployment, place_together
 from compiler.schedule.pair import RESIDENT
-from tests.compiler.deployed import ROOM, any_deployment, deployed
-from tests.pairs import PAST, saved_pair, small_pair
+from tests.compiler.deployed import ROOM, any_deployment
+from tests.pairs import PAST, alike, any_pair, saved_pair, small_pair
 
 SEEDS = range(4)
 
@@ -25,47 +23,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> ImportedPair:
     return small_pair(tmp_path_factory.mktemp("pair"))
 
 
-def like(pair: ImportedPair, prefill: Deployment, seed: int) -> Deployment:
-    """A random deployment of decode whose shared parameters lie as those of prefill do."""
-    graph = pair.decode.module.main
-    own = any_deployment(graph, seed)
-    plans, params = dict(own.plan_of), dict(own.param_homes)
-    for each in pair.shared.layers:
-        theirs, mine = prefill.plan_of[each.prefill], plans[each.decode]
-        plans[each.decode] = shaped(mine, theirs, each.dims)
-        params[each.decode] = prefill.param_home_of[each.prefill]
-    ordered = tuple(plans[plan.operator] for plan in own.plans)
-    needs = tuple(
-        footprint(op, op.space(graph.by_name), plans[op.name])
-        for name in (plan.operator for plan in own.plans)
-        for op in graph
-        if op.name == name
-    )
-    return deployed(graph, Decisions(ordered, needs, dict(own.homes), params))
-
-
-def shaped(mine: LayerPlan, theirs: LayerPlan, dims: tuple[str, ...]) -> LayerPlan:
-    tile = tuple((name, theirs.sizes[name] if name in dims else size) for name, size in mine.tile)
-    staging = (*mine.staging[:-2], theirs.staging[-2], mine.staging[-1])
-    return replace(mine, engine=theirs.engine, layout=theirs.layout, tile=tile, staging=staging, prefetch=0)
-
-
-def alike(pair: ImportedPair, prefill: Deployment, decode: Deployment) -> bool:
-    """Whether caches have the homes of their rows."""
-    return all(prefill.home_of[each.rows] == decode.home_of[each.state] for each in pair.shared.caches)
-
-
-def both(pair: ImportedPair, seed: int) -> tuple[Deployment, Deployment]:
-    """Random deployments of both, the shared parameters lying alike."""
-    for number in itertools.count(100 * seed):
-        prefill = any_deployment(pair.prefill.module.main, number)
-        if decode := next((d for k in range(4) if alike(pair, prefill, d := like(pair, prefill, k))), None):
-            return prefill, decode
-    raise AssertionError
-
-
 def together(pair: ImportedPair, seed: int) -> tuple[Deployment, Deployment, Together]:
-    prefill, decode = both(pair, seed)
+    prefill, decode = any_pair(pair, seed)
     found = place_together(prefill, decode, pair.shared, ROOM)
     assert isinstance(found, Together)
     return prefill, decode, found

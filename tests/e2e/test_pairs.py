@@ -18,7 +18,8 @@ from tests.pairs import saved_pair
 
 Capture = pytest.CaptureFixture[str]
 LITTLE = ["--trials", "1", "--points", "3", "--refine", "none", "--budget", "64kB"]
-LITTLE += ["--pin", "*.operating_point=nominal", "--pin", "*.fuse=off", "--pin", "*.engine=cluster"]
+LITTLE += ["--pin", "*.operating_point=nominal", "--pin", "*.fuse=off"]
+LITTLE += ["--pin", "*.engine=cluster", "--pin", "*.params_home=l2"]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,30 @@ def test_figures_of_the_front(explored: Path) -> None:
         assert point["us_per_token"] == pytest.approx(1e3 * decode["latency_ms"])
         assert point["latency_ms"] == pytest.approx(prefill["latency_ms"] + 2 * decode["latency_ms"])
         assert max(prefill["memory_bytes"], decode["memory_bytes"]) <= point["memory_bytes"] <= 64_000
+
+
+@pytest.mark.parametrize("target", ["host", "rv32"])
+def test_the_c_of_a_pair_is_as_predicted(explored: Path, target: str, capsys: Capture) -> None:
+    points = front(explored)["points"]
+    assert all((explored / point["c"] / "main.c").is_file() for point in points)
+    project = explored / points[0]["c"]
+    assert main(["run", str(project), "--target", target, "--harts", "1", "--format", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert all(said[what] for what in ("outputs_equal", "counts_equal", "bytes_equal"))
+    sides = [layer["name"].split(":")[0] for layer in said["layers"]]
+    assert sides == sorted(sides, reverse=True)
+    assert set(sides) == {"prefill", "decode"}
+    counts = json.loads((project / "counts.json").read_text())
+    assert points[0]["boot_bytes"] >= counts["boot_bytes"] > 0
+
+
+def test_a_pair_is_no_deployment(explored: Path, capsys: Capture) -> None:
+    assert main(["evaluate", str(explored / "points" / "000")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert (
+        f"say {explored / 'prefill' / 'points' / '000'} or {explored / 'decode' / 'points' / '000'}" in said
+    )
 
 
 def test_the_old_spelling_finds_the_same(files: tuple[str, str, str], explored: Path, tmp_path: Path) -> None:
