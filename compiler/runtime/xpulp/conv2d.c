@@ -2,9 +2,10 @@
  *
  * Convolution with Xpulp instructions. The work is a list of units: two neighbours in the row-major list of the tile's
  * pixels (of an odd number the last one alone), times a block of four filters. Every core takes as many units, be the
- * split by pixels or by channels; strips (strip.h) compute them. Windows of one pixel are read in place, other small
- * ones gathered (gather.h), so that borders are like any pixel; outputs of 16 bits are requantised apart (wide.h). Large windows, groups, and filters that make no block
- * walk by rows (conv_rows.h).
+ * split by pixels or by channels; strips (strip.h) compute them, and blocks for one pixel (alone.h) what is alone.
+ * Windows of one pixel are read in place, other small ones gathered (gather.h), so that borders are like any pixel;
+ * outputs of 16 bits are requantised apart (wide.h). Large windows, groups, and filters that make no block walk by
+ * rows (conv_rows.h).
  */
 #include "strip.h"
 #include "walk.h"
@@ -99,11 +100,10 @@ static void x_conv_strip(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, co
     const dse_conv2d_args *a = c->a;
     const dse_window *w = &a->window;
     x_strip *const s = &c->strip;
-    const int32_t second = p->at + 1 < c->pixels ? a->outputs : 0;
     s->x0 = x0, s->x1 = x1, s->w = (const uint8_t *)a->weights + o * c->depth;
     s->blocks = blocks, s->pairs = p->pairs;
     if (!a->first) {
-        s->sum0 = a->accumulator + p->at * a->outputs + o, s->sum1 = s->sum0 + second;
+        s->sum0 = a->accumulator + p->at * a->outputs + o, s->sum1 = s->sum0 + a->outputs;
         s->s_step = 8 * a->outputs - 16 * blocks;
     }
     if (a->last) {
@@ -112,12 +112,13 @@ static void x_conv_strip(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, co
         s->y_step = 2 * w->out_pixel_pitch - 4 * blocks, s->mul = a->tables + o;
     } else {
         int32_t *const acc = a->accumulator + p->at * a->outputs + o;
-        s->y0 = (uint8_t *)acc, s->y1 = (uint8_t *)(acc + second), s->y_step = 8 * a->outputs - 16 * blocks;
+        s->y0 = (uint8_t *)acc, s->y1 = (uint8_t *)(acc + a->outputs), s->y_step = 8 * a->outputs - 16 * blocks;
     }
     c->loop(s);
 }
 
 #include "wide.h"
+#include "alone.h"
 
 DSE_LEAF void x_conv_outputs(x_conv *c, const x_conv_pairs *p, dse_span outputs, const uint8_t *x0, const uint8_t *x1) {
     const int32_t blocks = dse_length(outputs) >> 2;
@@ -130,7 +131,9 @@ X_APART void x_conv_read(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
     const int32_t row = w->stride_y * w->in_row_pitch, col = w->stride_x * w->in_pixel_pitch;
     const uint8_t *const x = c->a->input + w->shift_y * w->in_row_pitch + w->shift_x * w->in_pixel_pitch;
     const uint8_t *const x0 = x + p->y * row + p->x * col, *const x1 = x + p->y1 * row + p->x1 * col;
-    if (c->a->last && c->a->out_log2) {
+    if (p->at + 1 == c->pixels) {
+        x_conv_alone(c, p, outputs, x0);
+    } else if (c->a->last && c->a->out_log2) {
         const int32_t blocks = dse_length(outputs) >> 2;
         if (blocks) x_conv_wide(c, p, x0, x1, outputs.low, blocks);
         if (dse_length(outputs) & 3) x_conv_wide(c, p, x0, x1, outputs.high - 4, 1);
@@ -149,7 +152,10 @@ X_APART void x_conv_gather(x_conv *c, const x_conv_pairs *p, dse_span outputs) {
         x_gather(c->a, y, x, c->window, to);
         if (++x == cols) x = 0, y++;
     }
-    x_conv_outputs(c, p, outputs, windows, count > 1 ? windows + c->window : windows);
+    if (count == 1)
+        x_conv_alone(c, p, outputs, windows);
+    else
+        x_conv_outputs(c, p, outputs, windows, windows + c->window);
 }
 
 /* Units: `pairs` of the list times `blocks`. */

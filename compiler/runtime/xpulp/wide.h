@@ -37,7 +37,6 @@ X_APART void x_conv_wide(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, co
     const dse_window *w = &a->window;
     x_strip *const s = &c->strip;
     int32_t sums[2][4 * X_WIDE];
-    const int32_t second = p->at + 1 < c->pixels ? a->outputs : 0;
     uint8_t *y0 = a->output + p->y * w->out_row_pitch + p->x * w->out_pixel_pitch + 2 * o;
     uint8_t *y1 = a->output + p->y1 * w->out_row_pitch + p->x1 * w->out_pixel_pitch + 2 * o;
     for (int32_t k = 0; k < p->pairs; k++) {
@@ -46,7 +45,7 @@ X_APART void x_conv_wide(x_conv *c, const x_conv_pairs *p, const uint8_t *x0, co
             s->x0 = x0 + k * s->x_step, s->x1 = x1 + k * s->x_step, s->w = (const uint8_t *)a->weights + first * c->depth;
             s->blocks = dse_min(blocks - done, X_WIDE), s->pairs = 1;
             s->y0 = (uint8_t *)sums[0], s->y1 = (uint8_t *)sums[1];
-            if (!a->first) s->sum0 = a->accumulator + (p->at + 2 * k) * a->outputs + first, s->sum1 = s->sum0 + second;
+            if (!a->first) s->sum0 = a->accumulator + (p->at + 2 * k) * a->outputs + first, s->sum1 = s->sum0 + a->outputs;
             const int32_t n = 4 * s->blocks;
             c->loop(s);
             x_wide_end(a, sums[0], sums[1], a->tables + first, y0 + 8 * done, y1 + 8 * done, n);
