@@ -58,6 +58,7 @@ format: $(DEV)
 
 bench: $(MAIN)
 	@$(BIN)/python -m studies.bench.evaluation
+	@$(BIN)/python -m studies.bench.claims --flat-seeds 1
 
 bench-ray: $(MAIN)
 	@$(BIN)/python studies/bench/ray_scaling.py

@@ -254,6 +254,8 @@ class Realisations:
 
 FIRST = """
 from pathlib import Path
+from dse.collector import collect_rarely
+collect_rarely()
 from dse.cli.commands import explore
 from compiler.frontend import import_model
 from costmodels.platform import load_platform

@@ -307,8 +307,11 @@ def share(growth: Growth, until: float, best: Sequence[DesignPoint]) -> float:
     return reached / volume(values(best, OBJECTIVES), reference)
 
 
-def compare(task: Task, seconds: float, seeds: int) -> None:
-    """All searches on one task; prints a line for each."""
+Runs = Mapping[str, Sequence[Run]]
+
+
+def all_runs(task: Task, seconds: float, seeds: int) -> tuple[Runs, tuple[DesignPoint, ...]]:
+    """Runs of all searches on one task, by search, and the best-known front."""
     runs: dict[str, list[Run]] = {name: [] for name in ("bilevel", *SAMPLERS)}
     for seed in range(seeds):
         runs["bilevel"].append(bilevel(task, seed, seconds))
@@ -316,7 +319,18 @@ def compare(task: Task, seconds: float, seeds: int) -> None:
             runs[name].append(flat(task, name, seed, seconds))
     reference = bilevel(task, 99, trials=BEST_KNOWN_TRIALS).growth
     everything = [point for each in runs.values() for run in each for _, point in run.growth]
-    best = merge((*everything, *(point for _, point in reference)), OBJECTIVES)
+    return runs, merge((*everything, *(point for _, point in reference)), OBJECTIVES)
+
+
+def shares(task: Task, seconds: float, seeds: int) -> Mapping[str, list[float]]:
+    """By search: the share of the best-known hypervolume at the end of every run."""
+    runs, best = all_runs(task, seconds, seeds)
+    return {name: [share(run.growth, seconds, best) for run in each] for name, each in runs.items()}
+
+
+def compare(task: Task, seconds: float, seeds: int) -> None:
+    """All searches on one task; prints a line for each."""
+    runs, best = all_runs(task, seconds, seeds)
     sizes = f"{len(task.module.main.operators)} layers, {task.budget.on_chip_bytes} B"
     known = f"{len(best)} points best known, {len(FlatSpace(task).distributions)} flat parameters"
     print(f"{task.module.name}, {sizes}: {known}")

@@ -21,8 +21,8 @@ import argparse
 import logging
 import statistics
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,10 @@ import ray
 
 from compiler.frontend import load
 from costmodels.platform import load_platform
+from dse.collector import rare_collections
+from dse.evaluator import ProblemEvaluator
 from dse.executors import Executor, InProcess, OnRay
+from dse.points import Evaluation, OuterSetting
 from dse.search import Progress, SearchOptions, SearchResult, explore
 from dse.session import EvaluatorOf
 from dse.task import Budget, Task
@@ -99,11 +102,43 @@ def measured(task: Task, options: SearchOptions, runs: int) -> Rates:
     for _ in range(runs):
         for name, executor in EXECUTORS.items():
             watch = _Watch(options.batch)
-            result = explore(EvaluatorOf(task, None), options, executor, progress=watch)
+            with rare_collections():
+                result = explore(EvaluatorOf(task, None), options, executor, progress=watch)
             expected = expected or result
             assert result == expected, f"{name} found another front"
             rates[name].append(watch.rates())
     return rates
+
+
+def points_a_trial(task: Task, options: SearchOptions) -> float:
+    """Deployments allocated, validated and priced a trial, those of the first batch left out. Settings that
+    were asked before make none."""
+    made: list[int] = []
+    ends: list[int] = []
+
+    class Counting(ProblemEvaluator):
+        def evaluate(self, setting: OuterSetting) -> Evaluation:
+            found = super().evaluate(setting)
+            made.append(len(found.others) + (found.point is not None))
+            return found
+
+    def note(progress: Progress) -> None:
+        if progress.trials == options.batch:
+            ends.append(len(made))
+
+    result = explore(lambda: Counting(task, refining=None), options, progress=note)
+    return sum(made[ends[-1] :]) / (result.trials - options.batch)
+
+
+@contextmanager
+def local_ray() -> Iterator[None]:
+    """Two CPUs of this machine."""
+    quiet = {"include_dashboard": False, "logging_level": logging.ERROR, "log_to_driver": False}
+    ray.init(address="local", num_cpus=2, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def report(model: str, rates: Rates) -> None:
@@ -126,16 +161,13 @@ def main() -> None:
     options.add_argument("--trials", type=int, default=80)
     options.add_argument("--runs", type=int, default=5)
     asked = options.parse_args()
-    ray.init(
-        address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False
-    )
     print(f"{os.cpu_count()} cores, load {', '.join(f'{value:.1f}' for value in os.getloadavg())}")
-    for model in asked.models:
-        task = Task(load(MODELS / f"{model}.onnx"), load_platform("siracusa"), Budget(BUDGET_BYTES))
-        rates = measured(task, SearchOptions(trials=asked.trials), asked.runs)
-        report(model, rates)
+    with local_ray():
+        for model in asked.models:
+            task = Task(load(MODELS / f"{model}.onnx"), load_platform("siracusa"), Budget(BUDGET_BYTES))
+            rates = measured(task, SearchOptions(trials=asked.trials), asked.runs)
+            report(model, rates)
     print(f"load {', '.join(f'{value:.1f}' for value in os.getloadavg())}")
-    ray.shutdown()
 
 
 if __name__ == "__main__":
