@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import product
+from itertools import product, takewhile
 
 import numpy as np
 
@@ -459,24 +459,26 @@ class ProblemEvaluator:
 
     # -- the whole space ---------------------------------------------------------------------------
 
-    def refine(self) -> Refined:
+    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
         """The front of all operating points, orders and segmentations together, where memory is an objective.
 
-        The points are those that survive allocation. Depends on the task only.
+        The points are those that survive allocation. Depends on the task only, unless `stopped`: then
+        the front and the bound are those known by then.
         """
-        found = self._refinement()
+        found = self._refinement(stopped)
         if found is None or self.bound is None:
             return Refined()
-        made = [self._refined(found, index) for index in found.chosen]
+        chosen = takewhile(lambda _: not stopped(), found.chosen)
+        made = [self._refined(found, index) for index in chosen]
         points = tuple(point for point in made if isinstance(point, DesignPoint))
         return Refined(points, found.sharpen(self.bound))
 
-    def _refinement(self) -> Refinement | None:
+    def _refinement(self, stopped: Callable[[], bool]) -> Refinement | None:
         if self.refining is None or "memory" not in self.task.objectives or not self._needs:
             return None
         roots = [(point, order, fusion) for point, (order, fusion) in product(self._points, self._ways)]
         networks = [(root, self.problem(root[0], True, *root[1:]).network) for root in roots]
-        return refinement(networks, caps_of(self.limits), self.refining)
+        return refinement(networks, caps_of(self.limits), self.refining, stopped)
 
     def _refined(self, found: Refinement, index: int) -> DesignPoint | DoesNotFit:
         """A deployment of the whole front."""

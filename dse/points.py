@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -206,8 +206,9 @@ class Evaluator(Protocol):
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve inside, allocate, validate, price."""
 
-    def refine(self) -> Refined:
-        """Look at the whole space once; depends on nothing that was evaluated before."""
+    def refine(self, stopped: Callable[[], bool]) -> Refined:
+        """Look at the whole space once; depends on nothing that was evaluated before. `stopped` is asked now
+        and then: once true, what is known is the answer."""
 
 
 def frozen_choices(**choices: str) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -29,7 +29,7 @@ class Refining:
 
     layers (of all networks together), states (live homes of a step): beyond these trials and half planes have
     to do. labels_of_layers: labels of a step times layers, within fewest_labels and most_labels. splits,
-    candidates: of the branch and bound; gap: at which it ends. points: how many are realised at most, where
+    sums: of the branch and bound; gap: at which it ends. points: how many are realised at most, where
     leaving out the rest loses more than a share `loss` of the volume.
     """
 
@@ -38,8 +38,8 @@ class Refining:
     labels_of_layers: int = 12_000
     fewest_labels: int = 100
     most_labels: int = 300
-    splits: int = 250
-    candidates: int = 600_000
+    splits: int = 500
+    sums: int = 100_000_000
     gap: float = 0.006
     points: int = 120
     loss: float = 0.0005
@@ -47,14 +47,14 @@ class Refining:
     def effort(self, longest: int) -> Effort:
         """The solver's effort for networks of at most `longest` layers."""
         labels = min(self.most_labels, max(self.fewest_labels, self.labels_of_layers // longest))
-        return Effort(gap=self.gap, labels=labels, splits=self.splits, candidates=self.candidates)
+        return Effort(gap=self.gap, labels=labels, splits=self.splits, sums=self.sums)
 
 
 NORMAL = Refining()
 """Small networks only: on the others the stage costs as much as all trials, for a few per cent of gap."""
 
-FULL = Refining(layers=2_000, splits=2_000, candidates=4_000_000)
-"""Larger networks too, and more of it: a minute or two for MobileNetV1."""
+FULL = Refining(layers=2_000, splits=5_000, sums=10_000_000_000, gap=0.004, points=400, loss=0.0002)
+"""Larger networks too, and more of it: one to three minutes for MobileNetV1."""
 
 REFININGS: Mapping[str, Refining | None] = MappingProxyType({"auto": NORMAL, "full": FULL, "none": None})
 """What `--refine` offers."""
@@ -98,12 +98,19 @@ class Refinement:
 
 
 def refinement(
-    roots: Sequence[tuple[Root, Network]], caps: Caps, refining: Refining = NORMAL
+    roots: Sequence[tuple[Root, Network]],
+    caps: Caps,
+    refining: Refining = NORMAL,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Refinement | None:
-    """The whole front of the networks; None where nothing fits, or where they are too long or too wide."""
+    """The whole front of the networks; None where nothing fits, or where they are too long or too wide.
+
+    `stopped` is asked now and then: what is known by then is the answer, and as true as any.
+    """
     networks = [network for _, network in roots]
     layers = sum(len(network.layers) for network in networks)
     if layers > refining.layers or any(wide_tensors(network, refining.states) for network in networks):
         return None
-    front = whole_front(networks, caps, refining.effort(max(len(network.layers) for network in networks)))
+    effort = refining.effort(max(len(network.layers) for network in networks))
+    front = whole_front(networks, caps, effort, stopped=stopped)
     return None if front is None else Refinement(tuple(root for root, _ in roots), front, refining)

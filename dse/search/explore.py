@@ -164,12 +164,17 @@ class _Search:
         if self.refined is not None or self.stop.is_set():
             return
         try:
-            self.refined = self.live.evaluator.refine()
+            self.refined = self.live.evaluator.refine(self._is_over)
         except KeyboardInterrupt:
             self.stop.set()
             return
         self.reached = self._reached()
         progress(self._progress(0))
+
+    def _is_over(self) -> bool:
+        """Somebody stopped it, or its time is up."""
+        seconds = self.options.seconds
+        return self.stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
 
     @property
     def whole(self) -> Archive:

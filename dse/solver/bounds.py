@@ -80,7 +80,7 @@ def compute_bounds(space: Space) -> Bounds:
     tightest.
     """
     least = remaining(space, np.eye(space.columns.count))
-    weights = _refine_multipliers(space, _directions(space, least[0][0]))
+    weights = tightened(space, _directions(space, least[0][0]))
     caps = space.columns.free
     chargeable = np.where(np.isfinite(caps), caps, 0.0)
     charge = weighted(chargeable[None, :], weights[:, 2:])[0] if len(caps) else np.zeros(len(weights))
@@ -116,7 +116,7 @@ def _simplex(parts: int) -> FloatArray:
     return np.array(triples, dtype=np.float64) / parts
 
 
-def _refine_multipliers(space: Space, weights: FloatArray) -> FloatArray:
+def tightened(space: Space, weights: FloatArray) -> FloatArray:
     """Every weight with its best multipliers; those of a single objective plain too, for labels that have
     saved memory.
 

@@ -208,7 +208,7 @@ class Searcher:
             more, routes = hull_of(space, weights)
             hull = hull.joined(more.raised(box.least_bytes))
             for rows in (routes.distinct(len(weights)).rows, crossings(space, routes, cover)):
-                met.append(self._met(space, rows))
+                met.append(self.met(space, rows))
                 cover = cover.with_points(met[-1].reached)
             corners = np.minimum(cover.corners, [np.inf, np.inf, self.caps.total + 1.0])
             least, which = hull.least(corners)
@@ -226,8 +226,9 @@ class Searcher:
         found = self._found(space, explore(space, compute_bounds(space), None, Beam(width, labels)))
         return found.take(found.fits(self.caps))
 
-    def _met(self, space: Space, rows: IntArray) -> Found:
+    def met(self, space: Space, rows: IntArray) -> Found:
         """Deployments by rows of the tables, those that keep to the caps."""
+        rows = np.unique(rows, axis=0)
         costs = space.tables.costs[rows].sum(axis=1).reshape(len(rows), space.columns.count)
         found = self._found(space, Paths(costs, rows, True, False, 0, 0))
         return found.take(found.fits(self.caps))

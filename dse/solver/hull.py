@@ -44,14 +44,13 @@ class Hull:
         room = (slack[open_, :, None] / self.weights[None]).min(axis=1, initial=np.inf)
         return np.maximum(corners[open_] - room, 0.0), open_
 
-    def needed(self, corners: FloatArray) -> FloatArray:
-        """The weights that alone decide `least`."""
+    def deciding(self, corners: FloatArray) -> IntArray:
+        """The half planes that alone decide `least`, by number, ascending."""
         if not len(corners):
-            return self.weights
+            return np.arange(len(self.weights))
         slack = weighted(corners, self.weights) - self.bounds
         closest = (slack[:, :, None] / self.weights[None]).argmin(axis=1)
-        deciding = np.unique(np.concatenate([closest.ravel(), slack.argmin(axis=1)]))
-        return np.asarray(self.weights[deciding])
+        return np.unique(np.concatenate([closest.ravel(), slack.argmin(axis=1)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ def hull_of(space: Space, weights: FloatArray) -> tuple[Hull, Routes]:
     alone; labels of the space begin with time, energy and these."""
     tables = space.tables
     values = weighted(tables.costs[:, :3], weights)
-    cheapest, row = _first_least(values, tables.start)
+    cheapest, row = first_least(values, tables.start)
     go, picks = np.zeros((space.steps[-1].targets, len(weights))), []
     for step in reversed(space.steps):
         go, pick = _back(step, cheapest, go)
@@ -95,14 +94,14 @@ def _back(step: Step, cheapest: FloatArray, go: FloatArray) -> tuple[FloatArray,
     order = np.argsort(step.source, kind="stable")
     through = cheapest[step.table[order]] + go[step.target[order]]
     heads, begin = np.unique(step.source[order], return_index=True)
-    best, place = _first_least(through, begin)
+    best, place = first_least(through, begin)
     before = np.full((step.sources, go.shape[1]), np.inf)
     pick = np.zeros(before.shape, np.int64)
     before[heads], pick[heads] = best, order[place]
     return before, pick
 
 
-def _first_least(values: FloatArray, begin: IntArray) -> tuple[FloatArray, IntArray]:
+def first_least(values: FloatArray, begin: IntArray) -> tuple[FloatArray, IntArray]:
     """Of each run of rows of `values` [n, k] the least, column by column, and the first row that has it."""
     least = np.minimum.reduceat(values, begin, axis=0)
     sizes = np.diff(np.append(begin, len(values)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -26,7 +27,7 @@ from tests.dse.search.fake import FakeEvaluator, point
 from tests.dse.small import FAST, below, points_of, small_graph, task_of, without_l3
 from tests.dse.test_prefetching import heavy
 
-LITTLE = Refining(splits=10, candidates=20_000, most_labels=60, points=12)
+LITTLE = Refining(splits=10, sums=4_000_000, most_labels=60, points=12)
 GRAPH = every_operator(7)
 TASKS = {
     "all": (lambda: task_of(small_graph(4), "siracusa", 60_000)),
@@ -71,6 +72,18 @@ def test_it_depends_on_the_task_only() -> None:
     assert fresh.refine() == used.refine()
 
 
+@pytest.mark.parametrize("questions", [0, 3])
+def test_what_is_known_when_it_is_stopped_holds(questions: int) -> None:
+    task = TASKS["all"]()
+    asked = iter(range(questions))
+    evaluator = ProblemEvaluator(task, FAST, LITTLE)
+    found = evaluator.refine(lambda: next(asked, None) is None)
+    assert found.bound is not None
+    assert len(found.points) < len(refined(task)[1].points)
+    met = [*refined(task)[1].points, *(each for _, each in points_of(evaluator, 5))]
+    assert not [each for each in met if below(each, found.bound)]
+
+
 def test_it_is_left_out_where_it_is_off_or_cannot_say_more() -> None:
     task = TASKS["all"]()
     assert ProblemEvaluator(task, FAST, None).refine() == Refined()
@@ -80,7 +93,7 @@ def test_it_is_left_out_where_it_is_off_or_cannot_say_more() -> None:
 class Sharp(FakeEvaluator):
     """Knows a point that no trial meets."""
 
-    def refine(self) -> Refined:
+    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
         return Refined((point(0.5, 0.5, 500, tag="best"),), Bound(0.25, 0.25, 100))
 
 
@@ -131,6 +144,21 @@ def test_every_point_of_the_front_is_a_best_trial_of_the_study(tmp_path: Path) -
         assert trial.user_attrs["peak_bytes.l1"] == dict(each.peak_bytes)["l1"]
         largest = int(evaluator.space.arena.choices[-1])
         assert setting_of(evaluator, trial.params).arena_bytes >= min(each.setting.arena_bytes, largest)
+
+
+class Slow(Sharp):
+    """Its refinement lasts until somebody stops it."""
+
+    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
+        while not stopped():
+            pass
+        return super().refine()
+
+
+def test_the_limit_of_time_ends_the_refinement() -> None:
+    found = explore(Slow, SearchOptions(trials=40, seconds=0.2))
+    assert best_of(found.points) == ["solver"]
+    assert found.bound == Bound(0.25, 0.25, 100)
 
 
 def test_a_stopped_search_does_not_ask() -> None:

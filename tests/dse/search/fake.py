@@ -4,7 +4,7 @@ not fit, and bounds that hold exactly. Small enough to know its whole front by b
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from compiler.deployment import Deployment, LayerPlan, PlacedBuffer
@@ -106,7 +106,7 @@ class FakeEvaluator:
         small = choices(l1="16kB", arena="24kB", engines="all", point="low", l3="yes")
         return ((large, 0.0), (large, 1.0), (small, 1.0))
 
-    def refine(self) -> Refined:
+    def refine(self, stopped: Callable[[], bool]) -> Refined:
         return Refined()
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
