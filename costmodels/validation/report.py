@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from costmodels.provenance import energy_facts, weak_kinds
 from costmodels.validation.banks import BankAccesses
@@ -12,7 +12,16 @@ from costmodels.validation.jobs import NpuJob, NpuSetup
 from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
 from costmodels.validation.starts import StartedProduct
-from costmodels.validation.tables import NotExpressed, Row, Source, Use, read_table, sources
+from costmodels.validation.tables import (
+    NotExpressed,
+    Row,
+    Source,
+    TableError,
+    Use,
+    read_table,
+    remarks,
+    sources,
+)
 from costmodels.validation.transfers import Fetch
 from costmodels.validation.workloads import Headline, Stated, load_workload
 from costmodels.variants import load_variant
@@ -21,7 +30,8 @@ from costmodels.variants import load_variant
 @dataclass(frozen=True)
 class Comparison:
     """One row: what is predicted, what was measured (both in `unit`), and where that is from. weak: kinds of
-    knowledge among the energy figures and assumptions behind the prediction that nobody can cite.
+    knowledge among the energy figures and assumptions behind the prediction that nobody can cite. remark: why
+    it is off, where it is, as far as that is known.
     """
 
     id: str
@@ -33,6 +43,7 @@ class Comparison:
     measured: float
     unit: str = "cycles"
     weak: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def error(self) -> float:
@@ -151,10 +162,17 @@ def validate() -> Validation:
         for row, variant, cycles in table()
     )
     headlines = read_table("headlines", Headline)
-    comparisons = (*cycles, *_energies(known), *_headlines(known, headlines))
+    comparisons = _remarked((*cycles, *_energies(known), *_headlines(known, headlines)), remarks())
     stated = {row.workload: load_workload(row.workload) for row in headlines}
     rest = tuple((row, known[row.source]) for row in read_table("not_expressed", NotExpressed))
     return Validation(comparisons, rest, stated)
+
+
+def _remarked(rows: Sequence[Comparison], said: Mapping[tuple[str, str], str]) -> tuple[Comparison, ...]:
+    """The rows with what is said about them. Raises TableError for a remark on no row."""
+    if strangers := said.keys() - {(row.group, row.id) for row in rows}:
+        raise TableError(f"remarks.csv: {sorted(strangers)[0]} is no row of the tables")
+    return tuple(replace(row, remark=said.get((row.group, row.id), "")) for row in rows)
 
 
 def _group(items: Sequence[Comparison]) -> GroupError:

@@ -50,6 +50,15 @@ class Row(Measurement):
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Why the prediction of a row is off, as far as it is known."""
+
+    id: str
+    group: str
+    remark: str
+
+
+@dataclass(frozen=True)
 class NotExpressed:
     """A measurement that the model has no terms for, and why."""
 
@@ -78,6 +87,15 @@ def parse_table(text: str, file: str, cls: type[T]) -> tuple[T, ...]:
         cls(**{name: _cell(cells, name, hints[name], f"{file}:{line}") for name in wanted})
         for line, cells in enumerate(reader, start=2)
     )
+
+
+def remarks() -> Mapping[tuple[str, str], str]:
+    """Remarks by group and row. Raises TableError for two on one row."""
+    rows = read_table("remarks", Remark)
+    found = {(row.group, row.id): row.remark for row in rows}
+    if len(found) < len(rows):
+        raise TableError("remarks.csv: a row has two remarks, must have one")
+    return found
 
 
 def sources() -> Mapping[str, Source]:

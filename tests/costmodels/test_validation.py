@@ -13,6 +13,7 @@ from costmodels.variants import load_variant
 from tests.costmodels.conftest import Rows
 
 VALIDATION = validate()
+LAYERS = "GAP8 silicon: MobileNetV1 layers"
 ERRORS = {(group.group, group.use): group for group in VALIDATION.groups()}
 
 
@@ -50,7 +51,7 @@ PINNED: dict[tuple[str, Use], tuple[float, float]] = {
     ("tiled GEMM", "fitted"): (1.84, 1.39),
     ("tiled GEMM", "held-out"): (1.06, 0.86),
     ("tiled GEMM, bank conflicts", "fitted"): (0.93, 0.93),
-    ("tiled GEMM, bank conflicts", "held-out"): (1.84, 1.19),
+    ("tiled GEMM, bank conflicts", "held-out"): (1.62, 1.12),
     ("cluster: barrier", "fitted"): (0.0, 0.0),
     ("cluster: barrier, bank conflicts", "fitted"): (0.0, 0.0),
     ("L1 banks: accesses of 8 cores", "held-out"): (0.0, 0.0),
@@ -62,7 +63,7 @@ PINNED: dict[tuple[str, Use], tuple[float, float]] = {
     ("GAP8 silicon: MobileNetV1 layers, power", "fitted"): (9.34, 4.57),
     ("GAP8 silicon: MobileNetV1 layers, power", "held-out"): (19.9, 7.09),
     ("headlines, from stated assumptions", "fitted"): (20.4, 10.6),
-    ("headlines, from stated assumptions", "assumed"): (94.4, 51.8),
+    ("headlines, from stated assumptions", "assumed"): (92.9, 48.6),
 }
 
 
@@ -81,6 +82,20 @@ def test_every_group_is_pinned() -> None:
 @pytest.mark.parametrize("row", [c for c in VALIDATION.comparisons if c.group.startswith("DMA")], ids=name_of)
 def test_transfers_within_5_cycles_or_2_percent(row: Comparison) -> None:
     assert abs(row.difference) <= max(5.0, 0.02 * row.measured)
+
+
+def test_rows_that_are_off_say_why() -> None:
+    """Times and headlines over 5 %; DMA rows have their bound in cycles, energies their own page."""
+    own = ("DMA", f"{LAYERS}, energy", f"{LAYERS}, power")
+    rows = [row for row in VALIDATION.comparisons if not row.group.startswith(own)]
+    assert [row.id for row in rows if abs(row.error) > 0.05 and not row.remark] == []
+    assert all(abs(row.error) > 0.05 for row in VALIDATION.comparisons if row.remark)
+
+
+def test_a_remark_is_on_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("costmodels.validation.report.remarks", lambda: {("no group", "no row"): "why"})
+    with pytest.raises(TableError, match="no row of the tables"):
+        validate()
 
 
 @pytest.mark.parametrize("what", ["", ", energy, end to end", ", power"])

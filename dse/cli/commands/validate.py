@@ -7,6 +7,7 @@ import io
 import json
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rich.table import Table
@@ -22,6 +23,8 @@ _COLUMNS = (
     *("group", "id", "use", "predicted", "measured", "unit"),
     *("error", "variant", "how", "source", "reason", "rests_on"),
 )
+REMARK_COLUMNS = 60
+"""Of the table's first column, which names of rows fill as well."""
 
 
 def main(arguments: Namespace) -> int:
@@ -62,6 +65,8 @@ def _rows_table(comparisons: tuple[Comparison, ...]) -> Table:
         table.add_row(
             f"  {item.id}", item.use, item.source.how, _model(item), *figures, f"{100 * item.error:+.2f}%"
         )
+        for line in wrap(item.remark, REMARK_COLUMNS):
+            table.add_row(Text(f"      {line}", style="dim"))
     return table
 
 
@@ -144,14 +149,16 @@ def _csv(found: Validation) -> str:
 
 
 def _records(found: Validation) -> Iterator[dict[str, Any]]:
-    """One record a row; those that are not expressed have a reason instead of a prediction."""
+    """One record a row; those that are not expressed have a reason instead of a prediction, those that are
+    off beside it.
+    """
     for item in found.comparisons:
         figures = item.predicted, item.measured, item.unit, item.error, item.variant
         source = item.source.how, item.source.reference
         yield dict(
             zip(
                 _COLUMNS,
-                (item.group, item.id, item.use, *figures, *source, "", " ".join(item.weak)),
+                (item.group, item.id, item.use, *figures, *source, item.remark, " ".join(item.weak)),
                 strict=True,
             )
         )

@@ -36,6 +36,13 @@ def test_every_row(capsys: pytest.CaptureFixture[str]) -> None:
         assert any(line.startswith(row.id) and line.endswith(f"{100 * row.error:+.2f}%") for line in lines)
 
 
+def test_reasons_stand_beside_the_rows_that_are_off(capsys: pytest.CaptureFixture[str]) -> None:
+    said = " ".join(output(capsys).split())
+    off = [row for row in FOUND.comparisons if row.remark]
+    assert len(off) > 10
+    assert all(row.remark in said for row in off)
+
+
 def test_json_and_csv_hold_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(output(capsys, "--json"))
     table = list(csv.DictReader(io.StringIO(output(capsys, "--csv"))))
@@ -47,6 +54,7 @@ def test_json_and_csv_hold_the_same_rows(capsys: pytest.CaptureFixture[str]) -> 
         else:
             error = record["predicted"] / record["measured"] - 1
             assert float(cells["error"]) == pytest.approx(error) == record["error"]
+            assert cells["reason"] == record.get("reason", "")
     assert len(document["groups"]) == len(FOUND.groups())
 
 
