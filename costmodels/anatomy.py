@@ -13,7 +13,15 @@ from typing import Literal
 
 import numpy as np
 
-from costmodels.engines import ClusterEngine, Engine, NpuEngine, PortableEngine, call_overhead
+from costmodels.engines import (
+    ClusterEngine,
+    CountedEngine,
+    Engine,
+    NpuEngine,
+    XpulpEngine,
+    call_overhead,
+    first_overhead,
+)
 from costmodels.layer import Hop, LayerWork, StreamWork, candidate_count
 from costmodels.overlap import ZERO
 from costmodels.pipeline import alone_cycles, hop_times, is_duplex, kernel_time
@@ -124,7 +132,7 @@ def dissect(platform: Platform, work: LayerWork, point: OperatingPoint | None = 
         trips=trips,
         double=work.buffering == 2,
         duplex=is_duplex(platform, work),
-        step=(*_kernel(platform, work, at, steps), *_calls(platform, work, at)),
+        step=(*_kernel(platform, work, at, steps), *_calls(platform, work, at, steps)),
         loads=tuple(fetch for fetch in fetches if fetch.role != "output"),
         stores=tuple(fetch for fetch in fetches if fetch.role == "output"),
         before=_staged(platform, work.before, at),
@@ -144,7 +152,7 @@ def _kernel(platform: Platform, work: LayerWork, point: OperatingPoint, steps: f
     done = kernel_time(engine, work.spec, work.classes, work.splits)
     cycles = float(done.cycles[0]) * ratio
     alone = cycles
-    if isinstance(engine, ClusterEngine):
+    if isinstance(engine, ClusterEngine | XpulpEngine):
         splits = work.splits or work.spec.splits
         split = (splits[int(done.split[0])],)
         quiet = kernel_time(engine.without_conflicts(), work.spec, work.classes, split)
@@ -156,16 +164,21 @@ def _kernel(platform: Platform, work: LayerWork, point: OperatingPoint, steps: f
     return tuple(term for term in terms if term.cycles)
 
 
-def _calls(platform: Platform, work: LayerWork, point: OperatingPoint) -> tuple[Term, ...]:
-    """What a call costs beyond its kernel, by name."""
+def _calls(platform: Platform, work: LayerWork, point: OperatingPoint, steps: float) -> tuple[Term, ...]:
+    """What a mean call costs beyond its kernel, by name."""
     engine = platform.engine_of[work.engine]
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
     ratio = platform.reference_cycles(clock, point)
     named = _overheads(engine)
     rest = call_overhead(engine, work.spec, work.buffering) - sum(cycles for _, cycles in named)
     first = "npu_setup" if isinstance(engine, NpuEngine) else "launch"
-    parts = ((first, rest), *named)
+    parts = ((first, rest), *named, ("cold_code", first_overhead(engine, work.spec) * _begun(work) / steps))
     return tuple(Term(name, "setup", CORE, cycles * ratio) for name, cycles in parts if cycles)
+
+
+def _begun(work: LayerWork) -> float:
+    """Calls whose code is cold."""
+    return 1.0 if work.cold is None else float(np.ravel(work.cold)[0])
 
 
 def _overheads(engine: Engine) -> tuple[tuple[str, float], ...]:
@@ -173,7 +186,7 @@ def _overheads(engine: Engine) -> tuple[tuple[str, float], ...]:
     if isinstance(engine, NpuEngine):
         return ()
     fork = engine.fork_cycles
-    if isinstance(engine, PortableEngine):
+    if isinstance(engine, CountedEngine):
         fork = engine.forked_cycles - engine.barrier_cycles
     return (("fork", fork), ("barrier", engine.barrier_cycles))
 

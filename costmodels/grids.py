@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodels.arrays import floats
-from costmodels.engines import Engine, NpuEngine, PortableEngine, kernel_cycles, share_at_work
+from costmodels.engines import CountedEngine, Engine, NpuEngine, kernel_cycles, share_at_work
 from costmodels.layer import KernelTime
 from costmodels.pipeline import quickest
 from costmodels.work import FloatArray, IntArray, KernelSpec
@@ -102,7 +102,7 @@ def product_kernel_time(
 
     A dimension that is missing is not tiled. Raises UnsupportedKernel.
     """
-    placed = isinstance(engine, PortableEngine)
+    placed = isinstance(engine, CountedEngine)
     axes = [
         _Axis.of(extent, np.asarray(sizes.get(name, np.array([extent]))), name in reduction, placed)
         for name, extent in spec.dims

@@ -112,6 +112,7 @@ class LayerWork:
     after: tuple[Hop, ...] = ()
     kernel: KernelTime | None = None
     macs: IntArray | None = None
+    cold: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +202,7 @@ def take_block(work: LayerWork, part: slice, count: int) -> LayerWork:
         ),
         before=hops(work.before),
         macs=None if work.macs is None else cut(work.macs),
+        cold=None if work.cold is None else cut(work.cold),
         after=hops(work.after),
         kernel=None
         if kernel is None

@@ -13,7 +13,15 @@ import numpy as np
 from costmodels.arrays import floats, mean_of
 from costmodels.classes import TileClasses
 from costmodels.energy import UJ_PER_PJ, engine_uj, moved_pj, spared_uj, standing_uj
-from costmodels.engines import Engine, NpuEngine, beat_stall, call_overhead, kernel_cycles, share_at_work
+from costmodels.engines import (
+    Engine,
+    NpuEngine,
+    beat_stall,
+    call_overhead,
+    first_overhead,
+    kernel_cycles,
+    share_at_work,
+)
 from costmodels.layer import (
     Hop,
     HopTime,
@@ -42,6 +50,7 @@ __all__ = [
     "alone_cycles",
     "call_cycles",
     "covered_cycles",
+    "first_cycles",
     "hop_times",
     "hops_uj",
     "is_duplex",
@@ -111,7 +120,9 @@ def _price(platform: Platform, work: LayerWork, point: OperatingPoint, count: in
     steps = _product(work.trips)
     kernel = work.kernel or kernel_time(engine, work.spec, work.classes, work.splits)
     compute = kernel.cycles * platform.reference_cycles(engine.clock, point)
-    setup = steps * call_cycles(platform, engine, work.spec, work.buffering, point)
+    calls = call_cycles(platform, engine, work.spec, work.buffering, point)
+    first = first_cycles(platform, engine, work.spec, point)
+    setup = steps * calls + (first if work.cold is None else first * work.cold)
     times = [stream.time or stream_time(platform, stream, point, work.engine) for stream in work.streams]
     overlapped = _pipeline(platform, work, times, (compute + setup) / steps, steps)
     moved = sum((time.moved_uj for time in times), hops_uj(platform, (*work.before, *work.after), point))
@@ -171,6 +182,11 @@ def call_cycles(
     """Reference cycles of one call beyond the kernel."""
     clock = engine.setup_clock if isinstance(engine, NpuEngine) else engine.clock
     return call_overhead(engine, spec, buffering) * platform.reference_cycles(clock, point)
+
+
+def first_cycles(platform: Platform, engine: Engine, spec: KernelSpec, point: OperatingPoint) -> float:
+    """Reference cycles of a layer's first call beyond those of every call."""
+    return first_overhead(engine, spec) * platform.reference_cycles(engine.clock, point)
 
 
 def _pipeline(

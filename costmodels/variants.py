@@ -37,15 +37,22 @@ def platform_under(name: str) -> str:
 
 
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of `base` with `changes` in their place; tables merge, facts and other values replace."""
+    """The tables of `base` with `changes` in their place; tables merge, facts and other values replace.
+
+    A table of another `kind` replaces the base's whole table, as they have other keys.
+    """
     merged = dict(base)
     for key, change in changes.items():
         below = merged.get(key)
-        if isinstance(change, Mapping) and isinstance(below, Mapping) and "value" not in change:
+        if isinstance(change, Mapping) and isinstance(below, Mapping) and _merges(below, change):
             merged[key] = overlay(below, change)
         else:
             merged[key] = change
     return merged
+
+
+def _merges(below: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+    return "value" not in change and change.get("kind", below.get("kind")) == below.get("kind")
 
 
 def _tables(name: str) -> dict[str, Any]:

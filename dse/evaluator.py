@@ -29,7 +29,7 @@ from dse.outer import Need, Needs, OuterSpace, Seed, outer_space
 from dse.points import Axis, Bound, DesignPoint, Evaluation, Infeasible, LeastMemory, OuterSetting, Refined
 from dse.prefetching import Woven, prefetching
 from dse.reachable import caps_of, least_of, why_infeasible
-from dse.refinement import NORMAL, Refinement, Refining, refinement
+from dse.refinement import LOOKED, NORMAL, Refinement, Refining, refinement
 from dse.segmentation import Runs, segmentations
 from dse.segments import Segments
 from dse.solver.bottleneck import NO_CAPS, Caps
@@ -459,16 +459,16 @@ class ProblemEvaluator:
 
     # -- the whole space ---------------------------------------------------------------------------
 
-    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
+    def refine(self, spent: Callable[[], float] = lambda: 0.0) -> Refined:
         """The front of all operating points, orders and segmentations together, where memory is an objective.
 
-        The points are those that survive allocation. Depends on the task only, unless `stopped`: then
-        the front and the bound are those known by then.
+        The points are those that survive allocation. Depends on the task only, unless `spent` says that
+        time is over: then the front and the bound are those known by then.
         """
-        found = self._refinement(stopped)
+        found = self._refinement(lambda: spent() >= LOOKED)
         if found is None or self.bound is None:
             return Refined()
-        chosen = takewhile(lambda _: not stopped(), found.chosen)
+        chosen = takewhile(lambda _: spent() < 1.0, found.chosen)
         made = [self._refined(found, index) for index in chosen]
         points = tuple(point for point in made if isinstance(point, DesignPoint))
         return Refined(points, found.sharpen(self.bound))

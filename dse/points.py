@@ -206,9 +206,10 @@ class Evaluator(Protocol):
     def evaluate(self, setting: OuterSetting) -> Evaluation:
         """Solve inside, allocate, validate, price."""
 
-    def refine(self, stopped: Callable[[], bool]) -> Refined:
-        """Look at the whole space once; depends on nothing that was evaluated before. `stopped` is asked now
-        and then: once true, what is known is the answer."""
+    def refine(self, spent: Callable[[], float]) -> Refined:
+        """Look at the whole space once; depends on nothing that was evaluated before. `spent`, asked now and
+        then, says which share of the time is over: from `dse.refinement.LOOKED` on what was found is
+        realised, from 1 on what is realised is the answer."""
 
 
 def frozen_choices(**choices: str) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -19,6 +20,9 @@ from dse.solver.width import wide_tensors
 
 _BOUND_POINTS = 2_000
 
+LOOKED = 0.9
+"""Share of the time after which a refinement looks no further: realising what was found takes time, too."""
+
 Root = tuple[str, int, int]
 """Operating point, numbers of the branch order and of the segmentation."""
 
@@ -30,7 +34,8 @@ class Refining:
     layers (of all networks together), states (live homes of a step): beyond these trials and half planes have
     to do. labels_of_layers: labels of a step times layers, within fewest_labels and most_labels. splits,
     sums: of the branch and bound; gap: at which it ends. points: how many are realised at most, where
-    leaving out the rest loses more than a share `loss` of the volume.
+    leaving out the rest loses more than a share `loss` of the volume. with_ends: those that are the worst in
+    an objective, too; they add little volume, but reports measure the gap up to somewhat beyond them.
     """
 
     layers: int = 200
@@ -43,6 +48,7 @@ class Refining:
     gap: float = 0.006
     points: int = 120
     loss: float = 0.0005
+    with_ends: bool = False
 
     def effort(self, longest: int) -> Effort:
         """The solver's effort for networks of at most `longest` layers."""
@@ -56,8 +62,16 @@ NORMAL = Refining()
 FULL = Refining(layers=2_000, splits=5_000, sums=10_000_000_000, gap=0.004, points=400, loss=0.0002)
 """Larger networks too, and more of it: one to three minutes for MobileNetV1."""
 
+_LEFT = 0.1  # of a gap that is asked for, for points that are not realised and bounds that are merged
+
 REFININGS: Mapping[str, Refining | None] = MappingProxyType({"auto": NORMAL, "full": FULL, "none": None})
 """What `--refine` offers."""
+
+
+def refining_to(gap: float) -> Refining:
+    """What goes on until the gap of all points is at most `gap`, a share of the volume, or it is stopped."""
+    ends = replace(FULL, splits=sys.maxsize, sums=sys.maxsize, points=_BOUND_POINTS, with_ends=True)
+    return replace(ends, gap=(1.0 - _LEFT) * gap, loss=_LEFT / 2 * gap)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +84,11 @@ class Refinement:
 
     @property
     def chosen(self) -> list[int]:
-        """The deployments worth realising: nearly all of the volume."""
+        """The deployments worth realising, those that matter most first: nearly all of the volume."""
         reached, most = self.front.reached.objectives, self.refining
-        return sorted(most_volume(reached, self.front.reference, most.points, most.loss))
+        chosen = most_volume(reached, self.front.reference, most.points, most.loss)
+        ends = reached.argmax(axis=0).tolist() if most.with_ends else []
+        return list(dict.fromkeys([*ends, *chosen]))
 
     def setting(self, index: int, has_l3: bool) -> OuterSetting:
         """The setting that a deployment of the front fills, allocation aside; its position says nothing."""

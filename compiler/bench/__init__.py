@@ -3,14 +3,16 @@
 from compiler.bench.measure import Measured, measure
 from compiler.bench.moves import Move, draw_moves
 from compiler.bench.run import Runner, command_runner, target_runner
-from compiler.bench.shapes import FAMILIES, Case, draw
+from compiler.bench.shapes import FAMILIES, LARGE, Case, Room, draw
 from compiler.bench.tiled import TiledNetwork, draw_tiled, measure_tiled
 
 __all__ = [
     "FAMILIES",
+    "LARGE",
     "Case",
     "Measured",
     "Move",
+    "Room",
     "Runner",
     "TiledNetwork",
     "command_runner",

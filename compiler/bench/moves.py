@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.bench.shapes import LARGEST_BYTES
+from compiler.bench.shapes import LARGE, Room
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Move:
         return math.gcd(lines, self.outer_pitch if self.outer > 1 else 0)
 
 
-def draw_moves(count: int, seed: int) -> tuple[Move, ...]:
+def draw_moves(count: int, seed: int, room: Room = LARGE) -> tuple[Move, ...]:
     """Different tiles: one line, many, or several transfers; two thirds of them of whole words."""
     rng = np.random.default_rng([seed, len("moves")])
     found: dict[Move, None] = {}
     while len(found) < count:
         move = _draw(rng)
-        if move.outer * move.outer_pitch <= LARGEST_BYTES:
+        if move.outer * move.outer_pitch <= room.operand_bytes:
             found[move] = None
     return tuple(found)
 

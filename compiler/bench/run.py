@@ -13,11 +13,11 @@ Runner = Callable[[Path, int], str]
 """From a project's folder and a number of cores to its standard output. Raises TargetError."""
 
 
-def target_runner(target: Target, timeout_s: float = 600.0) -> Runner:
-    """Builds and runs on one of our targets."""
+def target_runner(target: Target, timeout_s: float = 600.0, simulator: str | None = None) -> Runner:
+    """Builds and runs on one of our targets; simulator: as `compiler.targets.run`."""
 
     def runner(project: Path, harts: int) -> str:
-        result = run(build(project, target, harts=harts), timeout_s=timeout_s)
+        result = run(build(project, target, harts=harts), timeout_s=timeout_s, simulator=simulator)
         if result.exit_code:
             said = (result.stdout + result.stderr).strip().splitlines() or ["nothing"]
             raise TargetError(f"a benchmark ended with {result.exit_code}: {said[-1][:200]}")

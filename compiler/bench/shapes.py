@@ -17,10 +17,18 @@ from costmodels.work import KernelSpec
 Rng = np.random.Generator
 Pair = tuple[int, int]
 
-LARGEST_BYTES = 1 << 18
-"""Of every operand of a shape."""
-LARGEST_MACS = 1 << 20
 MAX_ROUNDS = 1000
+
+
+@dataclass(frozen=True)
+class Room:
+    """Limits of a shape: bytes of every operand, and multiply-accumulates."""
+
+    operand_bytes: int
+    macs: int
+
+
+LARGE = Room(1 << 18, 1 << 20)
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,14 @@ def _conv(rng: Rng, family: str) -> Case:
     outputs = ("o", _channels(rng, 96))
     sizes: dict[str, tuple[tuple[str, int], ...]] = {
         "first layer": (("g", 1), outputs, ("i", int(rng.choice([1, 3, 4])))),
+        "large windows": (("g", 1), outputs, ("i", 4 * _log(rng, 8, 24))),
         "grouped": (("g", int(rng.integers(2, 17))), ("o", _log(rng, 1, 12)), ("i", _log(rng, 1, 16))),
     }
     dense = (("g", 1), outputs, ("i", _channels(rng, 128)))
     windows: dict[str, tuple[Pair, ...]] = {
         "pointwise": ((1, 1),),
         "first layer": ((3, 3), (10, 4), (5, 5), (7, 7)),
+        "large windows": ((3, 3), (3, 3), (5, 5), (3, 5)),
     }
     fixed = {"dilation": (2, 2)} if family == "dense" and rng.random() < 0.15 else {}
     several: tuple[Pair, ...] = ((3, 3), (3, 3), (1, 3), (5, 5), (2, 2))
@@ -210,6 +220,7 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
     "dense": _conv,
     "pointwise": _conv,
     "first layer": _conv,
+    "large windows": _conv,
     "grouped": _conv,
     "linear": _linear,
     "reduction in two": _reduction_in_two,
@@ -240,7 +251,7 @@ FAMILIES: Mapping[str, Callable[[Rng, str], Case]] = {
 """The kernels, some in several forms: how a case of each is drawn."""
 
 
-def draw(family: str, count: int, seed: int) -> tuple[Case, ...]:
+def draw(family: str, count: int, seed: int, room: Room = LARGE) -> tuple[Case, ...]:
     """`count` different cases of a family; the same for the same seed, whatever else is drawn.
 
     Raises ValueError for a count that the family does not have, KeyError for an unknown family.
@@ -249,7 +260,7 @@ def draw(family: str, count: int, seed: int) -> tuple[Case, ...]:
     found: dict[Case, None] = {}
     for _ in range(MAX_ROUNDS * count):
         case = FAMILIES[family](rng, family)
-        if _small(case.spec):
+        if _small(case.spec, room):
             found[case] = None
         if len(found) == count:
             return tuple(found)
@@ -275,12 +286,12 @@ def input_pixel(spec: KernelSpec) -> int:
     return sizes.get("g", 1) * sizes.get("i", 1) * sizes.get("c", 1)
 
 
-def _small(spec: KernelSpec) -> bool:
+def _small(spec: KernelSpec, room: Room) -> bool:
     sizes = dict(spec.dims)
     if spec.kernel == "matmul":
         heads, rows, outputs, depth = sizes.values()
         largest = heads * max(rows * depth, outputs * depth, 4 * rows * outputs)
-        return largest <= LARGEST_BYTES and heads * rows * outputs * depth <= LARGEST_MACS
+        return largest <= room.operand_bytes and heads * rows * outputs * depth <= room.macs
     rows, cols = stored(spec)
     taps = spec.window[0] * spec.window[1]
     outputs = int(np.prod([size for name, size in spec.dims if name != "i"]))
@@ -288,6 +299,6 @@ def _small(spec: KernelSpec) -> bool:
     largest = max(rows * cols * input_pixel(spec), 4 * outputs, weights)
     return (
         min(rows, cols) > 0
-        and largest <= LARGEST_BYTES
-        and outputs * taps * sizes.get("i", 1) <= LARGEST_MACS
+        and largest <= room.operand_bytes
+        and outputs * taps * sizes.get("i", 1) <= room.macs
     )

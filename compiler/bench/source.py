@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from compiler.bench.moves import Move
-from compiler.bench.shapes import LARGEST_BYTES, Case, stored
+from compiler.bench.shapes import LARGE, Case, Room, stored
 
 SPLITS = {
     ("y", "x"): "DSE_SPLIT_PIXELS",
@@ -37,7 +37,7 @@ _HEAD = """\
 #define ROOM %du
 static uint32_t in_words[ROOM / 4u] DSE_L1, more_words[ROOM / 4u] DSE_L1, weight_words[ROOM / 4u] DSE_L1;
 static uint32_t table_words[ROOM / 4u] DSE_L1, out_words[ROOM / 4u] DSE_L1, sum_words[ROOM / 4u] DSE_L1;
-static uint32_t exp_words[256], row_words[128];
+static uint32_t exp_words[256] DSE_L1, row_words[128] DSE_L1;
 #define IN ((uint8_t *)in_words)
 #define MORE ((uint8_t *)more_words)
 #define WEIGHTS ((uint8_t *)weight_words)
@@ -78,14 +78,36 @@ static void measure_fork(void) {
 }
 """
 
+_EVICT = """
+#if defined(__riscv)
+/* As much code as an instruction cache holds, so that the next call's is not there. */
+static void other_code(uint32_t core, uint32_t ncores, const void *arg) {
+    (void)core, (void)ncores, (void)arg;
+    __asm__ volatile(".rept 4096\\nnop\\n.endr");
+}
+#define EVICT() dse_fork(other_code, NULL)
+#else
+#define EVICT() ((void)0)
+#endif
+"""
+
 _RUN = """
 static void measure_{kernel}(void) {{
     for (uint32_t k = 0; k < sizeof {kernel}_cases / sizeof {kernel}_cases[0]; k++) {{
-        const uint64_t begin = dse_cycles();
-        dse_{kernel}(&{kernel}_cases[k]);
-        print(begin, dse_cycles());
+        const {struct} args = {kernel}_cases[k]; /* on the stack, as a network has them */
+{cold}        const uint64_t begin = dse_cycles();
+        dse_{kernel}(&args);
+        const uint64_t end = dse_cycles();
+{print_cold}        print(begin, end);
     }}
 }}
+"""
+
+_COLD = """\
+        EVICT();
+        const uint64_t cold = dse_cycles();
+        dse_{kernel}(&args);
+        const uint64_t cold_end = dse_cycles();
 """
 
 _MOVES = """
@@ -128,16 +150,18 @@ int main(void) {
 """
 
 
-def source_of(cases: Sequence[Case], moves: Sequence[Move]) -> str:
+def source_of(cases: Sequence[Case], moves: Sequence[Move], room: Room = LARGE, caches: bool = False) -> str:
     """The program. It prints `cycles N` for an empty fork, for every call in the order of `call_order`, and
-    for every move.
+    for every move. caches: each call is made twice, with instruction caches cold and warm.
     """
-    parts = [_HEAD % LARGEST_BYTES]
+    parts = [_HEAD % room.operand_bytes, *((_EVICT,) if caches else ())]
     kernels = kernels_of(cases)
     for kernel in kernels:
         rows = [row for case in cases if case.spec.kernel == kernel for row in _calls(case)]
         parts.append(_table(kernel, rows, [case for case in cases if case.spec.kernel == kernel]))
-        parts.append(_RUN.format(kernel=kernel))
+        cold = _COLD.format(kernel=kernel) if caches else ""
+        print_cold = "        print(cold, cold_end);\n" if caches else ""
+        parts.append(_RUN.format(kernel=kernel, struct=_struct(kernel), cold=cold, print_cold=print_cold))
     if moves:
         parts.append(_MOVES.format(rows="\n".join(map(_move, moves))))
     tasks = (*kernels, "moves") if moves else kernels
@@ -161,13 +185,16 @@ def call_order(cases: Sequence[Case]) -> list[int]:
     ]
 
 
+def _struct(kernel: str) -> str:
+    return STRUCTS.get(kernel, f"dse_{kernel}_args")
+
+
 def _table(kernel: str, rows: Sequence[Fields], cases: Sequence[Case]) -> str:
     lines = []
     if kernel == "concat":
         lines += [_parts(number, case) for number, case in enumerate(cases)]
         rows = [{"parts": f"concat_parts_{number}", **row} for number, row in enumerate(rows)]
-    struct = STRUCTS.get(kernel, f"dse_{kernel}_args")
-    lines.append(f"\nstatic const {struct} {kernel}_cases[] = {{")
+    lines.append(f"\nstatic const {_struct(kernel)} {kernel}_cases[] = {{")
     lines += ["    {" + ", ".join(f".{name} = {value}" for name, value in row.items()) + "}," for row in rows]
     return "\n".join([*lines, "};\n"])
 

@@ -26,6 +26,8 @@ from compiler.tiling import Grid, TileLimits, enumerate_tiles
 ROOM = LevelCapacities(dict.fromkeys(LEVELS, 1 << 24))
 STEPS = (12, 400)
 """Fewest tiles of a layer where it has as many, and most."""
+COLD_STEPS = (STEPS, (1, 1), (2, 8), (1, 1))
+"""The same, deployment after deployment, where instruction caches show: in layers of a few calls."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,18 @@ class TiledNetwork:
     deployment: Deployment
 
 
-def draw_tiled(count: int, seed: int) -> tuple[TiledNetwork, ...]:
-    """The same graph in `count` random deployments with many tiles."""
+def draw_tiled(count: int, seed: int, off_chip: bool = True) -> tuple[TiledNetwork, ...]:
+    """The same graph in `count` random deployments with many tiles; off_chip: tensors live in L3 too.
+
+    Where they do not, most deployments have few tiles or one a layer: there instruction caches are cold.
+    """
     graph = _graph(seed)
     rng = random.Random(seed)
-    return tuple(TiledNetwork(graph, _deployment(graph, rng)) for _ in range(count))
+    levels = (L1, L2, L2, L3) if off_chip else (L1, L2, L2)
+    numbers = (STEPS,) if off_chip else COLD_STEPS
+    return tuple(
+        TiledNetwork(graph, _deployment(graph, rng, levels, numbers[k % len(numbers)])) for k in range(count)
+    )
 
 
 def measure_tiled(network: TiledNetwork, runner: Runner, harts: int) -> tuple[int, ...]:
@@ -108,11 +117,13 @@ def _conv(
     return op, y
 
 
-def _deployment(graph: Graph, rng: random.Random) -> Deployment:
-    homes = {name: rng.choice((L1, L2, L2, L3)) for name in graph.by_name}
+def _deployment(
+    graph: Graph, rng: random.Random, levels: tuple[str, ...], steps: tuple[int, int]
+) -> Deployment:
+    homes = {name: rng.choice(levels) for name in graph.by_name}
     homes |= dict.fromkeys((*graph.inputs, *graph.outputs), L2)
-    param_homes = {op.name: rng.choice((L1, L2, L3)) for op in graph.operators}
-    plans = tuple(_plan(graph, op, rng, homes, param_homes[op.name]) for op in graph.operators)
+    param_homes = {op.name: rng.choice(tuple(dict.fromkeys(levels))) for op in graph.operators}
+    plans = tuple(_plan(graph, op, rng, homes, param_homes[op.name], steps) for op in graph.operators)
     pairs = zip(graph.operators, plans, strict=True)
     needs = tuple(footprint(op, op.space(graph.by_name), plan) for op, plan in pairs)
     module = Module("bench", "0" * 64, (graph,))
@@ -121,11 +132,19 @@ def _deployment(graph: Graph, rng: random.Random) -> Deployment:
     return found
 
 
-def _plan(graph: Graph, op: Operator, rng: random.Random, homes: dict[str, str], params: str) -> LayerPlan:
+def _plan(
+    graph: Graph,
+    op: Operator,
+    rng: random.Random,
+    homes: dict[str, str],
+    params: str,
+    numbers: tuple[int, int],
+) -> LayerPlan:
     space = op.space(graph.by_name)
     tiles = enumerate_tiles(space, TileLimits(6))
     steps = Grid(space, tiles).steps
-    fitting = tiles[(steps <= STEPS[1]) & (steps >= min(STEPS[0], steps.max()))]
+    wanted = (steps <= numbers[1]) & (steps >= min(numbers[0], steps.max()))
+    fitting = tiles[wanted if wanted.any() else steps == steps.min()]
     tile = fitting[rng.randrange(len(fitting))]
     levels = [*(homes[name] for name in op.inputs), params, homes[op.output]]
     return LayerPlan(

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from costmodels.calibration.coefficients import names_of, with_values
 from costmodels.calibration.leastsquares import nonnegative
-from costmodels.engines import PortableEngine, kernel_cycles
+from costmodels.engines import PortableEngine, XpulpEngine, kernel_cycles
+from costmodels.engines.portable.costs import PortableCosts
+from costmodels.engines.xpulp.costs import XpulpCosts
 from costmodels.transfer import Link, transfer_cycles
 from costmodels.work import KernelSpec
+
+Own = TypeVar("Own", bound=PortableEngine | XpulpEngine)
+"""Cores whose kernels are counted piece by piece."""
+Table = PortableCosts | XpulpCosts
 
 
 @dataclass(frozen=True)
 class KernelSample:
     """`calls` calls of a kernel on tiles of these extents, on `cores` cores, took `cycles` together.
 
+    cold: what a call with cold instruction caches took more.
     partial: share of the calls that do not finish their reduction. family: whose errors it counts to.
     """
 
@@ -34,8 +42,9 @@ class KernelSample:
     calls: int
     cores: int
     cycles: float
+    cold: float = 0.0
 
-    def predicted(self, engine: PortableEngine) -> float:
+    def predicted(self, engine: Own) -> float:
         """Cycles on as many cores, from the fork to the join."""
         same = replace(engine, cores=self.cores)
         kernel = kernel_cycles(same, self.spec, dict(self.extents), self.split, self.partial)
@@ -69,16 +78,16 @@ class Errors:
     worst: float
 
 
-def fit_forks(engine: PortableEngine, forks: Mapping[int, float]) -> PortableEngine:
+def fit_forks(engine: Own, forks: Mapping[int, float]) -> Own:
     """Cost of a fork of nothing, from its cycles by number of cores (1 and another)."""
     alone, most = forks[1], max(forks)
     each = (forks[most] - alone) / (most - 1) if most > 1 else 0.0
     return replace(engine, fork_cycles=float(alone), fork_core_cycles=max(each, 0.0), barrier_cycles=0.0)
 
 
-def fit_kernels(engine: PortableEngine, samples: Sequence[KernelSample]) -> PortableEngine:
+def fit_kernels(engine: Own, samples: Sequence[KernelSample]) -> Own:
     """The engine with the coefficients of every kernel that was measured on one core; forks are known."""
-    kernels = engine.kernels
+    kernels: Table = engine.kernels
     alone = [sample for sample in samples if sample.cores == 1]
     for kernel in dict.fromkeys(sample.spec.kernel for sample in alone):
         own = [sample for sample in alone if sample.spec.kernel == kernel]
@@ -87,12 +96,37 @@ def fit_kernels(engine: PortableEngine, samples: Sequence[KernelSample]) -> Port
         quiet = replace(engine, fork_cycles=0.0, fork_core_cycles=0.0, barrier_cycles=0.0)
         columns = []
         for unit in _units(len(names)):
-            probe = replace(quiet, kernels=replace(kernels, **{kernel: with_values(costs, unit)}))
+            probe = _with_kernels(quiet, replace(kernels, **{kernel: with_values(costs, unit)}))
             columns.append([sample.predicted(probe) for sample in own])
-        zero = replace(engine, kernels=replace(kernels, **{kernel: with_values(costs, [0.0] * len(names))}))
+        zero = _with_kernels(engine, replace(kernels, **{kernel: with_values(costs, [0.0] * len(names))}))
         found = _fit(columns, own, [sample.predicted(zero) for sample in own])
         kernels = replace(kernels, **{kernel: with_values(costs, found)})
-    return replace(engine, kernels=kernels)
+    return _with_kernels(engine, kernels)
+
+
+def _with_kernels(engine: Own, kernels: Table) -> Own:
+    changes: Mapping[str, Any] = {"kernels": kernels}
+    return replace(engine, **changes)
+
+
+def fit_contention(engine: XpulpEngine, samples: Sequence[KernelSample]) -> XpulpEngine:
+    """The engine with the factor that several cores of it cost each other, by least relative squares."""
+    quiet = replace(engine, contention=1.0)
+    several = [sample for sample in samples if sample.cores > 1 and sample.split]
+    cycles = np.array([sample.cycles for sample in several])
+    forked = replace(quiet, cores=several[0].cores).forked_cycles
+    forks = np.array([sample.calls * forked for sample in several])
+    kernels = np.array([sample.predicted(quiet) for sample in several]) - forks
+    share = kernels / cycles
+    return replace(engine, contention=max(1.0, float(share @ (1.0 - forks / cycles) / (share @ share))))
+
+
+def fit_cold(engine: XpulpEngine, samples: Sequence[KernelSample]) -> XpulpEngine:
+    """The engine with what cold kernels cost: the median over the samples of each on all cores."""
+    several = [sample for sample in samples if sample.cores > 1]
+    found = {kernel: [s.cold for s in several if s.spec.kernel == kernel] for kernel in names_of(engine.cold)}
+    medians = {kernel: float(np.median(cold)) for kernel, cold in found.items() if cold}
+    return replace(engine, cold=replace(engine.cold, **medians))
 
 
 def fit_copies(link: Link, samples: Sequence[MoveSample]) -> Link:

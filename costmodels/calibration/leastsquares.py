@@ -8,6 +8,8 @@ import numpy.typing as npt
 from costmodels.work import FloatArray
 
 TOLERANCE = 1e-10
+SMALLEST = 1e-2
+"""Residuals below this weigh as this."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -29,6 +31,18 @@ def nonnegative(matrix: FloatArray, target: FloatArray) -> FloatArray:
         passive[entering] = True
         x, passive = _descend(unit, target, x, passive)
     return np.asarray(x / np.where(scale > 0, scale, 1.0))
+
+
+def nonnegative_robust(matrix: FloatArray, target: FloatArray, rounds: int = 20) -> FloatArray:
+    """The x >= 0 [n] that nearly minimises the sum of |matrix x - target|, by reweighted least squares.
+
+    A few rows that the model does not explain pull it less than squares do.
+    """
+    x = nonnegative(matrix, target)
+    for _ in range(rounds):
+        weight = 1.0 / np.sqrt(np.maximum(np.abs(matrix @ x - target), SMALLEST))
+        x = nonnegative(matrix * weight[:, None], target * weight)
+    return x
 
 
 def _descend(unit: FloatArray, target: FloatArray, x: FloatArray, passive: Mask) -> tuple[FloatArray, Mask]:

@@ -10,23 +10,28 @@ import numpy.typing as npt
 
 from costmodels.arrays import ceil_div, floats
 from costmodels.engines.cluster import ClusterEngine, cluster_cycles
+from costmodels.engines.counted import CountedEngine
 from costmodels.engines.nests import product_of
 from costmodels.engines.npu import NpuEngine, npu_cycles
 from costmodels.engines.portable import PortableEngine, portable_cycles
+from costmodels.engines.xpulp import XpulpEngine, xpulp_cycles
 from costmodels.errors import UnsupportedKernel
 from costmodels.work import FloatArray, KernelSpec
 
 NOWHERE: Mapping[str, npt.ArrayLike] = MappingProxyType({})
-Engine = ClusterEngine | NpuEngine | PortableEngine
+Engine = ClusterEngine | NpuEngine | PortableEngine | XpulpEngine
 
 __all__ = [
     "ClusterEngine",
+    "CountedEngine",
     "Engine",
     "NpuEngine",
     "PortableEngine",
     "UnsupportedKernel",
+    "XpulpEngine",
     "beat_stall",
     "call_overhead",
+    "first_overhead",
     "kernel_cycles",
     "share_at_work",
 ]
@@ -34,9 +39,14 @@ __all__ = [
 
 def call_overhead(engine: Engine, spec: KernelSpec, buffering: int = 1) -> float:
     """Cycles of one call beyond the kernel itself (an NPU's: of its set-up clock), with so many buffers."""
-    if isinstance(engine, PortableEngine):
+    if isinstance(engine, CountedEngine):
         return engine.overhead_of(spec, buffering)
     return engine.overhead_cycles
+
+
+def first_overhead(engine: Engine, spec: KernelSpec) -> float:
+    """Cycles of a layer's first call beyond those of every call."""
+    return engine.cold_cycles(spec.kernel) if isinstance(engine, XpulpEngine) else 0.0
 
 
 def beat_stall(engine: Engine) -> float:
@@ -67,6 +77,8 @@ def kernel_cycles(
         return npu_cycles(engine, spec, extents)
     if isinstance(engine, PortableEngine):
         return portable_cycles(engine, spec, extents, split, partial, starts)
+    if isinstance(engine, XpulpEngine):
+        return xpulp_cycles(engine, spec, extents, split, partial, starts)
     return cluster_cycles(engine, spec, extents, split, partial)
 
 

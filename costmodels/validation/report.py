@@ -9,6 +9,7 @@ from costmodels.provenance import energy_facts, weak_kinds
 from costmodels.validation.banks import BankAccesses
 from costmodels.validation.energies import LayerPower, layer_energy
 from costmodels.validation.jobs import NpuJob, NpuSetup
+from costmodels.validation.kernels import KernelRow
 from costmodels.validation.layers import LayerRun
 from costmodels.validation.matmuls import Barrier, Matmul, TiledMatmul
 from costmodels.validation.starts import StartedProduct
@@ -126,7 +127,12 @@ def _layers() -> Iterator[tuple[Row, str, float]]:
         yield layer, layer.variant, layer.predicted(layers)
 
 
-TABLES: tuple[Table, ...] = (_transfers, _jobs, _products, _layers)
+def _kernels() -> Iterator[tuple[Row, str, float]]:
+    for row in read_table("siracusa_kernels", KernelRow):
+        yield from row.comparisons()
+
+
+TABLES: tuple[Table, ...] = (_transfers, _jobs, _products, _layers, _kernels)
 
 
 def _energies(known: Mapping[str, Source]) -> Iterator[Comparison]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from compiler.frontend import Imported, ImportedPair, import_pair
 from compiler.ir.tensor import IntArray
 from costmodels.platform import Platform, load_platform
+from dse.cli.effort import refining_of, trials_of
 from dse.cli.errors import Ending, Exit, UsageError
 from dse.cli.pins import read_pins
 from dse.cli.quantities import BudgetText
-from dse.cli.recorded import DEFAULT_TRIALS, recorded
+from dse.cli.recorded import recorded
 from dse.cli.tables import pair_table
 from dse.cli.terminal import Terminal
 from dse.executors import executor_for
@@ -30,7 +31,6 @@ from dse.pairs.documents import all_lines, half_of, pair_document, write_deploym
 from dse.pairs.emit import PairEmitter
 from dse.pairs.explore import PairResult
 from dse.points import Infeasible
-from dse.refinement import REFININGS
 from dse.report import write_report
 from dse.search import SearchOptions
 from dse.task import Budget, Pin, Task
@@ -120,10 +120,9 @@ def _half(arguments: Namespace, imported: Imported, platform: Platform, pins: tu
 
 def _search(arguments: Namespace, task: PairTask, terminal: Terminal, stop: threading.Event) -> PairResult:
     """Raises Ending where one of the graphs does not fit."""
-    neither = arguments.trials is None and arguments.time is None
     options = SearchOptions(
         objectives=task.decode.objectives,
-        trials=DEFAULT_TRIALS if neither else arguments.trials,
+        trials=trials_of(arguments),
         seconds=arguments.time,
         seed=arguments.seed,
         sampler=arguments.sampler,
@@ -131,7 +130,7 @@ def _search(arguments: Namespace, task: PairTask, terminal: Terminal, stop: thre
     )
     executor = executor_for(arguments.workers, arguments.address)
     with terminal.searching(task.decode.objectives) as progress:
-        outcome = explore_pair(task, options, executor, progress, stop, REFININGS[arguments.refine])
+        outcome = explore_pair(task, options, executor, progress, stop, refining_of(arguments))
     if isinstance(outcome, Infeasible):
         raise Ending(outcome.message(), Exit.INFEASIBLE)
     return outcome

@@ -115,7 +115,11 @@ def _search(it: argparse._ArgumentGroup) -> None:
     it.add_argument("--address", metavar="ADDR", help="a Ray cluster, as auto or ray://host:10001")
     it.add_argument("--storage", metavar="URL", help="Optuna storage (default: study.journal in DIR)")
     it.add_argument("--resume", action="store_true", help="go on with the study in DIR")
-    it.add_argument(
+    how = it.add_mutually_exclusive_group()
+    how.add_argument(
+        "--gap", type=q.share, metavar="G", help="refine until the gap is 0.01, 1%%, ... or --time is over"
+    )
+    how.add_argument(
         "--refine",
         choices=("auto", "full", "none"),
         default="auto",
@@ -252,6 +256,11 @@ def _calibrate(commands: _Commands[Parser]) -> None:
         metavar="COMMAND",
         help="runs the C in {project} on {harts} cores and prints its output (default: our simulator)",
     )
+    it.add_argument(
+        "--simulator",
+        metavar="COMMAND",
+        help="runs the program named behind it, for siracusa (default: DSE_SIRACUSA_SIM)",
+    )
     it.add_argument("--shapes", type=q.positive, default=220, metavar="N", help="a kernel; default: 220")
     it.add_argument(
         "--kernels",
@@ -264,6 +273,7 @@ def _calibrate(commands: _Commands[Parser]) -> None:
     it.add_argument("--seed", type=q.natural, default=0, metavar="N", help="default: 0")
     it.add_argument("--timeout", type=q.time_seconds, default=600.0, metavar="T", help="default: 10min")
     it.add_argument("--out", type=Path, metavar="FILE.toml", help="the platform with the fitted values")
+    it.add_argument("--rows", type=Path, metavar="FILE.csv", help="the measured kernels, fitted and held out")
     it.add_argument(
         "--power", action="store_true", help="fit the power of a built-in platform to its measured energies"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
@@ -46,6 +47,18 @@ def time_seconds(text: str) -> float:
     if match is None or factor is None or not float(match[1]):
         raise ArgumentTypeError(f"{text!r} is not a time; write 60s, 2min or 1h")
     return float(match[1]) * factor
+
+
+def share(text: str) -> float:
+    """A share of "0.01" or "1%", between 0 and 1. Raises ArgumentTypeError."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if number != text else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise ArgumentTypeError(f"{text!r} is not a share; write 0.01 or 1%")
+    return value
 
 
 def positive(text: str) -> int:

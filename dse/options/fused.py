@@ -100,6 +100,7 @@ class FusedLayerWork:
             splits=choice.splits,
             before=before,
             macs=np.broadcast_to(space.spec.macs(extents), (len(self.sets),)),
+            cold=rows.active,
         )
 
     def overlaps(self) -> IntArray:

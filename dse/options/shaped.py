@@ -21,7 +21,7 @@ from costmodels.classes import NO_CLASSES
 from costmodels.energy import engine_uj, spared_uj
 from costmodels.layer import KernelTime, LayerWork, StreamTime, StreamWork
 from costmodels.overlap import ZERO, Flow
-from costmodels.pipeline import call_cycles, is_duplex, shares_prefetch_link, stream_time
+from costmodels.pipeline import call_cycles, first_cycles, is_duplex, shares_prefetch_link, stream_time
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.products import ProductStream, ProductWork, price_product
 from costmodels.work import FloatArray, IntArray
@@ -216,7 +216,8 @@ class ProductPricer:
         c, engine = self.candidates, self.platform.engine_of[self.candidates.engine]
         steps = reduce(np.multiply, (self.product.trip(name) for name in c.order))
         ratio = self.platform.reference_cycles(engine.clock, self.point)
-        return np.asarray(self.kernel.cycles * (ratio / steps))
+        first = first_cycles(self.platform, engine, c.space.spec, self.point)
+        return np.asarray((self.kernel.cycles * ratio + first) / steps)
 
     @cached_property
     def _busy_uj(self) -> FloatArray:

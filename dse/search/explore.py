@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from dse.executors import Executor, InProcess, Pool
 from dse.front import choose, knee, quality
 from dse.points import Evaluation, Evaluator, OuterSetting, Refined
+from dse.refinement import LOOKED
 from dse.search.archive import Archive, Sieve
 from dse.search.history import Step, marks
 from dse.search.importance import importances
@@ -164,17 +165,18 @@ class _Search:
         if self.refined is not None or self.stop.is_set():
             return
         try:
-            self.refined = self.live.evaluator.refine(self._is_over)
+            self.refined = self.live.evaluator.refine(self._spent)
         except KeyboardInterrupt:
             self.stop.set()
             return
         self.reached = self._reached()
         progress(self._progress(0))
 
-    def _is_over(self) -> bool:
-        """Somebody stopped it, or its time is up."""
+    def _spent(self) -> float:
+        """Share of the time that is over; after a stop at least so much that nothing more is looked for."""
         seconds = self.options.seconds
-        return self.stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
+        spent = 0.0 if seconds is None else self._elapsed() / seconds
+        return max(spent, LOOKED) if self.stop.is_set() else spent
 
     @property
     def whole(self) -> Archive:

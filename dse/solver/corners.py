@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -57,6 +57,11 @@ class Cover:
         everything = np.concatenate(shrunk)
         kept = everything[nondominated(everything)] if len(everything) else everything
         return Cover(self.reference, self.share, corners, kept)
+
+    def nearer(self, reference: FloatArray) -> Cover:
+        """What is left below a reference [3] that is no larger."""
+        corners = np.minimum(self.corners, reference)
+        return replace(self, reference=reference, corners=corners[nondominated(-corners)])
 
 
 def fewest_above(corners: FloatArray, most: int) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 from dse.solver.pareto import FloatArray, nondominated
 
 _LINES = 160
+_BLOCK = 256  # lines that a volume is summed up over at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +70,18 @@ def volume(points: FloatArray, reference: FloatArray) -> float:
     if len(points) == 0:
         return 0.0
     points = points[nondominated(points)]
-    grid = Grid.through(points, reference)
-    return float((grid.areas * (reference[2] - grid.heights(points))).sum())
+    points = points[np.argsort(points[:, 0], kind="stable")]
+    grid, total = Grid.through(points, reference), 0.0
+    below = np.zeros((0, 3))
+    for begin in range(0, len(grid.x), _BLOCK):
+        # Of what came before, only what each line of y has to say: thousands of points take little memory.
+        ends = np.append(grid.x, reference[0])[begin : begin + _BLOCK + 1]
+        part = Grid(ends[:-1], grid.y, np.array([ends[-1], *reference[1:]]))
+        below = np.concatenate([below, points[(points[:, 0] >= ends[0]) & (points[:, 0] < ends[-1])]])
+        heights = part.heights(below)
+        total += float((part.areas * (reference[2] - heights)).sum())
+        below = np.stack([np.full(len(grid.y), ends[0]), grid.y, heights[-1]], axis=1)
+    return total
 
 
 def most_volume(points: FloatArray, reference: FloatArray, count: int, loss: float) -> list[int]:

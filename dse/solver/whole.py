@@ -27,6 +27,8 @@ from dse.solver.tables import TableCache
 
 # Beyond the worst point of a first front, so that the final reference point lies within.
 _MARGIN = 1.3
+_JUDGED_MARGIN = 1.1  # the same when the gap is judged: that of `dse.front.quality`
+_NEARER, _NEAR = 1.15, 0.05  # nothing is looked for beyond this margin, once the gap is below this share
 _PROBES, _PROBE_WIDTH, _PROBE_LABELS = 5, 8, 600
 _ASKED_FIRST = 1_000  # deployments taken from the first division of a network
 _JUDGED = 1.4  # times the sums compared between two judgements of the gap
@@ -69,8 +71,8 @@ class Reached:
 @dataclass(frozen=True, eq=False)
 class WholeFront:
     """`reached`, and `least` [m, 3]: every deployment of the networks within the caps is weakly dominated
-    by one of these points, which need not be attainable. `gap`: of volume up to `reference` [3]. `closed`:
-    it is what was asked for.
+    by one of these points, which need not be attainable. `gap`: of volume up to `reference` [3], somewhat
+    beyond the worst of the front. `closed`: it is what was asked for.
     """
 
     reached: Reached
@@ -179,11 +181,13 @@ class _Search:
             self._split()
             if self.sums > _JUDGED * judged and self.splits > len(self.dividers):
                 gap, judged = self._judge(), self.sums
+                if gap < _NEAR:
+                    self.cover = self.cover.nearer(self._worst(_NEARER))
         gap = self._judge()
         return WholeFront(
             _reached(self.archive),
             self._least(),
-            self.cover.reference,
+            self._worst(_JUDGED_MARGIN),
             gap,
             gap <= self.effort.gap,
             self.splits,
@@ -308,9 +312,19 @@ class _Search:
 
     def _judge(self) -> float:
         """The gap."""
+        reference = self._worst(_JUDGED_MARGIN)
+        possible = volume(self._least(), reference)
+        return 1.0 - volume(self._front, reference) / possible if possible > 0 else 0.0
+
+    @property
+    def _front(self) -> FloatArray:
+        """[n, 3] of what is reached."""
         reached = np.concatenate([found.reached for _, found in self.archive])
-        possible = volume(self._least(), self.cover.reference)
-        return 1.0 - volume(reached, self.cover.reference) / possible if possible > 0 else 0.0
+        return np.asarray(reached[nondominated(reached)])
+
+    def _worst(self, margin: float) -> FloatArray:
+        """[3] so many times what is reached at worst, within the reference."""
+        return np.asarray(np.minimum(self._front.max(axis=0) * margin, self.cover.reference))
 
     def _least(self) -> FloatArray:
         """Lower bounds of everything: open parts, closed ones, what the cover covers, what lies beyond the

@@ -13,8 +13,7 @@ from pathlib import Path
 from compiler.targets import copy_runtime
 from compiler.targets.build import Target, build
 from compiler.targets.run import run
-from costmodels.engines import kernel_cycles
-from costmodels.engines.cluster import ClusterEngine
+from costmodels.engines import XpulpEngine, kernel_cycles
 from costmodels.platform import load_platform
 from studies.kernels.rows import ROWS, Row
 
@@ -43,10 +42,10 @@ def measure(folder: Path, target: Target, cores: int) -> list[tuple[int, str]]:
 def predicted(row: Row, conflicts: bool) -> float:
     """Cycles of one call by the cost model, launch and fork included."""
     engine = load_platform("siracusa").engine_of["cluster"]
-    assert isinstance(engine, ClusterEngine)
+    assert isinstance(engine, XpulpEngine)
     engine = engine if conflicts else engine.without_conflicts()
     (split,) = row.spec.splits
-    return float(kernel_cycles(engine, row.spec, dict(row.spec.dims), split)) + engine.overhead_cycles
+    return float(kernel_cycles(engine, row.spec, dict(row.spec.dims), split)) + engine.forked_cycles
 
 
 def main() -> None:

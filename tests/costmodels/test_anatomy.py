@@ -10,9 +10,11 @@ import pytest
 from costmodels.anatomy import CORE, Anatomy, Fetch, HopShare, Term, dissect
 from costmodels.blame import busy_cycles, causes, gain, path, total_cycles
 from costmodels.classes import tile_classes
+from costmodels.engines import ClusterEngine, XpulpEngine
 from costmodels.pipeline import Hop, LayerWork, StreamWork, price_layer
 from costmodels.platform import load_platform
 from costmodels.timeline import events
+from costmodels.variants import load_variant
 from costmodels.work import KernelSpec
 
 ONE = np.array([1])
@@ -53,13 +55,29 @@ def test_pieces_add_up_to_the_priced_columns(engine: str, buffering: int) -> Non
 
 
 def test_a_call_of_the_cluster_has_its_parts() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine = platform.engine_of["cluster"]
+    assert isinstance(engine, ClusterEngine)
     found = cycles(causes(dissect(platform, layer())))
     assert {"compute_cluster", "launch", "fork", "barrier", "load_l3_l2"} <= set(found)
-    assert found["fork"] == pytest.approx(4 * engine.fork_cycles)  # type: ignore[union-attr]
-    assert found["barrier"] == pytest.approx(4 * engine.barrier_cycles)  # type: ignore[union-attr]
+    assert found["fork"] == pytest.approx(4 * engine.fork_cycles)
+    assert found["barrier"] == pytest.approx(4 * engine.barrier_cycles)
     assert "npu_setup" in cycles(causes(dissect(platform, layer("npu"))))
+
+
+def test_cold_code_is_paid_once_a_layer() -> None:
+    platform = load_platform("siracusa")
+    engine = platform.engine_of["cluster"]
+    assert isinstance(engine, XpulpEngine)
+    work = layer()
+    found = cycles(causes(dissect(platform, work)))
+    assert found["cold_code"] == pytest.approx(engine.cold_cycles(work.spec.kernel))
+    twice = cycles(causes(dissect(platform, replace(work, cold=np.array([2])))))
+    assert twice["cold_code"] == pytest.approx(2 * found["cold_code"])
+    assert found["fork"] == pytest.approx(4 * engine.forked_cycles)
+    apart = dissect(platform, work)
+    assert total_cycles(apart) == pytest.approx(float(price_layer(platform, work).total_cycles[0]))
+    assert sum(term.cycles for term in path(apart)) == pytest.approx(total_cycles(apart))
 
 
 def test_bank_conflicts_are_what_memories_without_them_would_save() -> None:

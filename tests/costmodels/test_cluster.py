@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from costmodels.engines import ClusterEngine, UnsupportedKernel, kernel_cycles
-from costmodels.platform import load_platform
+from costmodels.variants import load_variant
 from costmodels.work import KernelSpec
 from tests.costmodels.conftest import Rows
 
@@ -16,7 +16,7 @@ MATMUL = (("y", 64), ("x", 64), ("g", 1), ("o", 64), ("i", 64))
 
 
 def cluster_of(name: str, cores: int = 8, conflicts: bool = True) -> ClusterEngine:
-    engine = load_platform(name).engine_of["cluster"]
+    engine = load_variant(name).engine_of["cluster"]
     assert isinstance(engine, ClusterEngine)
     return replace(engine if conflicts else engine.without_conflicts(), cores=cores)
 
@@ -27,14 +27,14 @@ def cycles_of(engine: ClusterEngine, spec: KernelSpec, split: tuple[str, ...] = 
 
 def test_block_of_the_dot_product() -> None:
     """Two pixels, four outputs, K = 8: 15 + 2 * 14 + 8 * 13 cycles."""
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     spec = KernelSpec("conv2d", MATMUL)
     assert cycles_of(engine, spec, y=1, x=2, g=1, o=4, i=8) == 15 + 2 * 14 + 8 * 13
 
 
 def test_leftovers() -> None:
     """Three pixels, five outputs, K = 9: a 2x4 block, a 2x1 block, and an odd pixel one output at a time."""
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     spec = KernelSpec("conv2d", MATMUL)
     blocks = (2, 4, 1), (2, 1, 1), (1, 1, 5)
     expected = sum(n * (15 + 2 * (p + o + p * o) + 14 * p * o + 13 * p * o) for p, o, n in blocks)
@@ -43,7 +43,7 @@ def test_leftovers() -> None:
 
 def test_products_of_activations() -> None:
     """Three heads of two rows, four outputs, K = 8; turned operands and zero points cost what they add."""
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     spec = KernelSpec("matmul", (("h", 3), ("y", 2), ("o", 4), ("i", 8)))
     block = 15 + 2 * 14 + 8 * 13
 
@@ -54,12 +54,12 @@ def test_products_of_activations() -> None:
     assert cycles(replace(spec, strided=True)) == 3 * (block + 2 * 4 * 2)
     assert cycles(replace(spec, offsets=(False, True))) == 3 * (block + 2 * 2)
     assert cycles(replace(spec, offsets=(True, False))) == 3 * (block + 4 * 2 * 2)
-    many = cluster_of("siracusa", cores=3, conflicts=False)
+    many = cluster_of("siracusa-field", cores=3, conflicts=False)
     assert cycles_of(many, spec, ("h",), h=3, y=2, o=4, i=8) == block
 
 
 def test_gather_of_a_window() -> None:
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     flat = KernelSpec("conv2d", MATMUL)
     window = replace(flat, window=(3, 3))
     extra = cycles_of(engine, window, y=1, x=2, g=1, o=4, i=4) - cycles_of(
@@ -70,7 +70,7 @@ def test_gather_of_a_window() -> None:
 
 def test_kernels_that_walk_the_window() -> None:
     """Two pixels, four outputs, 3x3x4: three runs (rows) of 12, or nine of 4 where taps lie apart."""
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     engine = replace(engine, matmul=replace(engine.matmul, gather="direct", run_cycles=14.0))
     spec = KernelSpec("conv2d", MATMUL, window=(3, 3))
     found = cycles_of(engine, spec, y=1, x=2, g=1, o=4, i=4)
@@ -86,9 +86,9 @@ def test_kernels_that_walk_the_window() -> None:
 def test_rounding_of_the_division(split: tuple[str, ...], busiest: tuple[int, int, int]) -> None:
     """3x3 pixels and 12 outputs on 8 cores: the busiest has everything, 2 outputs, a row, or 2 pixels."""
     spec = KernelSpec("conv2d", MATMUL)
-    alone = cluster_of("siracusa", cores=1)
+    alone = cluster_of("siracusa-field", cores=1)
     expected = cycles_of(alone, spec, y=busiest[0], x=busiest[1], g=1, o=busiest[2], i=16)
-    engine = cluster_of("siracusa", conflicts=False)
+    engine = cluster_of("siracusa-field", conflicts=False)
     assert cycles_of(engine, spec, split, y=3, x=3, g=1, o=12, i=16) == expected
 
 
@@ -117,7 +117,7 @@ def test_depthwise_pays_for_every_column() -> None:
 def test_bank_conflicts_depend_on_the_length_of_rows(depth: int, waits: str) -> None:
     """Each of a core's blocks waits for the seven others: 16 pixels, 8 outputs are two blocks a core."""
     spec = KernelSpec("conv2d", MATMUL)
-    engine, alone = cluster_of("siracusa"), cluster_of("siracusa", conflicts=False)
+    engine, alone = cluster_of("siracusa-field"), cluster_of("siracusa-field", conflicts=False)
 
     def cycles(cores: ClusterEngine, split: tuple[str, ...]) -> float:
         return cycles_of(cores, spec, split, y=1, x=16, g=1, o=8, i=depth)
@@ -128,7 +128,7 @@ def test_bank_conflicts_depend_on_the_length_of_rows(depth: int, waits: str) -> 
 
 
 def test_rows_of_elementwise_kernels() -> None:
-    engine = cluster_of("siracusa", conflicts=False)
+    engine = cluster_of("siracusa-field", conflicts=False)
     cost = engine.kernels.add
     flat = KernelSpec("add", (("n", 1000),), fan_in=2)
     assert cycles_of(engine, flat, ("n",), n=1000) == cost.row_cycles + 125 * cost.element_cycles
@@ -143,7 +143,7 @@ def test_rows_of_elementwise_kernels() -> None:
 
 
 def test_partial_sums_are_stored_and_reloaded() -> None:
-    engine = cluster_of("siracusa", cores=1)
+    engine = cluster_of("siracusa-field", cores=1)
     spec = KernelSpec("conv2d", MATMUL)
     tile = {"y": 1, "x": 2, "g": 1, "o": 4, "i": 8}
     final = float(kernel_cycles(engine, spec, tile))
@@ -154,12 +154,12 @@ def test_partial_sums_are_stored_and_reloaded() -> None:
 @pytest.mark.parametrize("split", [("i",), ("y", "o"), ("o", "i")])
 def test_unknown_divisions_are_refused(split: tuple[str, ...]) -> None:
     with pytest.raises(UnsupportedKernel):
-        kernel_cycles(cluster_of("siracusa"), KernelSpec("conv2d", MATMUL), dict(MATMUL), split)
+        kernel_cycles(cluster_of("siracusa-field"), KernelSpec("conv2d", MATMUL), dict(MATMUL), split)
 
 
 def test_unknown_kernels_are_refused() -> None:
     with pytest.raises(UnsupportedKernel, match="fft"):
-        kernel_cycles(cluster_of("siracusa"), KernelSpec("fft", (("n", 8),)), {"n": np.array(8)})
+        kernel_cycles(cluster_of("siracusa-field"), KernelSpec("fft", (("n", 8),)), {"n": np.array(8)})
 
 
 @pytest.mark.shared
@@ -173,7 +173,7 @@ def test_simulated_matmul(rows: Rows, cores: int) -> None:
         and row["parameters"] == f"cores={cores}"
         and row["tcdm_conflicts"] == "off"
     ]
-    engine = cluster_of("siracusa", cores, conflicts=False)
+    engine = cluster_of("siracusa-field", cores, conflicts=False)
     spec = KernelSpec("conv2d", MATMUL, output_bytes=4)
     predicted = cycles_of(engine, spec, ("y", "x"), y=1, x=64, g=1, o=64, i=64) + engine.barrier_cycles
     assert len(found) == 1

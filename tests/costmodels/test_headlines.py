@@ -35,9 +35,9 @@ def test_every_workload_is_used_and_states_what_it_assumes() -> None:
 
 def test_rows_say_that_they_rest_on_what_is_recalled() -> None:
     for row in HEADLINES:
-        if row.variant == "siracusa":
+        if row.variant == "siracusa-field":
             assert row.weak == WEAK == ("RECALLED", "ASSUMED")
-        assert row.weak or row.variant != "siracusa"
+        assert row.weak or row.variant != "siracusa-field"
 
 
 def test_macs_of_a_token() -> None:
@@ -48,7 +48,7 @@ def test_macs_of_a_token() -> None:
 
 
 def test_a_token_costs_more_with_more_before_it_and_with_weights_to_move() -> None:
-    platform, step = load_variant("siracusa"), decode("microllama64-wmem")
+    platform, step = load_variant("siracusa-field"), decode("microllama64-wmem")
     time, energy = step.price(platform)
     longer, dearer = replace(step, past=200).price(platform)
     assert (longer, dearer) > (time, energy)
@@ -60,7 +60,7 @@ def test_a_token_costs_more_with_more_before_it_and_with_weights_to_move() -> No
 def test_mean_power_is_energy_by_time() -> None:
     figures = load_workload("tinystories-decode").figures
     assert figures["mW"] == pytest.approx(figures["uJ/token"] * figures["token/s"] * 1e-3)
-    platform = load_variant("siracusa")
+    platform = load_variant("siracusa-field")
     assert figures["mW"] > platform.leakage_mw(platform.point()) + platform.point().idle_mw
 
 
@@ -84,7 +84,7 @@ def test_nothing_published_was_fitted_that_calls_itself_assumed() -> None:
 
 
 def test_weakest() -> None:
-    facts = energy_facts(load_variant("siracusa"), load_variant("siracusa").point(), ("l2",))
+    facts = energy_facts(load_variant("siracusa-field"), load_variant("siracusa-field").point(), ("l2",))
     assert weakest(facts) == "ASSUMED"
     assert weakest(fact for fact in facts if fact.key.startswith("levels.l2")) == "RECALLED"
     assert weakest(()) == ""

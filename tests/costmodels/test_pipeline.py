@@ -12,6 +12,7 @@ from costmodels.engines import ClusterEngine, PortableEngine, kernel_cycles
 from costmodels.layer import Hop, LayerWork, StreamWork
 from costmodels.pipeline import BLOCK, kernel_time, price_layer
 from costmodels.platform import Platform, load_platform
+from costmodels.variants import load_variant
 from costmodels.work import IntArray, KernelSpec
 from tests.costmodels.conftest import Rows
 
@@ -51,7 +52,7 @@ def test_tile_classes_are_exact() -> None:
 
 
 def test_single_buffered_is_the_sum() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine = cluster_of(platform)
     price = price_layer(platform, add_work(1))
     kernels = sum(float(kernel_cycles(engine, SPEC, {"n": n}, ("n",))) for n in (300, 300, 300, 100))
@@ -66,7 +67,7 @@ def test_single_buffered_is_the_sum() -> None:
 
 
 def test_double_buffering_hides_transfers_behind_a_dma_only() -> None:
-    siracusa, plain = load_platform("siracusa"), load_platform("rv32sim")
+    siracusa, plain = load_variant("siracusa-field"), load_platform("rv32sim")
     single, double = (float(price_layer(siracusa, add_work(b)).total_cycles[0]) for b in (1, 2))
     assert double < single
     single, double = (float(price_layer(plain, add_work(b)).total_cycles[0]) for b in (1, 2))
@@ -77,7 +78,7 @@ def test_double_buffering_hides_transfers_behind_a_dma_only() -> None:
 
 def test_transfers_take_slots_of_l1_from_cores_that_compute_beside_them() -> None:
     """All fetches but the first load and the last store meet cores at work, with 8 bytes a beat."""
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine = cluster_of(platform)
     quiet = replace(platform, engines=(replace(engine, beat_stall_cycles=0.0), *platform.engines[1:]))
     busy, alone = price_layer(platform, add_work(2)), price_layer(quiet, add_work(2))
@@ -91,7 +92,7 @@ def test_transfers_take_slots_of_l1_from_cores_that_compute_beside_them() -> Non
 
 
 def test_cores_that_wait_for_transfers_anyway_lose_nothing() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine = cluster_of(platform)
     slow = replace(platform, links=tuple(replace(link, beat_cycles=50.0) for link in platform.links))
     quiet = replace(slow, engines=(replace(engine, beat_stall_cycles=0.0), *platform.engines[1:]))
@@ -100,7 +101,7 @@ def test_cores_that_wait_for_transfers_anyway_lose_nothing() -> None:
 
 
 def test_two_hops_are_travelled_one_after_the_other() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     work = add_work(1)
     far = Hop("l3_l2", ints(8), ints(8), ints(2000))
     streams = (replace(work.streams[0], hops=(far, *work.streams[0].hops)), work.streams[1])
@@ -111,7 +112,7 @@ def test_two_hops_are_travelled_one_after_the_other() -> None:
 
 
 def test_staging_is_not_overlapped() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     hop = Hop("l3_l2", ints(1), ints(1), ints(4000))
     plain, staged = (
         price_layer(platform, add_work(2)),
@@ -123,7 +124,7 @@ def test_staging_is_not_overlapped() -> None:
 
 
 def test_engines_have_their_own_clocks() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     spec = KernelSpec("conv2d", (("y", 6), ("x", 6), ("g", 1), ("o", 32), ("i", 32)))
     work = LayerWork(spec, "npu", tile_classes(spec, {}), (ints(1),), ())
     price, engine = price_layer(platform, work), platform.engine_of["npu"]
@@ -133,7 +134,7 @@ def test_engines_have_their_own_clocks() -> None:
 
 
 def test_energy_by_hand() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine, point = cluster_of(platform), platform.point()
     price = price_layer(platform, add_work(2))
     share = float(kernel_time(engine, SPEC, add_work(2).classes).share[0])
@@ -153,7 +154,7 @@ def test_energy_by_hand() -> None:
 
 def test_the_quicker_split_is_taken() -> None:
     """One pixel: only the outputs divide. 64 pixels and one output: only the pixels do."""
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     spec = KernelSpec(
         "conv2d", (("y", 8), ("x", 8), ("g", 1), ("o", 64), ("i", 16)), splits=(("y", "x"), ("o",))
     )
@@ -168,7 +169,7 @@ def test_the_quicker_split_is_taken() -> None:
 
 
 def test_known_kernel_time_changes_nothing() -> None:
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     work = add_work(2)
     known = kernel_time(cluster_of(platform), SPEC, work.classes)
     price, again = price_layer(platform, work), price_layer(platform, replace(work, kernel=known))
@@ -178,7 +179,7 @@ def test_known_kernel_time_changes_nothing() -> None:
 
 def test_blocks_change_nothing() -> None:
     """More candidates than a block: the same prices as one by one."""
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     count = BLOCK + 5
     tile = np.arange(count) % 999 + 1
     trips = -(-1000 // tile)
@@ -207,7 +208,7 @@ def test_wrong_buffering(buffering: int) -> None:
 
 def simulated_platform() -> Platform:
     """Siracusa as GVSoC ran the programs: no bank conflicts, cores that stay forked, two barriers a tile."""
-    platform = load_platform("siracusa")
+    platform = load_variant("siracusa-field")
     engine = cluster_of(platform)
     bare = replace(engine.without_conflicts(), call_cycles=0.0, fork_cycles=engine.barrier_cycles)
     return replace(platform, engines=(bare,))

@@ -11,9 +11,10 @@ import pytest
 from costmodels.copyloop import CopyLoop
 from costmodels.platform import load_platform
 from costmodels.transfer import Link, issue_cycles, transfer_cycles
+from costmodels.variants import load_variant
 from tests.costmodels.conftest import Rows
 
-SIRACUSA = load_platform("siracusa").link_of
+SIRACUSA = load_variant("siracusa-field").link_of
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from costmodels.validation import Comparison, validate
 from costmodels.validation.tables import Row, TableError, Use, parse_table
 from costmodels.variants import load_variant
 from tests.costmodels.conftest import Rows
+from tests.costmodels.pinned_kernels import KERNELS
 
 VALIDATION = validate()
 LAYERS = "GAP8 silicon: MobileNetV1 layers"
@@ -63,7 +64,8 @@ PINNED: dict[tuple[str, Use], tuple[float, float]] = {
     ("GAP8 silicon: MobileNetV1 layers, power", "fitted"): (9.34, 4.57),
     ("GAP8 silicon: MobileNetV1 layers, power", "held-out"): (19.9, 7.09),
     ("headlines, from stated assumptions", "fitted"): (20.4, 10.6),
-    ("headlines, from stated assumptions", "assumed"): (92.9, 48.6),
+    ("headlines, from stated assumptions", "assumed"): (94.4, 51.8),
+    **KERNELS,
 }
 
 
@@ -85,8 +87,8 @@ def test_transfers_within_5_cycles_or_2_percent(row: Comparison) -> None:
 
 
 def test_rows_that_are_off_say_why() -> None:
-    """Times and headlines over 5 %; DMA rows have their bound in cycles, energies their own page."""
-    own = ("DMA", f"{LAYERS}, energy", f"{LAYERS}, power")
+    """Times and headlines over 5 %; DMA rows have their bound in cycles, energies and own kernels a page."""
+    own = ("DMA", f"{LAYERS}, energy", f"{LAYERS}, power", "kernels, ")
     rows = [row for row in VALIDATION.comparisons if not row.group.startswith(own)]
     assert [row.id for row in rows if abs(row.error) > 0.05 and not row.remark] == []
     assert all(abs(row.error) > 0.05 for row in VALIDATION.comparisons if row.remark)

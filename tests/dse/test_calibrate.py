@@ -15,10 +15,10 @@ from costmodels.platform import load_platform
 from dse.calibrate import (
     Effort,
     copy_errors,
+    counted_engine,
     kernel_errors,
     layer_errors,
     measurements,
-    portable_engine,
 )
 
 RV32SIM = load_platform("rv32sim")
@@ -29,9 +29,9 @@ MEAN, WORST = 0.02, 0.10
 
 @pytest.fixture(scope="module")
 def errors() -> tuple[Errors, ...]:
-    found = measurements(RUNNER, 8, FRESH)
+    found = measurements(RUNNER, counted_engine(RV32SIM), FRESH)
     return (
-        *kernel_errors(portable_engine(RV32SIM), found.kernels, FRESH.seed),
+        *kernel_errors(counted_engine(RV32SIM), found.kernels, FRESH.seed),
         copy_errors(RV32SIM, found.moves),
     )
 
@@ -62,5 +62,5 @@ def test_layers_in_small_tiles() -> None:
 
 
 def test_only_portable_cores_can_be_calibrated() -> None:
-    with pytest.raises(PlatformError, match="no engine of kind portable"):
-        portable_engine(load_platform("siracusa"))
+    with pytest.raises(PlatformError, match="no engine of kind portable or xpulp"):
+        counted_engine(load_platform("gap8"))

@@ -15,9 +15,9 @@ from optuna.storages.journal import JournalFileBackend
 from compiler.deployment import L3
 from compiler.schedule.legality import check_deployment
 from dse.evaluator import ProblemEvaluator
-from dse.front import merge
+from dse.front import merge, quality
 from dse.points import OBJECTIVES, Bound, DesignPoint, Refined
-from dse.refinement import Refining
+from dse.refinement import LOOKED, Refining, refining_to
 from dse.search import SearchOptions, Storage, explore
 from dse.search.space import setting_of
 from dse.task import Pin, Task
@@ -73,15 +73,34 @@ def test_it_depends_on_the_task_only() -> None:
 
 
 @pytest.mark.parametrize("questions", [0, 3])
-def test_what_is_known_when_it_is_stopped_holds(questions: int) -> None:
+def test_what_is_known_when_time_is_over_holds(questions: int) -> None:
     task = TASKS["all"]()
     asked = iter(range(questions))
     evaluator = ProblemEvaluator(task, FAST, LITTLE)
-    found = evaluator.refine(lambda: next(asked, None) is None)
+    found = evaluator.refine(lambda: 0.0 if next(asked, None) is not None else 1.0)
     assert found.bound is not None
-    assert len(found.points) < len(refined(task)[1].points)
+    assert found.points == ()
     met = [*refined(task)[1].points, *(each for _, each in points_of(evaluator, 5))]
     assert not [each for each in met if below(each, found.bound)]
+
+
+def test_what_was_found_is_realised_while_there_is_time() -> None:
+    task = TASKS["all"]()
+    asked = iter(range(8))
+    shares = dict.fromkeys(range(3, 7), LOOKED)
+    found = ProblemEvaluator(task, FAST, LITTLE).refine(
+        lambda: 0.0 if (index := next(asked, 8)) < 3 else shares.get(index, 1.0)
+    )
+    assert 0 < len(found.points) <= 4
+
+
+@pytest.mark.parametrize("asked", [0.2, 0.05])
+def test_it_goes_on_until_the_gap_is_what_was_asked_for(asked: float) -> None:
+    task = TASKS["all"]()
+    found = ProblemEvaluator(task, FAST, refining_to(asked)).refine()
+    gap = quality(found.points, task.objectives, found.bound).gap
+    assert gap is not None
+    assert gap <= asked
 
 
 def test_it_is_left_out_where_it_is_off_or_cannot_say_more() -> None:
@@ -93,7 +112,7 @@ def test_it_is_left_out_where_it_is_off_or_cannot_say_more() -> None:
 class Sharp(FakeEvaluator):
     """Knows a point that no trial meets."""
 
-    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
+    def refine(self, spent: Callable[[], float] = lambda: 0.0) -> Refined:
         return Refined((point(0.5, 0.5, 500, tag="best"),), Bound(0.25, 0.25, 100))
 
 
@@ -149,8 +168,8 @@ def test_every_point_of_the_front_is_a_best_trial_of_the_study(tmp_path: Path) -
 class Slow(Sharp):
     """Its refinement lasts until somebody stops it."""
 
-    def refine(self, stopped: Callable[[], bool] = lambda: False) -> Refined:
-        while not stopped():
+    def refine(self, spent: Callable[[], float] = lambda: 0.0) -> Refined:
+        while spent() < LOOKED:
             pass
         return super().refine()
 

@@ -7,17 +7,18 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costmodels.arrays import floats
 from costmodels.classes import tile_classes
-from costmodels.engines import ClusterEngine, NpuEngine, PortableEngine, kernel_cycles
+from costmodels.engines import ClusterEngine, NpuEngine, PortableEngine, XpulpEngine, kernel_cycles
 from costmodels.overlap import ZERO, Flow, pipeline_cycles
 from costmodels.pipeline import kernel_time
 from costmodels.platform import load_platform, platform_names
 from costmodels.timeline import StepTimes, walk_steps
 from costmodels.transfer import transfer_cycles
+from costmodels.variants import load_variant
 from costmodels.work import KernelSpec
 
 PLATFORMS = {name: load_platform(name) for name in platform_names()}
@@ -25,7 +26,8 @@ NPUS = ("siracusa", "gap9")
 POINT_KERNELS = ("depthwise2d", "maxpool", "avgpool", "pad", "resize")
 
 platforms = st.sampled_from(sorted(PLATFORMS))
-clusters = st.sampled_from(sorted(set(PLATFORMS) - {"rv32sim"}))  # those with kernel libraries of their own
+FIELD = {"siracusa-field": load_variant("siracusa-field")}
+clusters = st.sampled_from(["gap8", "gap9", "siracusa-field"])  # those with the field's kernels
 sizes = st.integers(1, 70)
 
 
@@ -34,8 +36,8 @@ def conv(window: int, output_bytes: int = 1) -> KernelSpec:
     return KernelSpec("conv2d", dims, window=(window, window), output_bytes=output_bytes)
 
 
-def cores_of(name: str) -> ClusterEngine | PortableEngine:
-    engine = PLATFORMS[name].engine_of["cluster"]
+def cores_of(name: str) -> ClusterEngine | PortableEngine | XpulpEngine:
+    engine = {**PLATFORMS, **FIELD}[name].engine_of["cluster"]
     assert not isinstance(engine, NpuEngine)
     return engine
 
@@ -100,7 +102,7 @@ def test_eight_cores_are_at_most_eight_times_as_fast(
 
 @given(clusters, st.integers(1, 40), st.integers(1, 40), st.integers(1, 600), st.data())
 def test_transfers_grow(name: str, transfers: int, lines: int, line: int, data: st.DataObject) -> None:
-    link = data.draw(st.sampled_from(PLATFORMS[name].links))
+    link = data.draw(st.sampled_from({**PLATFORMS, **FIELD}[name].links))
     rows = transfers * lines
     cycles = float(transfer_cycles(link, transfers, rows, rows * line))
     assert cycles >= rows * line / link.bytes_per_cycle
@@ -126,6 +128,9 @@ def test_classes_stand_for_all_tiles(
     spec = replace(conv(window), dims=tuple(zip(dims, extents, strict=True)), splits=(("y", "x"),))
     sizes_ = {d: min(t, n) for d, n, t in zip(dims, extents, tiles, strict=True)}
     engine = cores_of(name)
+    # Of a reduction with outputs left over Xpulp kernels tell the first call from the middle ones: no mean.
+    left = extents[2] % 4 or sizes_["o"] % 4
+    assume(not (isinstance(engine, XpulpEngine) and left and sizes_["i"] < extents[3]))
     chosen = kernel_time(
         engine, spec, tile_classes(spec, {d: np.array([t]) for d, t in sizes_.items()}), spec.splits
     )

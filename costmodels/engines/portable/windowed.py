@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -42,14 +43,14 @@ class Channels:
 
 
 @dataclass(frozen=True, eq=False)
-class _Distinct:
+class Distinct:
     """Rows of several arrays that differ: their values [n, columns], and for every place which row it is."""
 
     rows: FloatArray
     number: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, *columns: npt.ArrayLike) -> _Distinct:
+    def of(cls, *columns: npt.ArrayLike) -> Distinct:
         arrays = np.broadcast_arrays(*(floats(column) for column in columns))
         flat = np.stack([array.ravel() for array in arrays], axis=1)
         code = np.zeros(len(flat))
@@ -58,88 +59,6 @@ class _Distinct:
             code = code * len(values) + number
         _, first, number = np.unique(code, return_index=True, return_inverse=True)
         return cls(flat[first], number.reshape(arrays[0].shape))
-
-
-def window_cycles(
-    costs: WindowCosts,
-    cores: int,
-    spec: KernelSpec,
-    extents: Mapping[str, npt.ArrayLike],
-    split: tuple[str, ...],
-    partial: npt.ArrayLike,
-    starts: Mapping[str, npt.ArrayLike],
-    late_cycles: float,
-) -> FloatArray:
-    """Cycles of the last core to end, from its share on; shapes and arguments as `kernel_cycles`.
-
-    late_cycles: by how much the first core, which starts the others, begins later than they do. It counts as
-    part of the fork, so that the others end so much earlier.
-
-    Raises UnsupportedKernel for a division that the runtime does not know.
-    """
-    by_pixel = _check_split(spec, split)
-    places = [starts.get(name, 0.0) for name in "yx"]
-    pixels = _Distinct.of(extent_of(extents, "y"), extent_of(extents, "x"), *places)
-    inner = _Distinct.of(*(extent_of(extents, name) for name in "goic"), partial)
-    shares = _shares(inner.rows, split, cores)
-    table = _table(costs, spec, pixels.rows, shares, cores if by_pixel else 1, late_cycles)
-    return np.asarray(table[pixels.number, inner.number])
-
-
-def _check_split(spec: KernelSpec, split: tuple[str, ...]) -> bool:
-    """Whether pixels are divided, rather than channels or nothing."""
-    if split and split != ("y", "x") and split not in (("o",), ("g",), ("c",)):
-        raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
-    return split == ("y", "x")
-
-
-def _shares(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
-    """Channels of the first core [1, V], and of the last one, if they are divided [2, V]."""
-    count = 2 if set(split) & set("goic") else 1
-    extents = [largest_shares(rows[:, k], cores, split == (name,))[:count] for k, name in enumerate("goic")]
-    groups, outputs, inputs, channels = extents
-    return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * count))
-
-
-def _table(
-    costs: WindowCosts,
-    spec: KernelSpec,
-    tiles: FloatArray,
-    channels: Channels,
-    cores: int,
-    late_cycles: float,
-) -> FloatArray:
-    """Cycles [U, V] of each tile with each set of channels; cores: over which its pixels are divided."""
-    paired = isinstance(costs, ConvCosts | DepthwiseCosts)
-    sites = sites_of(spec, _tiles(spec, tiles), cores, paired)
-    fixed = sites.rows * costs.row_cycles
-    fixed[1:] -= late_cycles
-    sums = sites.sums.reshape(-1, *fixed.shape)
-    visited = np.concatenate([sums, fixed[None], np.ones_like(fixed)[None]]) * sites.weight
-    weights = _weights(costs, spec, sites, channels).swapaxes(0, 1)
-    once = np.ones((1, weights.shape[-1]))
-    # The core with the last share of channels is no first core, and so begins earlier.
-    shares = [
-        np.concatenate([share, once, once * before])
-        for share, before in zip(weights, (0.0, -late_cycles), strict=False)
-    ]
-    return latest_summed(visited, sites.tile, shares) + costs.core_cycles
-
-
-def _tiles(spec: KernelSpec, values: FloatArray) -> Tiles:
-    """From rows (y, x, start in y, start in x). Remainders that do not occur have no extent: they get one."""
-    rows, cols, start_y, start_x = values.astype(np.int64).T
-    rows, cols = np.maximum(rows, 1), np.maximum(cols, 1)
-    last_y, last_x = dict(spec.dims)["y"] - rows, dict(spec.dims)["x"] - cols
-    return Tiles(rows, cols, np.minimum(start_y, last_y), np.minimum(start_x, last_x))
-
-
-def _weights(costs: WindowCosts, spec: KernelSpec, sites: Sites, channels: Channels) -> Weights:
-    """[3 * K, S, V]."""
-    kinds = zip(sites.pixels, sites.widths, strict=True)
-    found = [_site_weights(costs, Site(spec, int(n), int(width)), channels) for n, width in kinds]
-    shape = channels.partial.shape
-    return np.stack([np.broadcast_to(kind[k], shape) for k in range(3) for kind in found])
 
 
 @dataclass(frozen=True)
@@ -155,7 +74,112 @@ class Site:
         return self.width < self.spec.window[1]
 
 
-def _site_weights(costs: WindowCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+SiteWeights = tuple[FloatArray, FloatArray, FloatArray]
+"""Cycles of a site, of a row of taps, of a site that misses a row; by sets of channels."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A kernel that goes over its pixels row by row, site by site.
+
+    core_cycles, row_cycles: once a core, and a row of pixels that it begins. paired: whether neighbours with
+    all their taps inside go together. weigh: the cycles of a kind of site.
+    """
+
+    core_cycles: float
+    row_cycles: float
+    paired: bool
+    weigh: Callable[[Site, Channels], SiteWeights]
+
+
+def walk_of(costs: WindowCosts) -> Walk:
+    """How a portable kernel goes over its pixels."""
+    paired = isinstance(costs, ConvCosts | DepthwiseCosts)
+    return Walk(costs.core_cycles, costs.row_cycles, paired, partial(_site_weights, costs))
+
+
+def window_cycles(
+    walk: Walk,
+    cores: int,
+    spec: KernelSpec,
+    extents: Mapping[str, npt.ArrayLike],
+    split: tuple[str, ...],
+    unfinished: npt.ArrayLike,
+    starts: Mapping[str, npt.ArrayLike],
+    late_cycles: float,
+) -> FloatArray:
+    """Cycles of the last core to end, from its share on; shapes and arguments as `kernel_cycles`.
+
+    late_cycles: by how much the first core, which starts the others, begins later than they do. It counts as
+    part of the fork, so that the others end so much earlier.
+
+    Raises UnsupportedKernel for a division that the runtime does not know.
+    """
+    divided = by_pixels(spec, split)
+    places = [starts.get(name, 0.0) for name in "yx"]
+    pixels = Distinct.of(extent_of(extents, "y"), extent_of(extents, "x"), *places)
+    inner = Distinct.of(*(extent_of(extents, name) for name in "goic"), unfinished)
+    shares = shares_of(inner.rows, split, cores)
+    table = _table(walk, spec, pixels.rows, shares, cores if divided else 1, late_cycles)
+    return np.asarray(table[pixels.number, inner.number])
+
+
+def by_pixels(spec: KernelSpec, split: tuple[str, ...]) -> bool:
+    """Whether pixels are divided, rather than channels or nothing. Raises UnsupportedKernel."""
+    if split and split != ("y", "x") and split not in (("o",), ("g",), ("c",)):
+        raise UnsupportedKernel(f"no formula for dividing {split} of {spec.kernel} over cores")
+    return split == ("y", "x")
+
+
+def shares_of(rows: FloatArray, split: tuple[str, ...], cores: int) -> Channels:
+    """Channels of the first core [1, V], and of the last one, if they are divided [2, V]."""
+    count = 2 if set(split) & set("goic") else 1
+    extents = [largest_shares(rows[:, k], cores, split == (name,))[:count] for k, name in enumerate("goic")]
+    groups, outputs, inputs, channels = extents
+    return Channels(groups, outputs, inputs, channels, np.stack([rows[:, 4]] * count))
+
+
+def _table(
+    walk: Walk,
+    spec: KernelSpec,
+    tiles: FloatArray,
+    channels: Channels,
+    cores: int,
+    late_cycles: float,
+) -> FloatArray:
+    """Cycles [U, V] of each tile with each set of channels; cores: over which its pixels are divided."""
+    sites = sites_of(spec, _tiles(spec, tiles), cores, walk.paired)
+    fixed = sites.rows * walk.row_cycles
+    fixed[1:] -= late_cycles
+    sums = sites.sums.reshape(-1, *fixed.shape)
+    visited = np.concatenate([sums, fixed[None], np.ones_like(fixed)[None]]) * sites.weight
+    weights = _weights(walk, spec, sites, channels).swapaxes(0, 1)
+    once = np.ones((1, weights.shape[-1]))
+    # The core with the last share of channels is no first core, and so begins earlier.
+    shares = [
+        np.concatenate([share, once, once * before])
+        for share, before in zip(weights, (0.0, -late_cycles), strict=False)
+    ]
+    return latest_summed(visited, sites.tile, shares) + walk.core_cycles
+
+
+def _tiles(spec: KernelSpec, values: FloatArray) -> Tiles:
+    """From rows (y, x, start in y, start in x). Remainders that do not occur have no extent: they get one."""
+    rows, cols, start_y, start_x = values.astype(np.int64).T
+    rows, cols = np.maximum(rows, 1), np.maximum(cols, 1)
+    last_y, last_x = dict(spec.dims)["y"] - rows, dict(spec.dims)["x"] - cols
+    return Tiles(rows, cols, np.minimum(start_y, last_y), np.minimum(start_x, last_x))
+
+
+def _weights(walk: Walk, spec: KernelSpec, sites: Sites, channels: Channels) -> Weights:
+    """[3 * K, S, V]."""
+    kinds = zip(sites.pixels, sites.widths, strict=True)
+    found = [walk.weigh(Site(spec, int(n), int(width)), channels) for n, width in kinds]
+    shape = channels.partial.shape
+    return np.stack([np.broadcast_to(kind[k], shape) for k in range(3) for kind in found])
+
+
+def _site_weights(costs: WindowCosts, site: Site, of: Channels) -> SiteWeights:
     if isinstance(costs, ConvCosts):
         return _conv_weights(costs, site, of)
     if isinstance(costs, DepthwiseCosts):
@@ -170,7 +194,7 @@ def _pixel_cycles(costs: ConvCosts | DepthwiseCosts, site: Site) -> float:
     return here + (costs.border_cycles if site.narrow else 0.0)
 
 
-def _conv_weights(costs: ConvCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _conv_weights(costs: ConvCosts, site: Site, of: Channels) -> SiteWeights:
     blocks = floor_div(of.outputs, 4)
     left = of.outputs - 4 * blocks
     result = (1.0 - of.partial) * costs.requant_cycles + of.partial * costs.partial_cycles
@@ -192,7 +216,7 @@ def _with_padding(
     known: tuple[FloatArray, FloatArray],
     calls: FloatArray,
     weights: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> SiteWeights:
     """Sums of weights over the missing taps: those before, between the rows, and behind the valid ones."""
     (height, width), (count, row) = site.spec.window, known
     step = weights * costs.padding_step_cycles
@@ -212,9 +236,7 @@ def _row(dot: DotCost, site: Site, of: Channels) -> FloatArray:
     return np.asarray(dot.row_cycles + runs * (dot.run_cycles + steps))
 
 
-def _depthwise_weights(
-    costs: DepthwiseCosts, site: Site, of: Channels
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _depthwise_weights(costs: DepthwiseCosts, site: Site, of: Channels) -> SiteWeights:
     blocks = np.where(of.groups >= 4, np.ceil(of.groups / 4), 0.0)
     odd = np.where(of.groups >= 4, 0.0, of.groups * site.pixels)
     wide = costs.block_4x2 if site.pixels == 2 else costs.block_4x1
@@ -234,7 +256,7 @@ def _depthwise_weights(
     return count, row, fixed + blocks * costs.padding.row_cycles * (site.spec.window[0] - 1)
 
 
-def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> SiteWeights:
     taps = costs.taps
     border = costs.border_cycles if site.narrow else 0.0
     count = costs.pixel_cycles + border + of.channels * taps.block_cycles
@@ -242,7 +264,7 @@ def _pool_weights(costs: PoolCosts, site: Site, of: Channels) -> tuple[FloatArra
     return count, row, floats(0.0)
 
 
-def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _copy_weights(costs: CopyCosts, site: Site, of: Channels) -> SiteWeights:
     """A pixel whose only tap is in the padding is filled, any other copied."""
     if site.width == 0:
         return fill_cycles(costs, site.spec, of.channels, True), floats(0.0), floats(0.0)

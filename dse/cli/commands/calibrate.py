@@ -5,11 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 
 from compiler.bench import Runner, command_runner, target_runner
+from compiler.targets import Target
 from compiler.targets.toolchain import rv32_toolchain
 from costmodels.calibration.fit import Errors
 from costmodels.calibration.rewrite import with_facts
-from costmodels.platform import load_platform
-from dse.calibrate import Calibration, Effort, calibrate
+from costmodels.engines import XpulpEngine
+from costmodels.platform import Platform, load_platform
+from costmodels.validation.kernels import kernel_table
+from dse.calibrate import Calibration, Effort, calibrate, counted_engine
 from dse.calibrate_power import calibrate_power
 from dse.cli.tables import plain_table
 from dse.cli.terminal import Terminal
@@ -22,8 +25,12 @@ def main(arguments: Namespace) -> int:
     if arguments.power:
         return _power(arguments, terminal)
     effort = Effort(arguments.shapes, arguments.networks, arguments.seed, arguments.kernels)
-    found = calibrate(load_platform(arguments.platform), _runner(arguments), effort)
+    platform = load_platform(arguments.platform)
+    found = calibrate(platform, _runner(arguments, platform), effort)
     _print(found.errors, terminal)
+    if arguments.rows is not None:
+        rows = found.rows(arguments.platform, "gvsoc-xpulp")
+        arguments.rows.write_text(kernel_table(rows), encoding="utf-8")
     if arguments.out is not None:
         arguments.out.write_text(_text(arguments, found), encoding="utf-8")
         terminal.say(f"{len(found.values)} coefficients in {arguments.out}")
@@ -43,9 +50,12 @@ def _power(arguments: Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def _runner(arguments: Namespace) -> Runner:
-    timeout = arguments.timeout
-    return command_runner(arguments.runner, timeout) if arguments.runner else target_runner("rv32", timeout)
+def _runner(arguments: Namespace, platform: Platform) -> Runner:
+    """A user's command; else our simulator, or for kernels of Siracusa's cores the one that was named."""
+    if arguments.runner:
+        return command_runner(arguments.runner, arguments.timeout)
+    target: Target = "siracusa" if isinstance(counted_engine(platform), XpulpEngine) else "rv32"
+    return target_runner(target, arguments.timeout, arguments.simulator)
 
 
 def _text(arguments: Namespace, found: Calibration) -> str:

@@ -15,10 +15,11 @@ from compiler.ir.tensor import IntArray
 from costmodels.platform import load_platform
 from dse.baselines.document import document as gains_document
 from dse.cli import pairs
+from dse.cli.effort import gap_line, refining_of, trials_of
 from dse.cli.errors import Ending, Exit
 from dse.cli.pins import read_pins
 from dse.cli.quantities import BudgetText
-from dse.cli.recorded import DEFAULT_TRIALS, recorded
+from dse.cli.recorded import recorded
 from dse.cli.tables import front_table
 from dse.cli.terminal import Terminal
 from dse.collector import rare_collections
@@ -29,7 +30,6 @@ from dse.output.run_record import RunRecord, run_document
 from dse.output.tables import write_history
 from dse.output.write import emitted_ids, write_json
 from dse.points import Infeasible
-from dse.refinement import REFININGS
 from dse.report import write_report
 from dse.search import SearchOptions, SearchResult, Storage
 from dse.search.interrupt import interruptible
@@ -81,7 +81,7 @@ def run(arguments: Namespace, terminal: Terminal, stop: threading.Event) -> Exit
         write_history(Layout(staging).hypervolume, result.history)
         write_json(Layout(staging).baselines, gains_document(gains_over_baselines(found)))
         write_report(staging)
-    _show(arguments, found, target.path, seconds["total"], terminal)
+    _show(arguments, found, target.path, seconds["total"], terminal, stop.is_set())
     return Exit.INTERRUPTED if stop.is_set() else Exit.DONE
 
 
@@ -121,10 +121,9 @@ def _search(
     begin_seconds: float,
 ) -> tuple[SearchResult, Exploration]:
     """The found front. Raises Ending where nothing fits or nothing was found."""
-    neither = arguments.trials is None and arguments.time is None
     options = SearchOptions(
         objectives=task.objectives,
-        trials=DEFAULT_TRIALS if neither else arguments.trials,
+        trials=trials_of(arguments),
         seconds=arguments.time,
         seed=arguments.seed,
         sampler=arguments.sampler,
@@ -133,7 +132,7 @@ def _search(
     storage = _storage(arguments, task, before, staging)
     executor = executor_for(arguments.workers, arguments.address)
     with terminal.searching(task.objectives) as progress:
-        refining = REFININGS[arguments.refine]
+        refining = refining_of(arguments)
         outcome = explore_task(task, options, executor, storage, progress, stop, begin_seconds, refining)
     if isinstance(outcome, Infeasible):
         raise Ending(outcome.message(), Exit.INFEASIBLE)
@@ -206,7 +205,9 @@ def _write_record(
     write_json(Layout(staging).run, run_document(record, problem.task.module.main))
 
 
-def _show(arguments: Namespace, found: Exploration, root: Path, seconds: float, terminal: Terminal) -> None:
+def _show(
+    arguments: Namespace, found: Exploration, root: Path, seconds: float, terminal: Terminal, stopped: bool
+) -> None:
     named, emitted = found.named[: len(found.chosen)], emitted_ids(found, arguments.emit)
     folders = [f"{root / 'points' / name}" if name in emitted else None for name, _ in named]
     terminal.table(front_table(named, found.knee_id, folders))
@@ -218,4 +219,6 @@ def _show(arguments: Namespace, found: Exploration, root: Path, seconds: float, 
     terminal.say(
         f"{len(named)} of {len(found.points)} points after {found.trials} trials in {seconds:.1f} s{gap}"
     )
+    if arguments.gap is not None:
+        terminal.say(gap_line(arguments, whole, stopped))
     terminal.say(f"report: {Layout(root).report}")

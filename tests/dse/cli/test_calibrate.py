@@ -57,7 +57,7 @@ def test_some_kernels_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--platform", "siracusa"), "no engine of kind portable"),
+        (("--platform", "gap8"), "no engine of kind portable or xpulp"),
         (("--kernels", "lut,sofmax"), "'sofmax' is no kernel"),
         (("--runner", "/no/such/command {project}"), "the runner /no/such/command failed"),
         (("--runner", "false"), "the runner false ended with 1"),

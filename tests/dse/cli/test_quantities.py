@@ -79,3 +79,14 @@ def test_objectives_keep_one_order() -> None:
 )
 def test_pins(text: str, pin: tuple[str, str, str] | None) -> None:
     assert q.inline_pin(text) == pin
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.01", 0.01), ("1%", 0.01), ("2.5%", 0.025), ("1e-3", 0.001)])
+def test_shares(text: str, value: float) -> None:
+    assert q.share(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "%", "0", "1", "100%", "-1%", "nan", "inf", "one", "1 percent"])
+def test_no_shares(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="share"):
+        q.share(text)

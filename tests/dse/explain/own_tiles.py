@@ -11,7 +11,7 @@ import numpy as np
 
 from compiler.program import LayerProgram, ParamStream, Place, Step, Stream, Transfer
 from costmodels.anatomy import CORE, Anatomy
-from costmodels.engines import beat_stall, kernel_cycles
+from costmodels.engines import XpulpEngine, beat_stall, kernel_cycles
 from costmodels.platform import OperatingPoint, Platform
 from costmodels.timeline import StepTimes, walk_steps
 from costmodels.transfer import beats, issue_cycles, transfer_cycles
@@ -26,12 +26,16 @@ def own_cycles(
     ratio = platform.reference_cycles(engine.clock, at)
     setup = sum(term.cycles for term in anatomy.step if term.resource == CORE)
     owners = _owners(layer)
+    walked = list(layer.walk())
     steps = []
-    for step in layer.walk():
+    # Which calls of a reduction are in its middle, an engine knows of all of them together only.
+    together = [0.0 if step.call.call.last else 1.0 for step in walked]
+    mean = sum(together) / len(together) if isinstance(engine, XpulpEngine) else None
+    for step in walked:
         tile = step.call.call
         extents = {name: np.array([high - low]) for name, low, high in tile.box}
         starts = {name: np.array([low]) for name, low, _ in tile.box}
-        partial = np.array([0.0 if tile.last else 1.0])
+        partial = np.array([float(not tile.last) if mean is None else mean])
         kernel = kernel_cycles(engine, spec, extents, layer.split, partial, starts)
         (load, load_issue), (store, store_issue) = (
             _moved(platform, at, layer.engine, fetches) for fetches in _fetches(step, owners)

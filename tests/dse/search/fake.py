@@ -106,7 +106,7 @@ class FakeEvaluator:
         small = choices(l1="16kB", arena="24kB", engines="all", point="low", l3="yes")
         return ((large, 0.0), (large, 1.0), (small, 1.0))
 
-    def refine(self, stopped: Callable[[], bool]) -> Refined:
+    def refine(self, spent: Callable[[], float]) -> Refined:
         return Refined()
 
     def evaluate(self, setting: OuterSetting) -> Evaluation:
