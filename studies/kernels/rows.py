@@ -125,7 +125,10 @@ def matmul(
 
 
 def elementwise(kind: str, rows: int, channels: int, wide: bool = False) -> Row:
-    """add, mul, lut or requantise, divided by elements. wide: int16 are the first operand and a sum."""
+    """add, mul, lut or requantise of contiguous rows, divided by elements: to the price one flat dimension.
+
+    wide: int16 are the first operand and a sum.
+    """
     common: Fields = {"output": "out", "rows": rows, "channels": channels}
     scale: Fields = {"add": 900, "shift": 5, "low": -128, "high": 127}
     two: Fields = {
@@ -141,11 +144,11 @@ def elementwise(kind: str, rows: int, channels: int, wide: bool = False) -> Row:
     made_wide = wide and kind == "add"
     spec = KernelSpec(
         kind,
-        (("y", rows), ("c", channels)),
+        (("n", rows * channels),),
         fan_in=1 if kind in more else 2,
         input_bytes=1 + wide,
         output_bytes=1 + made_wide,
-        splits=(("y", "c"),),
+        splits=(("n",),),
     )
     fields = {**common, **more.get(kind, two), "out_row_pitch": channels << made_wide, "split": ELEMENTS}
     struct = f"dse_{kind}_args" if kind in more else "dse_binary_args"
